@@ -1,118 +1,122 @@
-"""Speed of the console's table with 100,000 records: `python -m bench.console_table`.
+"""The console's table over a plain Stream Manager: `python -m bench.console_table [SESSIONS …] [--json FILE]`.
 
-The baseline of each run is plain decoding and sorting of the same records. On a shared machine, a ratio is more
-reliable than milliseconds.
+Each size is measured in fresh processes: one for the service, one for the baselines, one for the console. A ratio to
+a baseline of the same run is more reliable than milliseconds. A callback is the longest one of the event loop, in
+processor time, which other load on the machine does not lengthen as much.
 """
 
-import asyncio
-import statistics
-import tempfile
-import time
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import msgspec
-from textual import events
 
-from streamusage.client.usage_client import UsageClient
-from streamusage.core.clock import SystemClock
-from streamusage.core.usage import UsageRecord
-from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
-from tui.app import gc_tuning
-from tui.app.console_app import ConsoleApp
-from tui.app.messages import SessionsPolled
-from tui.config.settings import ConnectionSettings
-
-RECORDS = 100_000
-KEYS = 60
-NOW = SystemClock().now_ms()
+SIZES = [100_000, 1_000_000]
 
 
-def records(polled: int) -> list[UsageRecord]:
-    """Return records of which one in a hundred changes at every poll."""
-    result = []
-    for number in range(RECORDS):
-        moved = polled if number % 100 == polled % 100 else 0
-        result.append(
-            UsageRecord(
-                name=f"camera-{number}", scope=f"live/room{number % 97}", start_time=NOW - number * 1000 - 1,
-                end_time=NOW, duration=number, active_subscribers=number % 700 + moved, max_subscribers=900,
-                lost_subscribers=number % 31, total_subscribers=number % 9000, updated=NOW,
-            )
-        )  # fmt: skip
-    return result
+class Measure(NamedTuple):
+    """A row of the result."""
+
+    name: str
+    value: Callable[[dict[str, float], dict[str, float]], float]
+    """Returns the figure from those of the console and of the baseline."""
+    unit: str
+    baseline: str
+    """Name of the figure of the baseline that it is divided by; empty for none."""
+    target: Callable[[int], str]
 
 
-async def key_to_screen(app: ConsoleApp, key: str) -> float:
-    """Return the seconds from a key press to the drawn line under the cursor."""
-    table, drawn = app.sessions_screen.table, asyncio.Event()
-    row, began = table.cursor_row, time.perf_counter()
-    app.post_message(events.Key(key, key if len(key) == 1 else None))
-    while table.cursor_row == row:  # noqa: ASYNC110 - an event would add the delay of its task
-        await asyncio.sleep(0)
-    app.call_after_refresh(drawn.set)
-    await drawn.wait()
-    return time.perf_counter() - began
+def figure(name: str) -> Callable[[dict[str, float], dict[str, float]], float]:
+    return lambda console, floor: console[name]
 
 
-async def measure() -> None:
-    gc_tuning.collect_less_often()  # as the console does
-    bodies = [msgspec.json.encode(records(polled)) for polled in range(3)]
-    began = time.perf_counter()
-    plain = sorted(
-        msgspec.json.decode(bodies[0], type=list[UsageRecord]), key=lambda record: -record.active_subscribers
+def bound(small: str, large: str) -> Callable[[int], str]:
+    """Return a target that depends on the number of sessions."""
+    return lambda sessions: small if sessions <= SIZES[0] else large
+
+
+def fixed(target: str) -> Callable[[int], str]:
+    return lambda sessions: target
+
+
+MEASURES = [
+    Measure("key to cursor, p50", figure("key_p50_ms"), "ms", "key_p50_ms", fixed("ratio 1.3")),
+    Measure("key to cursor, p99", figure("key_p99_ms"), "ms", "key_p99_ms", fixed("16 ms")),
+    Measure("key to cursor in a poll, p50", figure("key_in_poll_p50_ms"), "ms", "key_p50_ms", fixed("ratio 1.3")),
+    Measure("key to cursor in a poll, p99", figure("key_in_poll_p99_ms"), "ms", "key_p99_ms", fixed("16 ms")),
+    Measure("key to status line, p50", figure("key_status_p50_ms"), "ms", "key_p50_ms", fixed("same frame")),
+    Measure("callback, first poll", figure("first_callback_ms"), "ms", "", fixed("16 ms")),
+    Measure("callback, later polls", figure("steady_callback_ms"), "ms", "", fixed("16 ms")),
+    Measure("sort, processor time", figure("sort_ms"), "ms", "sort_ms", bound("45 ms", "no key waits")),
+    Measure("callback, sort", figure("sort_callback_ms"), "ms", "", fixed("16 ms")),
+    Measure("filter letter, processor time", figure("filter_ms"), "ms", "sort_ms", bound("16 ms", "no key waits")),
+    Measure("callback, filter", figure("filter_callback_ms"), "ms", "", fixed("16 ms")),
+    Measure("last byte to first table", figure("first_table_ms"), "ms", "decode_ms", fixed("ratio 2.5")),
+    Measure("later poll, processor time", figure("poll_cpu_ms"), "ms", "decode_ms", fixed("ratio 1.5")),
+    Measure("memory, first table", figure("first_peak_mb"), "MB", "", fixed("-")),
+    Measure("memory, peak", figure("peak_mb"), "MB", "", bound("150 MB", "600 MB")),
+]
+
+
+def run(module: str, *arguments: object) -> dict[str, float]:
+    result = subprocess.run(
+        [sys.executable, "-m", module, *map(str, arguments)], stdout=subprocess.PIPE, check=True, timeout=900
     )
-    baseline = time.perf_counter() - began
-    assert len(plain) == RECORDS
-    polls, last_byte = 0, 0.0
+    return msgspec.json.decode(result.stdout.splitlines()[-1], type=dict[str, float])
 
-    def answer(asked: ReceivedRequest) -> bytes:
-        nonlocal polls, last_byte
-        if asked.path.startswith("/api/"):
-            return reply(404, "<html>", "text/html")
-        if asked.path.endswith("/list/stats"):
-            last_byte = time.perf_counter()
-            return reply(200, "[]")
-        polls += 1
-        return reply(200, bodies[polls % len(bodies)])
 
-    with tempfile.TemporaryDirectory() as directory:
-        async with CannedServer(answer) as server, UsageClient(server.url, "t") as client:
-            app = ConsoleApp(
-                client, ConnectionSettings(poll_interval_s=0.2), clock=SystemClock(), journal_path=Path(directory) / "j"
-            )
-            table_at = 0.0
-            heard = app.state.apply_poll
+def measure(sessions: int, live: int) -> dict[str, Any]:
+    """Return the rows of one size."""
+    floor = run("bench.table_floor", sessions)
+    command = [sys.executable, "-m", "bench.listing_service", str(sessions), str(live)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as service:
+        assert service.stdout is not None
+        try:
+            console = run("bench.table_probe", int(service.stdout.readline()), sessions)
+        finally:
+            service.kill()
+    rows = []
+    for row in MEASURES:
+        value = row.value(console, floor)
+        baseline = floor[row.baseline] if row.baseline else None
+        rows.append(
+            {
+                "name": row.name, "value": value, "unit": row.unit, "baseline": baseline,
+                "ratio": value / baseline if baseline else None, "target": row.target(sessions),
+            }
+        )  # fmt: skip
+    return {"sessions": sessions, "live": live, "rows": rows, "baselines": floor, "load": os.getloadavg()[0]}
 
-            def apply_poll(polled: SessionsPolled):  # type: ignore[no-untyped-def]
-                nonlocal table_at
-                changes = heard(polled)
-                app.call_after_refresh(lambda: None)
-                if not table_at:
-                    table_at = -1
-                    app.call_after_refresh(drawn)
-                return changes
 
-            def drawn() -> None:
-                nonlocal table_at
-                table_at = time.perf_counter()
+def describe(result: dict[str, Any]) -> str:
+    floor = result["baselines"]
+    lines = [
+        f"{result['sessions']:,} sessions, {result['live']:,} on air; decoding their list takes "
+        f"{floor['decode_ms']:.0f} ms, sorting the records {floor['sort_ms']:.0f} ms"
+    ]
+    for row in result["rows"]:
+        ratio = f"{row['ratio']:8.2f} x {row['baseline']:.1f}" if row["ratio"] else ""
+        lines.append(f"  {row['name']:32}{row['value']:9.1f} {row['unit']:3}{ratio:20}  target {row['target']}")
+    return "\n".join(lines)
 
-            app.state.apply_poll = apply_poll  # type: ignore[method-assign]
-            async with app.run_test(size=(200, 50)) as pilot:
-                while table_at <= 0:
-                    await pilot.pause(0.01)
-                first = table_at - last_byte
-                keys = []
-                for number in range(KEYS):
-                    keys.append(await key_to_screen(app, "pagedown" if number % 3 else "j"))
-                    await asyncio.sleep(0.1)
-                worst_poll = max(app.state.latency.splits, key=lambda split: split.apply_ms or 0)
-    print(f"baseline: decode and sort {RECORDS:,} records     {1000 * baseline:8.0f} ms")
-    print(f"live list's last byte to first table        {1000 * first:8.0f} ms  {first / baseline:6.1f} x")
-    print(f"key to screen while polling, median         {1000 * statistics.median(keys):8.1f} ms")
-    print(f"key to screen while polling, worst of {KEYS}    {1000 * max(keys):8.1f} ms  {max(keys) / baseline:6.2f} x")
-    print(f"polls meanwhile                             {polls:8d}")
-    print(f"longest apply of a poll                     {worst_poll.apply_ms or 0:8.1f} ms")
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.console_table")
+    parser.add_argument("sessions", nargs="*", type=int, default=SIZES)
+    parser.add_argument("--live", type=int, default=0, help="number of sessions in the live list")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to a file")
+    arguments = parser.parse_args()
+    results = []
+    for sessions in arguments.sessions:
+        results.append(measure(sessions, arguments.live))
+        print(describe(results[-1]), flush=True)
+    if arguments.json is not None:
+        arguments.json.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2))
 
 
 if __name__ == "__main__":
-    asyncio.run(measure())
+    main()

@@ -1,6 +1,6 @@
 """Pages through the changes of a service: from a cursor, or all records, until there are no more.
 
-`ChangeSet.add_page` is the rule and pure; `read_changes` fetches the pages.
+`ChangeSet.add_page` is the rule and pure; `read_pages` fetches the pages.
 
     | pages                                       | changed   | removed | reset              |
     |---------------------------------------------|-----------|---------|--------------------|
@@ -13,8 +13,7 @@
 Within one page a key is either a record or deleted; if a service sends both, the record counts.
 """
 
-import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import islice
 from typing import Generic, TypeVar
 
@@ -25,7 +24,7 @@ from streamusage.core.usage import SessionKey
 
 Converted = TypeVar("Converted")
 
-_SLICE = 2_000
+_SLICE = 500
 """Records that are converted before the event loop gets its turn."""
 
 
@@ -63,23 +62,29 @@ class ChangeSet(Generic[Converted]):
         return [key for key, session in self._found.items() if session is None]
 
 
-async def read_changes(
-    client: UsageClient, cursor: str | None, convert: Callable[[SessionRecord], Converted]
-) -> ChangeSet[Converted]:
-    """Return all changes since a cursor, or all records.
+async def read_pages(client: UsageClient, cursor: str | None) -> AsyncIterator[Changes]:
+    """Yield the pages of all changes since a cursor, or of all records.
 
     Raises `UsageApiError`, among others where the service announces more changes and its cursor stays the same.
     """
-    changes = ChangeSet(cursor, convert)
     more = True
     while more:
-        before = changes.cursor
-        page = await client.changes(before)
-        for _ in changes.add_page(page):
-            await asyncio.sleep(0)
+        page = await client.changes(cursor)
+        yield page
         more = page.more
-        if more and changes.cursor == before:
+        if more and page.cursor == cursor:
             raise InvalidAnswerError(
                 client.host, "read the changes", "the service announces more changes without a new cursor"
             )
+        cursor = page.cursor
+
+
+async def read_changes(
+    client: UsageClient, cursor: str | None, convert: Callable[[SessionRecord], Converted]
+) -> ChangeSet[Converted]:
+    """Return all changes since a cursor, or all records. Raises `UsageApiError`, as `read_pages` does."""
+    changes = ChangeSet(cursor, convert)
+    async for page in read_pages(client, cursor):
+        for _ in changes.add_page(page):
+            await client.pause()
     return changes

@@ -16,7 +16,7 @@ from streamusage.client.errors import InvalidAddressError, InvalidAnswerError, U
 from streamusage.client.http_client import describe_failure, open_http_client
 from streamusage.client.http_options import HttpOptions
 from streamusage.client.httpx_import import httpx
-from streamusage.client.requests import ApiRequest, Reply, ReplyTiming, Sender, milliseconds_since
+from streamusage.client.requests import ApiRequest, Receive, Reply, ReplyTiming, Sender, milliseconds_since
 
 
 def parse_address(text: str) -> ServiceAddress:
@@ -56,10 +56,11 @@ class HttpExchange:
         """Close the connections."""
         await self._http.aclose()
 
-    async def send(self, api_request: ApiRequest, sender: Sender) -> Reply:
+    async def send(self, api_request: ApiRequest, sender: Sender, receive: Receive | None = None) -> Reply:
         """Send a request and return its complete reply, whatever its status.
 
-        Raises `UnreachableError` or `InvalidAnswerError`.
+        With `receive`, the body of a reply with status 200 is passed to it part by part as it arrives, and the reply
+        has none. Raises `UnreachableError` or `InvalidAnswerError`.
         """
         failure: UsageApiError
         host, action = sender.host, api_request.action
@@ -67,7 +68,7 @@ class HttpExchange:
         try:
             request = self._build_request(api_request, sender.token)
             async with asyncio.timeout(self._options.answer_seconds):
-                return await self._exchange(request, sender, action)
+                return await self._exchange(request, sender, action, receive)
         except TimeoutError:
             seconds = self._options.answer_seconds
             failure = UnreachableError(host, action, f"no complete reply within {seconds:g} s")
@@ -103,7 +104,7 @@ class HttpExchange:
         url = self._base.copy_with(raw_path=target.encode("ascii"))
         return self._http.build_request(api_request.method, url, headers=headers, content=api_request.body)
 
-    async def _exchange(self, request: httpx.Request, sender: Sender, action: str) -> Reply:
+    async def _exchange(self, request: httpx.Request, sender: Sender, action: str, receive: Receive | None) -> Reply:
         started_at = time.perf_counter()
         connected_at: float | None = None
 
@@ -116,14 +117,14 @@ class HttpExchange:
         response = await self._http.send(request, stream=True)
         head_at = time.perf_counter()
         try:
-            body = bytearray()
+            body, size = bytearray(), 0
             async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > self._options.largest_answer_bytes:
-                    limit = self._options.largest_answer_bytes
-                    raise InvalidAnswerError(
-                        sender.host, action, f"the reply is larger than {limit // 1_048_576 or limit} MB"
-                    )
+                size += len(chunk)
+                if receive is not None and response.status_code == 200:
+                    await receive(chunk)
+                else:
+                    body += chunk
+                    sender.check_size(len(body), action)
         finally:
             await response.aclose()
         timing = ReplyTiming(
@@ -131,7 +132,7 @@ class HttpExchange:
             1000 * (head_at - (connected_at or started_at)),
             milliseconds_since(head_at),
             0.0,
-            len(body),
+            size,
         )
         return Reply(response.status_code, response.headers, bytes(body), timing)
 

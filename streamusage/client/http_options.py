@@ -6,7 +6,7 @@
 | `silence_seconds`      | 15                 | the timeout       | the timeout           |
 | `answer_seconds`       | 60                 | the timeout       | the timeout           |
 | `keepalive_seconds`    | 5                  | 60                | 5                     |
-| `largest_answer_bytes` | 256 MiB            | 64 MiB            | 32 MiB                |
+| `largest_answer_bytes` | the profile, 256 MiB | 64 MiB            | 32 MiB                |
 | `ca_file`              | the profile        | `[service]`       | `[[source]]`          |
 | `proxy`                | the profile, else the environment | `[service]`, else the environment | none |
 """
@@ -29,6 +29,7 @@ class HttpOptions:
     keepalive_seconds: float = 5.0
     """How long an idle connection is kept."""
     largest_answer_bytes: int = 256 * 1024 * 1024
+    """Largest reply that is kept whole. A list of records is read part by part: the limit is that of one record."""
     ca_file: Path | None = None
     """Certificates to trust in addition to the default ones, for a private authority."""
     proxy: str | None = None

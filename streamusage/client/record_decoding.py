@@ -6,7 +6,7 @@ A record that lacks a documented field is decoded as a `PartialUsageRecord`. A b
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -111,10 +111,46 @@ def decode_records_once(part: bytes, *, first: int, at_byte: int) -> list[Partia
         raise _broken_json_error(str(error), part, at_byte) from None
     except UnicodeDecodeError:
         raise UnreadableError(f"broken JSON: not UTF-8 (byte {_first_invalid_utf8_byte(part) + at_byte})") from None
-    return [
-        msgspec.structs.replace(record, scope=record.scope.lstrip("/")) if record.scope[:1] == "/" else record
-        for record in records
-    ]
+    return [_without_slash(record) for record in records]
+
+
+class DecodedRows(NamedTuple):
+    """Records of rows, and what is incomplete about them."""
+
+    records: Sequence[PartialUsageRecord]
+    fault: str
+    """Why a record is incomplete; empty where none is."""
+    keyless: Sequence[int]
+    """Which of the records lack a part of their key."""
+
+
+def decode_rows(rows: Sequence[bytes]) -> DecodedRows:
+    """Return the records of rows, which are texts between the braces of objects.
+
+    Raises `UnreadableError` without a position. Rows that are no objects by themselves give another number of records.
+    """
+    part = b"[{" + b"},{".join(rows) + b"}]"
+    records: Sequence[PartialUsageRecord]
+    fault, keyless = "", list[int]()
+    try:
+        records = _records.decode(part)
+    except msgspec.ValidationError as error:
+        fault = str(error)
+        try:
+            lenient = _lenient_records.decode(part)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise UnreadableError(fault) from None
+        records = [_to_record(record) for record in lenient]
+        keyless = [number for number, record in enumerate(lenient) if not record.has_a_key]
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UnreadableError(str(error)) from None
+    if any(record.scope[:1] == "/" for record in records):
+        records = [_without_slash(record) for record in records]
+    return DecodedRows(records, fault, keyless)
+
+
+def _without_slash(record: PartialUsageRecord) -> PartialUsageRecord:
+    return msgspec.structs.replace(record, scope=record.scope.lstrip("/")) if record.scope[:1] == "/" else record
 
 
 def _decode_leniently(part: bytes, error_text: str) -> Sequence[PartialUsageRecord]:

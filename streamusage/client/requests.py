@@ -1,8 +1,11 @@
 """A request to a service and its reply, as values."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
+
+Receive = Callable[[bytes], Awaitable[None]]
+"""Receives a part of a body."""
 
 
 class ReplyTiming(NamedTuple):
@@ -55,6 +58,8 @@ class Sender(NamedTuple):
     """Empty without one."""
     without_token: Callable[[str], str]
     """Returns a text from outside without the token."""
+    check_size: Callable[[int, str], None]
+    """Raises `InvalidAnswerError` where so many bytes are more than may be kept of the reply to an action."""
 
 
 def milliseconds_since(instant: float) -> float:

@@ -20,9 +20,9 @@ import msgspec
 
 from streamusage.client.addresses import ServiceAddress, parse_plain
 from streamusage.client.certificates import trust_of_authority, trust_of_nobody
-from streamusage.client.errors import InvalidAddressError
+from streamusage.client.errors import InvalidAddressError, InvalidAnswerError
 from streamusage.client.http_options import DEFAULT_OPTIONS, HttpOptions, has_proxy
-from streamusage.client.requests import ApiRequest, Reply, Sender
+from streamusage.client.requests import ApiRequest, Receive, Reply, Sender
 
 if TYPE_CHECKING:
     from streamusage.client.http_exchange import HttpExchange
@@ -57,15 +57,17 @@ class HttpTransport:
         if self._exchange is not None:
             await self._exchange.close()
 
-    async def send(self, api_request: ApiRequest) -> Reply:
+    async def send(self, api_request: ApiRequest, receive: Receive | None = None) -> Reply:
         """Send a request and return its complete reply, whatever its status.
 
-        Raises `UnreachableError` or `InvalidAnswerError`.
+        With `receive`, the body of a reply with status 200 is passed to it part by part as it arrives, and the reply
+        has none. Raises `UnreachableError` or `InvalidAnswerError`.
         """
         if self._read_token is not None:
             self._token = _parse_token(self._read_token())
         exchange = self._exchange or await self._open()
-        return await exchange.send(api_request, Sender(self.host, self._token, self.without_token))
+        sender = Sender(self.host, self._token, self.without_token, self.check_size)
+        return await exchange.send(api_request, sender, receive)
 
     async def _open(self) -> "HttpExchange":
         """Open the exchange; in a thread, unless httpx is imported and no certificates are read."""
@@ -82,6 +84,12 @@ class HttpTransport:
         if trust is None and self._address.scheme == "http":
             trust = trust_of_nobody()
         return HttpExchange(self._address, self._options, trust)
+
+    def check_size(self, size: int, action: str) -> None:
+        """Raise `InvalidAnswerError` where so many bytes are more than may be kept of a reply."""
+        limit = self._options.largest_answer_bytes
+        if size > limit:
+            raise InvalidAnswerError(self.host, action, f"the reply is larger than {limit // 1_048_576 or limit} MB")
 
     def without_token(self, text: str) -> str:
         """Return the text without the token in any form: plain, and as encoded in URLs, JSON and XML."""

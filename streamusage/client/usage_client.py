@@ -8,7 +8,7 @@ action and never contains the token. Nothing is retried here; that is for the ca
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import date
 from types import TracebackType
 from typing import Literal, NamedTuple, Self
@@ -37,14 +37,23 @@ from streamusage.client.errors import (
     InvalidAnswerError,
 )
 from streamusage.client.http_options import DEFAULT_OPTIONS, HttpOptions
-from streamusage.client.record_decoding import UnreadableError, decode_record, decode_records
+from streamusage.client.listed_records import Listing, ListingReader, PlainKey
+from streamusage.client.record_decoding import UnreadableError, decode_record
 from streamusage.client.reply_decoding import Content, decode_reply, error_message, lacks_extension, raise_for_status
-from streamusage.client.requests import ApiRequest, Reply, ReplyTiming, milliseconds_since
-from streamusage.client.schema_drift import SchemaDrift, count_missing_fields, detect_drift
+from streamusage.client.requests import ApiRequest, Receive, Reply, ReplyTiming, milliseconds_since
+from streamusage.client.schema_drift import SchemaDrift, detect_drift
 from streamusage.client.transport import HttpTransport
 from streamusage.core.clock import Clock, SystemClock
 from streamusage.core.reasons import FORMER
 from streamusage.core.usage import EmptyNameError, PartialUsageRecord, SessionKey, StreamId, UsageRecord, stream_path
+
+ReceiveRecords = Callable[[Sequence[PartialUsageRecord], Sequence[PlainKey]], None]
+"""Receives records of a list, and the keys of all records of the list so far."""
+
+
+async def yield_to_loop() -> None:
+    """Let other tasks of the event loop run."""
+    await asyncio.sleep(0)
 
 
 class ServiceTime(NamedTuple):
@@ -82,6 +91,8 @@ class UsageClient:
         """Timing of the last reply with records."""
         self.records_drift: SchemaDrift | None = None
         """Drift of the last reply with records; `None` where it had no record."""
+        self.pause: Callable[[], Awaitable[None]] = yield_to_loop
+        """Awaited about every millisecond while a list is decoded."""
 
     @property
     def host(self) -> str:
@@ -112,6 +123,13 @@ class UsageClient:
     async def usage(self) -> list[PartialUsageRecord]:
         """Return every record, incomplete ones included. A documented "not found" means that there is none."""
         return await self._fetch_records(f"{self._api}/admin/event/usage", "read the usage records")
+
+    async def usage_since(self, before: Listing, receive: ReceiveRecords) -> ListingReader:
+        """Read every record, of which `receive` gets those that changed since a listing, as they arrive.
+
+        Returns the reader, which has the new listing and the keys that are no longer listed.
+        """
+        return await self._read_list(f"{self._api}/admin/event/usage", "read the usage records", before, receive)
 
     async def usage_of(self, stream: StreamId) -> list[PartialUsageRecord]:
         """Return the records of one stream, one for each session. Raises `EmptyNameError`."""
@@ -266,22 +284,39 @@ class UsageClient:
         raise_for_status(self._transport, await self._send(ApiRequest("DELETE", path, action)), action)
 
     async def _fetch_records(self, path: str, action: str) -> list[PartialUsageRecord]:
-        reply = await self._send(ApiRequest("GET", path, action))
-        if reply.status == 404 and error_message(self._transport, reply):
-            return []
-        raise_for_status(self._transport, reply, action)
         records: list[PartialUsageRecord] = []
-        missing: Counter[str] = Counter()
-        started_at = time.perf_counter()
+        await self._read_list(path, action, Listing(), lambda some, _: records.extend(some))
+        return records
+
+    async def _read_list(self, path: str, action: str, before: Listing, receive: ReceiveRecords) -> ListingReader:
+        """Read a list of records part by part: its size has no limit, that of each record has."""
+        reader, decode_ms = ListingReader(before), 0.0
+
+        async def take(steps: Iterable[Sequence[PartialUsageRecord]]) -> None:
+            nonlocal decode_ms
+            started_at = time.perf_counter()
+            for records in steps:
+                if records:
+                    receive(records, reader.listing.keys)
+                self._transport.check_size(reader.held_bytes, action)
+                decode_ms += milliseconds_since(started_at)
+                await self.pause()
+                started_at = time.perf_counter()
+
         try:
-            for part in decode_records(reply.body):
-                records.extend(part)
-                missing += count_missing_fields(part)
-                await asyncio.sleep(0)
+            reply = await self._send(ApiRequest("GET", path, action), lambda data: take(reader.feed(data)))
+            if reply.status == 404 and error_message(self._transport, reply):
+                await take(reader.feed(b"[]"))
+            else:
+                raise_for_status(self._transport, reply, action)
+                await take(reader.feed(reply.body))
+            await take(reader.end())
         except UnreadableError as error:
             raise InvalidAnswerError(self.host, action, self.without_token(str(error))) from None
-        self._note_record_fields(reply, started_at, missing)
-        return records
+        timing = reply.timing
+        self.records_timing = timing._replace(decode_ms=decode_ms, body_ms=max(0.0, timing.body_ms - decode_ms))
+        self.records_drift = detect_drift(reader.listing.head, reader.listing.missing_fields())
+        return reader
 
     def _note_record_fields(self, reply: Reply, started_at: float, missing: Counter[str]) -> None:
         """Store the timing and the schema drift of a reply with records."""
@@ -321,8 +356,8 @@ class UsageClient:
             self.host, action, "it has the documented usage API only, as a plain Stream Manager does"
         )
 
-    async def _send(self, request: ApiRequest) -> Reply:
-        reply = await self._transport.send(request)
+    async def _send(self, request: ApiRequest, receive: Receive | None = None) -> Reply:
+        reply = await self._transport.send(request, receive)
         self._note_service_time(reply.headers)
         return reply
 

@@ -1,7 +1,8 @@
 """The console's app: it wires poller, state, feeds and screens, and implements the `Console` port."""
 
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,6 +19,7 @@ from streamusage.core.durations import DurationError, parse_duration_ms
 from tui.app import gc_tuning
 from tui.app.actions import Context
 from tui.app.feeds import Feeds, Notice, StateChange
+from tui.app.key_priority import KeyPriority, run_briefly
 from tui.app.messages import (
     CoveragePolled,
     DayPolled,
@@ -97,6 +99,11 @@ class ConsoleApp(App[int]):
             self.state.restore_view(memory)
         self.set_keymap(dict(settings.keys))
         self.feeds = Feeds()
+        self.key_priority = KeyPriority()
+        if client is not None:
+            client.pause = self.key_priority.pause
+        self._waiting_polls: deque[SessionsPolled | PollFailed] = deque()
+        """Polls that are not applied yet; the first one is being applied."""
         self.poller = self._create_source(make_source, settings.poll_interval_s)
         self.sessions_screen = SessionsScreen(memory.filters if memory else [])
         self.next_profile = ""
@@ -214,10 +221,29 @@ class ConsoleApp(App[int]):
     # Messages of the poller and the fetcher
 
     @on(SessionsPolled)
-    def _sessions_polled(self, polled: SessionsPolled) -> None:
+    @on(PollFailed)
+    def _polled(self, polled: SessionsPolled | PollFailed) -> None:
         self._write_recording(polled)
+        self._waiting_polls.append(polled)
+        if len(self._waiting_polls) == 1:
+            steps = self._apply_waiting_polls()
+            if not run_briefly(steps):
+                self.run_worker(self.key_priority.run(steps), group="apply", exit_on_error=True)
+
+    def _apply_waiting_polls(self) -> Iterator[None]:
+        """Apply the polls that wait in the order of their arrival, in steps: a large one does not delay a key."""
+        while self._waiting_polls:
+            polled = self._waiting_polls[0]
+            if isinstance(polled, PollFailed):
+                self.state.record_failure(polled)
+                self.publish_state(polled=True)
+            else:
+                yield from self._apply_poll(polled)
+            self._waiting_polls.popleft()
+
+    def _apply_poll(self, polled: SessionsPolled) -> Iterator[None]:
         began = time.perf_counter()
-        self.state.apply_poll(polled)
+        yield from self.state.apply_steps(polled)
         applied = time.perf_counter()
         if polled.split is not None:
             self.state.latency.add(polled.split._replace(apply_ms=1000 * (applied - began)))
@@ -229,11 +255,24 @@ class ConsoleApp(App[int]):
         self.publish_state(polled=True)
         self.call_after_refresh(lambda: self.state.latency.painted(1000 * (time.perf_counter() - applied)))
 
-    @on(PollFailed)
-    def _poll_failed(self, failed: PollFailed) -> None:
-        self._write_recording(failed)
-        self.state.record_failure(failed)
+    def arrange(self, *, by_growth: bool = False) -> None:
+        """Complete the order or the filter that was begun; a long one in slices, while the table shows the one before.
+
+        With `by_growth` the growth of each session is computed first.
+        """
+        steps = self.state.growth_steps() if by_growth else self.state.view.steps()
+        if not run_briefly(steps):
+            self.run_worker(self._arrange(steps), group="arrange", exclusive=True, exit_on_error=True)
+
+    async def _arrange(self, steps: Iterator[None]) -> None:
+        await self.key_priority.run_for_key(steps)
         self.publish_state(polled=True)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Handle an event. Long work gives way to a key."""
+        if isinstance(event, events.Key):
+            self.key_priority.key_pressed()
+        await super().on_event(event)
 
     def _raise_alerts(self) -> None:
         for alert in self._alert_book.update(self.state.servers or ()):
@@ -284,7 +323,7 @@ class ConsoleApp(App[int]):
         self.state.trends.replace(polled.trends)
         reorders = self.state.view.sorted_by_growth and not self.state.is_paused
         if reorders:
-            self.state.update_growth()
+            self.arrange(by_growth=True)
         self.publish_state(polled=reorders)
 
     @on(HistoryPolled)

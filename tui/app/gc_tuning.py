@@ -1,7 +1,7 @@
 """Keeps Python's garbage collector from delaying the keyboard.
 
-A full collection walks over every object: with 100,000 sessions that delays a key by half a second, several times a
-poll. The objects of a large answer live long and are in no cycle: they need not be walked over.
+A full collection walks over every object, which delays a key. Objects that live long and are in no cycle need not be
+walked over.
 """
 
 import gc
@@ -21,9 +21,12 @@ def collect_less_often() -> None:
 
 
 def freeze_after_large_poll(sessions: int) -> None:
-    """Freeze all present objects if a poll brought many sessions."""
+    """Freeze all present objects if a poll of all sessions brought many.
+
+    Nothing is collected before: that alone takes longer than a frame, and columns leave little to walk over.
+    """
     if sessions >= LARGE_POLL_SESSIONS:
-        freeze_objects()
+        gc.freeze()
 
 
 def freeze_objects() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 class SessionsPolled(Message):
     """A poll succeeded."""
 
-    changed: list[Session]
+    changed: Sequence[Session]
     removed: list[SessionKey]
     reset: bool
     """Every session that is not in `changed` is gone."""

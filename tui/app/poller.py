@@ -1,19 +1,19 @@
 """The poll loop. At most one poll is under way; a refresh requested meanwhile is remembered, not doubled.
 
-Against our own service a poll reads what changed; against a plain Stream Manager it reads the whole list and the live
-list and computes what changed. A failed poll is posted as such and never becomes "no sessions".
+Against our own service a poll reads what changed; `plain_lists.py` polls a plain Stream Manager. A failed poll is
+posted as such and never becomes "no sessions".
 """
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Unpack
 
 from textual.message import Message
 
-from streamusage.api.extension import LiveStream, ServerStatus
-from streamusage.client.changes import read_changes
+from streamusage.api.extension import ServerStatus
+from streamusage.client.changes import read_changes, read_pages
 from streamusage.client.errors import (
     ExtensionMissingError,
     InvalidAnswerError,
@@ -23,12 +23,14 @@ from streamusage.client.errors import (
 )
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import Clock
-from streamusage.core.usage import PartialUsageRecord, SessionKey, StreamId
+from streamusage.core.usage import SessionKey, StreamId
 from tui.app.messages import CoveragePolled, HistoryMissing, HistoryPolled, PollFailed, SessionsPolled, TrendsPolled
+from tui.app.plain_lists import SMALL_LIST, PlainLists
 from tui.app.ports import SubscriptionChanges
 from tui.model.latency import Split
 from tui.model.sessions.chart import ChartRequest
-from tui.model.sessions.store import Session, from_record, with_live_list
+from tui.model.sessions.session import Session, from_record
+from tui.model.sessions.session_batch import SessionBatch
 from tui.model.sessions.trends import KEPT_STEPS, STEP_MS
 
 LONGEST_WAIT_SECONDS = 30.0
@@ -36,8 +38,8 @@ SHARE_OF_TIME = 4
 """A slow poll is not repeated before this multiple of its duration has passed."""
 AHEAD_MS = 3_600_000
 """How far beyond now requests reach, so that a clock that differs hides nothing."""
-_SLICE = 2_000
-"""Sessions that are processed before the event loop gets its turn."""
+_STEP_RECORDS = 300
+"""Records that are processed before the event loop gets its turn."""
 
 NO_EXTENSION = "plain Stream Manager: no gaps, no servers; trends from own polls"
 NO_LIVE_LIST = "plain Stream Manager, live list unreadable: a session appears once it has ended"
@@ -74,8 +76,7 @@ class Poller:
         self._under_way = False
         self._subscriptions = Subscriptions()
         self._cursor: str | None = None
-        self._listed: dict[SessionKey, Session] | None = None
-        """The sessions of a plain Stream Manager at the last poll."""
+        self._lists = PlainLists(client)
         self._failures = 0
         self._trends_of: tuple[object, ...] = ()
         """What the service's trends depended on when they were fetched last."""
@@ -160,15 +161,16 @@ class Poller:
     # Our own service
 
     async def _poll_changes(self) -> None:
-        changes = await read_changes(self._client, self._cursor, from_record)
+        changed, removed, reset, cursor = await self._read_changes()
         servers = await self._client.servers()
         # Only now, so that changes lost to a failure in between are fetched again.
-        self._cursor, self._listed = changes.cursor, None
+        self._cursor = cursor
+        self._lists = PlainLists(self._client)
         self._post(
             SessionsPolled(
-                changed=changes.changed,
-                removed=changes.removed,
-                reset=changes.reset,
+                changed=changed,
+                removed=removed,
+                reset=reset,
                 now_ms=servers.now,
                 servers=servers.servers,
                 cannot_show="",
@@ -178,6 +180,24 @@ class Poller:
             )
         )
         await self._poll_trends(servers.now, servers.servers)
+
+    async def _read_changes(self) -> tuple[Sequence[Session], list[SessionKey], bool, str | None]:
+        """Return changed and removed sessions, whether these are all, and the cursor after them."""
+        if self._cursor is not None:
+            changes = await read_changes(self._client, self._cursor, from_record)
+            return changes.changed, changes.removed, changes.reset, changes.cursor
+        batch, cursor = SessionBatch(), self._cursor
+        async for page in read_pages(self._client, cursor):
+            if page.reset:
+                batch = SessionBatch()
+            for key in page.deleted:
+                batch.discard(key)
+            for first in range(0, len(page.records), _STEP_RECORDS):
+                records = page.records[first : first + _STEP_RECORDS]
+                batch.extend_records(records, [(record.scope, record.name, record.start_time) for record in records])
+                await self._client.pause()
+            cursor = page.cursor
+        return list(batch) if len(batch) <= SMALL_LIST else batch, [], True, cursor
 
     async def _poll_trends(self, now_ms: int, servers: list[ServerStatus]) -> None:
         """Fetch the trends when a minute is over, or a server began or ceased to owe."""
@@ -216,47 +236,17 @@ class Poller:
     # A plain Stream Manager
 
     async def _poll_lists(self) -> None:
-        records = await self._client.usage()
-        cannot_show = NO_EXTENSION
-        live: list[LiveStream] = []
-        try:
-            live = await self._client.live_list()
-        except (RefusedError, NotFoundError, InvalidAnswerError):
-            cannot_show = NO_LIVE_LIST
-        found = await self._sessions_of(records)
-        found |= with_live_list(found, live)
-        before = self._listed
-        changed: list[Session] = []
-        sessions = list(found.items())
-        for start in range(0, len(sessions), _SLICE):
-            for key, session in sessions[start : start + _SLICE]:
-                if before is None or before.get(key) != session:
-                    changed.append(session)
-            await asyncio.sleep(0)
-        removed: list[SessionKey] = []
-        known = list(before or ())
-        for start in range(0, len(known), _SLICE):
-            removed += [key for key in known[start : start + _SLICE] if key not in found]
-            await asyncio.sleep(0)
+        lists = await self._lists.poll()
         service_time = self._client.service_time
-        self._listed = found
         self._post(
             SessionsPolled(
-                changed=changed,
-                removed=removed,
-                reset=before is None,
+                changed=lists.changed,
+                removed=lists.removed,
+                reset=lists.reset,
                 now_ms=service_time.now_ms if service_time else None,
                 servers=None,
-                cannot_show=cannot_show,
+                cannot_show=NO_EXTENSION if lists.live_list_is_readable else NO_LIVE_LIST,
                 drift=self._client.records_drift,
                 split=self._split(),
             )
         )
-
-    async def _sessions_of(self, records: list[PartialUsageRecord]) -> dict[SessionKey, Session]:
-        found: dict[SessionKey, Session] = {}
-        for start in range(0, len(records), _SLICE):
-            for session in map(from_record, records[start : start + _SLICE]):
-                found[session.key] = session
-            await asyncio.sleep(0)
-        return found

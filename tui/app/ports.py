@@ -133,6 +133,9 @@ class Console(Protocol):
     def publish_state(self, *, polled: bool) -> None:
         """Redraw every screen that is visible."""
 
+    def arrange(self, *, by_growth: bool = False) -> None:
+        """Complete the order or the filter that was begun, or the order by growth; a long one in slices."""
+
     def open_view(self, view: Context, **arguments: Any) -> None:
         """Open another view over this one."""
 

@@ -1,8 +1,11 @@
 """The state of the console, in one place. Only the app's message handlers change it."""
 
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from itertools import islice
+from typing import TypeVar
 
 from streamusage.api.extension import Coverage, History, ServerStatus, ServiceClock
 from streamusage.client.schema_drift import SchemaDrift
@@ -17,6 +20,8 @@ from tui.model.sessions.filter import FilterError, parse
 from tui.model.sessions.held_changes import HeldChanges
 from tui.model.sessions.history import PollHistory
 from tui.model.sessions.marks import Marks
+from tui.model.sessions.packed_changes import PackedChanges
+from tui.model.sessions.session_batch import SessionBatch
 from tui.model.sessions.sparkline import Point
 from tui.model.sessions.store import Change, Session, SessionStore
 from tui.model.sessions.tally import Tally
@@ -26,6 +31,13 @@ from tui.model.sessions.view import SessionView
 from tui.model.staleness import Freshness, freshness
 from tui.model.unread import unread_servers
 
+Steps = Generator[None, None, list[Change]]
+"""Steps of applying a poll, and at last what changed."""
+
+_STEP_CHANGES = 200
+"""Sessions that change in one step: some milliseconds."""
+_LARGE_FIRST_POLL = 2_000
+"""A first poll of more sessions is applied at once, as columns."""
 GROWTH_MINUTES = 10
 """Over how long the order by trend measures growth."""
 
@@ -79,6 +91,10 @@ class ConsoleState:
     _retry_at_ms: int | None = None
     _armed_until_ms: int | None = None
     _paused_at_ms: int | None = None
+    _job: Steps | None = None
+    """The poll that is being applied."""
+    _applied: list[Change] = field(default_factory=list)
+    """What the last poll changed."""
 
     def __post_init__(self) -> None:
         self.view = SessionView(self.store)
@@ -87,7 +103,36 @@ class ConsoleState:
 
     def apply_poll(self, polled: SessionsPolled) -> list[Change]:
         """Apply a poll that succeeded. While the table is paused, its sessions wait. Returns what changed."""
-        self._polled_at_ms = self.clock.elapsed_ms()
+        return _run(self.apply_steps(polled))
+
+    def apply_steps(self, polled: SessionsPolled) -> Steps:
+        """Apply a poll as `apply_poll` does, in steps. After each of them sessions and table are consistent."""
+        self._finish_apply()
+        self._job = job = self._apply_polled(polled)
+        while self._job is job:
+            try:
+                next(job)
+            except StopIteration as end:
+                self._job, self._applied = None, end.value
+            else:
+                yield
+        return self._applied
+
+    def _finish_apply(self) -> None:
+        """Run the steps that are left of a poll that is being applied."""
+        job, self._job = self._job, None
+        if job is not None:
+            self._applied = _run(job)
+
+    def _apply_polled(self, polled: SessionsPolled) -> Steps:
+        polled_at_ms = self.clock.elapsed_ms()
+        is_large = isinstance(polled.changed, SessionBatch) or len(polled.changed) > _LARGE_FIRST_POLL
+        is_adopted = is_large and polled.reset and not len(self.store) and not self.is_paused
+        if is_adopted:
+            yield from self.store.adopt((yield from _as_batch(polled.changed)))
+            self.view.begin_all()
+            yield from self.view.steps()
+        self._polled_at_ms = polled_at_ms
         self._service_now_ms = polled.now_ms
         self._retry_at_ms = None
         self.failures, self.failure = 0, ""
@@ -95,41 +140,88 @@ class ConsoleState:
         self.servers, self.cannot_show = polled.servers, polled.cannot_show
         self.service_clock = polled.clock
         self.drift = self.drift if polled.drift is None else polled.drift
+        if is_adopted:
+            self.timeline.add(self.now_ms(), ())
+            self.history.begin(self.now_ms(), self.store.get)
+            self.changed = {}
+            yield from self._show()
+            return []
         if self.is_paused:
             self.waiting.add(polled.changed, polled.removed, reset=polled.reset)
             return []
-        return self._apply(polled.changed, polled.removed, reset=polled.reset)
+        return (yield from self._apply(polled.changed, polled.removed, reset=polled.reset))
 
-    def _apply(self, changed: list[Session], removed: list[SessionKey], *, reset: bool) -> list[Change]:
+    def _apply(self, changed: Sequence[Session], removed: Sequence[SessionKey], *, reset: bool) -> Steps:
         is_first = not len(self.timeline)
-        changes = self.store.apply(changed, removed, reset=reset)
-        self.timeline.add(self.now_ms(), () if is_first else changes)
-        self._show(changes)
-        self.history.add_poll(self.now_ms(), changes)
-        self.tally.add_changes(changes)
+        if reset and len(self.store):
+            kept = changed if isinstance(changed, SessionBatch) else {session.key for session in changed}
+            removed = []
+            for keys in self.store.keys_without(kept):
+                removed += keys
+                yield
+        changes: list[Change] = []
+        packed = PackedChanges()
+        self.changed = {}
+        sessions = iter(changed)
+        for first in range(0, len(removed), _STEP_CHANGES):
+            self._apply_some([], removed[first : first + _STEP_CHANGES], changes, packed)
+            if first + _STEP_CHANGES < len(removed):
+                yield
+        while some := list(islice(sessions, _STEP_CHANGES)):
+            self._apply_some(some, [], changes, packed)
+            if len(some) == _STEP_CHANGES:
+                yield
+        self.timeline.add(self.now_ms(), () if is_first else packed)
+        yield from self._show()  # before the history has this poll: a new session has no growth yet
+        for first in range(0, len(changes), _STEP_CHANGES):
+            self.history.add_changes(changes[first : first + _STEP_CHANGES])
+            if first + _STEP_CHANGES < len(changes):
+                yield
+        self.history.end_poll(self.now_ms())
         return changes
 
-    def _show(self, changes: list[Change]) -> None:
+    def _apply_some(
+        self, changed: Sequence[Session], removed: Sequence[SessionKey], changes: list[Change], packed: PackedChanges
+    ) -> None:
+        some = self.store.apply(changed, removed)
+        self._move(some)
+        self.tally.add_changes(some)
+        changes += some
+        packed.extend(some)
+
+    def _move(self, changes: Sequence[Change]) -> None:
+        """Follow changes of the store in the table."""
         self.view.update(changes)
         self.marks.forget(change.key for change in changes if change.after is None)
-        self.view.at_time(self.now_ms())
+        self.changed |= {change.key: change.before for change in changes if change.before and change.after}
+
+    def _show(self) -> Iterator[None]:
+        """Follow the time in the table."""
+        self.view.begin_time(self.now_ms())
+        yield from self.view.steps()
         if self.view.sorted_by_growth and self.now_ms() // 60_000 != self._grown_since_minute:
-            self.update_growth()
-        self.changed = {change.key: change.before for change in changes if change.before and change.after}
+            yield from self.growth_steps()
 
     def update_growth(self) -> None:
         """Compute again by how much each session grew over the last minutes, for the order by trend."""
+        _run(self.growth_steps())
+
+    def growth_steps(self) -> Iterator[None]:
+        """Compute the growth as `update_growth` does, in steps."""
         now_ms = self.now_ms()
         self._grown_since_minute = now_ms // 60_000
         polls = max(1, GROWTH_MINUTES * 60_000 // self.poll_interval_ms)
         figures: dict[SessionKey, int] = {}
-        for session in self.store.live():
-            figure = self.trends.oldest(session, GROWTH_MINUTES, now_ms)
-            if figure is None:
-                figure = self.history.oldest(session.key, polls)
-            if figure is not None:
-                figures[session.key] = figure
-        self.view.grown_from(figures)
+        for sessions in self.store.live_parts():
+            for session in sessions:
+                figure = self.trends.oldest(session, GROWTH_MINUTES, now_ms)
+                if figure is None:
+                    figure = self.history.oldest(session.key, polls)
+                if figure is not None:
+                    figures[session.key] = figure
+            yield
+        self.view.begin_growth(figures)
+        yield from self.view.steps()
 
     # Pausing the table, and stepping back in time
 
@@ -140,24 +232,29 @@ class ConsoleState:
 
     def pause(self) -> None:
         """Stop the table from following the polls."""
+        self._finish_apply()
         if not self.is_paused:
             self._paused_at_ms = self.now_ms()
 
     def resume(self) -> None:
         """Return to the newest poll and apply the changes that waited."""
+        self._finish_apply()
         self.step(len(self.timeline))
         self._paused_at_ms = None
         changed, removed, reset = self.waiting.take()
         if changed or removed or reset:
-            self._apply(changed, removed, reset=reset)
+            _run(self._apply(changed, removed, reset=reset))
 
     def step(self, polls: int) -> None:
         """Show the table as it was some polls before (below zero) or after."""
+        self._finish_apply()
         steps = self.timeline.step(polls)
         for changes in steps:
             gone = [change.key for change in changes if change.after is None]
             applied = self.store.apply([change.after for change in changes if change.after is not None], gone)
-            self._show(applied)
+            self.changed = {}
+            self._move(applied)
+            _run(self._show())
         if steps and self.timeline.at_ms is not None:
             self._paused_at_ms = self.timeline.at_ms
             self.view.at_time(self.now_ms())
@@ -268,3 +365,26 @@ class ConsoleState:
             if server.owed_ms > 3 * server.sync_interval_ms or server.state == "unreachable"
         ]
         return max(servers, key=lambda server: server.owed_ms, default=None)
+
+
+Result = TypeVar("Result")
+
+
+def _as_batch(sessions: Sequence[Session]) -> Generator[None, None, SessionBatch]:
+    if isinstance(sessions, SessionBatch):
+        return sessions
+    batch = SessionBatch()
+    for number, session in enumerate(sessions):
+        batch.put(session)
+        if number % _STEP_CHANGES == 0:
+            yield
+    return batch
+
+
+def _run(steps: Generator[None, None, Result] | Iterator[None]) -> Result:
+    """Run all steps and return their result."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]

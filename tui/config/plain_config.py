@@ -34,7 +34,7 @@ def _section(declared: type, table: Any) -> dict[str, Any]:
 
 def _value(declared: Any, value: Any) -> Any:
     """Return the value of a setting of a declared type. Raises `_UnusualError`, and the `ValueError` of its check."""
-    if declared is bool or declared is str:
+    if declared in (bool, int, str):
         return _of_type(declared, value)
     if declared is Path:
         return Path(_of_type(str, value))

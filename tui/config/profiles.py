@@ -18,6 +18,8 @@ from tui.config.theme_names import ThemeName
 
 DEFAULT_URL = "http://127.0.0.1:5080"
 DEFAULT_POLL_INTERVAL_S = 2.0
+DEFAULT_LARGEST_ANSWER_MB = 256
+MOST_LARGEST_ANSWER_MB = 65_536
 
 
 class CheckedBy:
@@ -50,6 +52,12 @@ def _seconds_between(shortest: str, longest: str) -> CheckedBy:
         return parse_duration_ms(text, default_unit="s", shortest=shortest, longest=longest) / 1000
 
     return CheckedBy(seconds_of, converts=True)
+
+
+def _megabytes(value: int) -> int:
+    if not 1 <= value <= MOST_LARGEST_ANSWER_MB:
+        raise ValueError(f"must be 1 to {MOST_LARGEST_ANSWER_MB} (MiB)")
+    return value
 
 
 def _known_zone(value: str) -> str:
@@ -116,6 +124,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """Deletes and imports are refused."""
     poll_interval: Annotated[float, _seconds_between("100ms", "1h")] = DEFAULT_POLL_INTERVAL_S
     """Poll interval of the console: seconds, or text such as "2s"."""
+    largest_answer_mb: Annotated[int, CheckedBy(_megabytes)] = DEFAULT_LARGEST_ANSWER_MB
+    """Largest reply that is kept whole, in MiB; a list of records may be larger, one of its records may not."""
     tz: Annotated[str, CheckedBy(_known_zone)] = "UTC"
     """The time zone of times and accounting days."""
     alerts: Alerts = NO_ALERTS

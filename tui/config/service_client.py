@@ -11,5 +11,10 @@ from tui.config.settings import ConnectionSettings
 def open_client(settings: ConnectionSettings, clock: Clock | None = None) -> UsageClient:
     """Return a client of the service. Raises `InvalidAddressError`."""
     token = settings.token.get_secret_value() if settings.token is not None else None
-    options = replace(DEFAULT_OPTIONS, ca_file=settings.ca_file, proxy=settings.proxy)
+    options = replace(
+        DEFAULT_OPTIONS,
+        ca_file=settings.ca_file,
+        proxy=settings.proxy,
+        largest_answer_bytes=settings.largest_answer_mb * 1_048_576,
+    )
     return UsageClient(settings.url, token, api_version=settings.api_version, clock=clock, options=options)

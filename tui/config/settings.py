@@ -22,6 +22,7 @@ from tui.config.hidden_token import HiddenToken
 from tui.config.paths import config_path
 from tui.config.plain_config import read_plain
 from tui.config.profiles import (
+    DEFAULT_LARGEST_ANSWER_MB,
     DEFAULT_POLL_INTERVAL_S,
     DEFAULT_URL,
     NO_ALERTS,
@@ -79,6 +80,7 @@ class ConnectionSettings:
     api_version: ApiVersion = "4.0"
     read_only: bool = False
     poll_interval_s: float = DEFAULT_POLL_INTERVAL_S
+    largest_answer_mb: int = DEFAULT_LARGEST_ANSWER_MB
     tz: ZoneInfo = UTC
     alerts: Alerts = NO_ALERTS
     theme: ThemeName = "dark"
@@ -144,6 +146,7 @@ def resolve(flags: Flags, *, warn: Callable[[str], None]) -> ConnectionSettings:
         api_version=flags.api_version or chosen.api_version,
         read_only=flags.read_only or chosen.read_only,
         poll_interval_s=chosen.poll_interval,
+        largest_answer_mb=chosen.largest_answer_mb,
         tz=times_in,
         alerts=chosen.alerts,
         theme=flags.theme or chosen.theme,

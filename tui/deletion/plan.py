@@ -104,7 +104,7 @@ def plan(chosen: Iterable[Session], view: SessionView, radius: Radius, host: str
         reason = "The service has no usage record of it yet, so there is nothing to delete."
         if any(session.recorded for session in left_out):
             reason = "Its usage record is incomplete. The journal could not keep it whole, so it is not deleted."
-    hidden = sum(view.row_of(session.key) is None for session in deletable)
+    hidden = sum(not view.shows(session.key) for session in deletable)
     return DeletePlan(radius, host, stream, deletable, left_out, hidden, reason)
 
 

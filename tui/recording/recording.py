@@ -60,7 +60,7 @@ class Recording:
             case SessionsPolled():
                 recorded = RecordedPoll(
                     at=message.now_ms or self._clock.now_ms(),
-                    changed=message.changed,
+                    changed=list(message.changed),
                     removed=[(key.scope, key.name, key.start_time) for key in message.removed],
                     reset=message.reset,
                     servers=message.servers,

@@ -111,7 +111,7 @@ class SessionsScreen(SessionExports, DeleteDialogs):
         state = self.state
         self._draw_header()
         self.query_one("#summary", Line).show(*bars.summary(state))
-        self.query_one("#status", Line).show(*bars.status(state, self.notice, self.table.cursor_row))
+        self._draw_status()
         can_go_back = self.detail_is_open or bool(state.marks) or bool(state.view.filter)
         actions = [
             action
@@ -120,27 +120,41 @@ class SessionsScreen(SessionExports, DeleteDialogs):
         ]
         self.query_one("#keys", Line).show(bars.keys(actions, self.size.width))
 
+    def _draw_status(self) -> None:
+        self.query_one("#status", Line).show(*bars.status(self.state, self.notice, self.table.cursor_row))
+
+    def _settle(self) -> None:
+        """Complete an order or a filter that was begun, before an action on what is shown."""
+        if self.state.view.is_arranging:
+            self.state.view.finish()
+            self.table.rows_changed()
+
     # The cursor
 
     def action_move(self, rows: int) -> None:
         """Move down, or up (below zero)."""
         self.notice = None
-        self.table.move_by(rows)
+        self._move_to(self.table.cursor_row + rows)
+
+    def _move_to(self, row: int) -> None:
+        """Move the cursor. The status line is drawn in the same frame."""
+        self.table.move_to(row)
+        self._draw_status()
 
     def action_move_page(self, pages: int) -> None:
         """Move pages down, or up (below zero)."""
         if self.detail_is_open and not self.has_class("wide"):
             self.detail.scroll_relative(y=pages * self.detail.size.height, animate=False)
         else:
-            self.table.move_by(pages * self.table.page_rows)
+            self._move_to(self.table.cursor_row + pages * self.table.page_rows)
 
     def action_first(self) -> None:
         """Move to the first row."""
-        self.table.move_to(0)
+        self._move_to(0)
 
     def action_last(self) -> None:
         """Move to the last row."""
-        self.table.move_to(len(self.state.view) - 1)
+        self._move_to(len(self.state.view) - 1)
 
     @on(SessionTable.CursorMoved)
     def _cursor_moved(self) -> None:
@@ -201,7 +215,8 @@ class SessionsScreen(SessionExports, DeleteDialogs):
             return False
         self.remove_class("wrong-filter")
         if chosen.text != self.state.view.filter.text:
-            self.state.view.show(chosen)
+            self.state.view.begin_show(chosen)
+            self.port.arrange()
             self.table.rows_changed()
         self._draw_lines()
         return True
@@ -254,9 +269,8 @@ class SessionsScreen(SessionExports, DeleteDialogs):
         self._sort(column, descending=column != STREAM and COLUMNS[column].descending_first)
 
     def _sort(self, column: str, *, descending: bool) -> None:
-        if sorts_by_growth(column):
-            self.state.update_growth()
-        self.state.view.sort(column, descending=descending)
+        self.state.view.begin_sort(column, descending=descending)
+        self.port.arrange(by_growth=sorts_by_growth(column))
         self.table.rows_changed()
         orders = ("Z to A", "A to Z") if column == STREAM else COLUMNS[column].orders
         order = orders[0 if descending else 1].format(minutes=GROWTH_MINUTES)
@@ -292,6 +306,7 @@ class SessionsScreen(SessionExports, DeleteDialogs):
 
     def action_mark(self) -> None:
         """Mark or unmark the session under the cursor."""
+        self._settle()
         if self.table.cursor_key is not None:
             self.state.marks.toggle(self.table.cursor_key)
         self._range_from = None
@@ -300,6 +315,7 @@ class SessionsScreen(SessionExports, DeleteDialogs):
 
     def action_mark_range(self, rows: int) -> None:
         """Extend the range from the session at which it began, wherever that row is by now."""
+        self._settle()
         view, table = self.state.view, self.table
         begun = self._range_from is not None and view.row_of(self._range_from) is not None
         if not begun or self._range_to != table.cursor_key:
@@ -318,6 +334,7 @@ class SessionsScreen(SessionExports, DeleteDialogs):
 
     def action_mark_shown(self) -> None:
         """Mark all shown sessions."""
+        self._settle()
         self.state.marks.end_range()
         self.state.marks.stretch([*self.state.marks, *(session.key for session in self.state.view.all_sessions())])
         self.state.marks.end_range()
@@ -370,6 +387,7 @@ class SessionsScreen(SessionExports, DeleteDialogs):
         """Request the delete of the marked sessions, else of the one under the cursor."""
         from tui.deletion.plan import Radius
 
+        self._settle()
         marked = [session for key in self.state.marks if (session := self.state.store.get(key)) is not None]
         session = self.table.cursor_session
         if marked:
@@ -381,6 +399,7 @@ class SessionsScreen(SessionExports, DeleteDialogs):
         """Request the delete of all sessions of the stream under the cursor."""
         from tui.deletion.plan import Radius
 
+        self._settle()
         session = self.table.cursor_session
         if session is not None:
             self.port.deletion.request(self.state.store.of_stream(session.stream), Radius.STREAM)
@@ -389,4 +408,5 @@ class SessionsScreen(SessionExports, DeleteDialogs):
         """Request the delete of all sessions."""
         from tui.deletion.plan import Radius
 
+        self._settle()
         self.port.deletion.request(self.state.store, Radius.EVERYTHING)

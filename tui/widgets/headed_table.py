@@ -34,7 +34,8 @@ class HeadedTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         """Scroll as little as makes a row visible."""
         top = self.scroll_offset.y
         if not top <= row < top + self.page_rows:
-            self.scroll_to(y=row if row < top else row - self.page_rows + 1, animate=False)
+            to = row if row < top else row - self.page_rows + 1
+            self.scroll_to(y=to, animate=False, immediate=True)
 
     def repaint(self) -> None:
         """Redraw the cells that differ from the screen, and no others."""
@@ -51,6 +52,15 @@ class HeadedTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         if cells := different_cells(self._drawn.get(y), strip):
             self.refresh(Region(cells[0], y, cells[1] - cells[0], 1))
         return strip
+
+    def repaint_rows(self, *rows: int) -> None:
+        """Redraw the cells of some rows that differ from the screen."""
+        top = self.scroll_offset.y - 1
+        for y in sorted({row - top for row in rows if 1 <= row - top < self.size.height}):
+            strip = self.draw_line(y)
+            if cells := different_cells(self._drawn.get(y), strip):
+                self.refresh(Region(cells[0], y, cells[1] - cells[0], 1))
+            self._drawn[y] = strip
 
     def set_row_count(self, rows: int) -> None:
         """Set how many rows there are."""

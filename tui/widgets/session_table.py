@@ -56,9 +56,11 @@ class SessionTable(HeadedTable):
     def move_to(self, row: int) -> None:
         """Move the cursor to a row of the table as it is drawn now."""
         last = len(self._state.view) - 1
+        before, top = self._cursor_row, self.scroll_offset.y
         self._set_cursor(min(max(0, row), last) if last >= 0 else 0)
         self.keep_visible(self._cursor_row)
-        self.repaint()
+        if self.scroll_offset.y == top:
+            self.repaint_rows(before, self._cursor_row)
 
     def move_by(self, rows: int) -> None:
         """Move the cursor down, or up (below zero)."""

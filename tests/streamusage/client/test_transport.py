@@ -34,6 +34,19 @@ async def test_reply_above_the_size_limit_is_not_read_to_its_end() -> None:
     assert "larger than" in str(error)
 
 
+async def test_list_above_the_size_limit_is_read_part_by_part() -> None:
+    records = [wire(f"cam-{number}") for number in range(2_000)]
+    options = HttpOptions(largest_answer_bytes=100_000)
+    async with (
+        always(reply(200, json.dumps(records))) as server,
+        UsageClient(server.url, TOKEN, options=options) as client,
+    ):
+        assert len(await client.usage()) == len(records)
+    error = await failure_of(reply(200, json.dumps([*records, wire("x" * 1_000_000)])), options=options)
+    assert isinstance(error, InvalidAnswerError)
+    assert "larger than" in str(error)
+
+
 async def test_truncated_reply_or_other_protocol_is_unreachable() -> None:
     for answer in (b"", b"SSH-2.0-OpenSSH_9.6\r\n", reply(200, "[" + " " * 500)[:-90]):
         assert isinstance(await failure_of(answer), UnreachableError)

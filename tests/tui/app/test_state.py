@@ -40,3 +40,39 @@ def test_paused_table_keeps_the_time_of_the_pause() -> None:
     state.pause()
     state.step(1)
     assert state.now_ms() == clock.at_ms
+
+
+def test_first_poll_of_many_sessions_is_applied_as_columns_in_steps() -> None:
+    clock = SettableClock(100 * MINUTE)
+    state = ConsoleState(clock=clock, host="sm", settings=ConnectionSettings())
+    sessions = [session(f"cam-{number}", MINUTE, active=number, live=number % 3 == 0) for number in range(2_500)]
+    steps = list(state.apply_steps(SessionsPolled(sessions, [], True, clock.at_ms, [], "")))
+    assert len(steps) > 10
+    assert list(state.store) == sessions
+    assert len(state.timeline) == 1
+    assert [row.name for row in state.view.rows(0, 2)] == ["cam-2499", "cam-2496"]
+    clock.at_ms += MINUTE
+    changed = session("cam-2496", MINUTE, active=9_999)
+    state.apply_poll(SessionsPolled([changed], [sessions[0].key], False, clock.at_ms, [], ""))
+    assert [row.name for row in state.view.rows(0, 2)] == ["cam-2496", "cam-2499"]
+    assert state.history.points(changed.key, 3)[1:] == [2_496, 9_999]
+    assert state.history.points(sessions[3].key, 3)[1:] == [3, 3], "unchanged since the first poll"
+    state.step(-1)
+    assert state.store.get(changed.key) == sessions[2_496]
+    assert state.store.get(sessions[0].key) == sessions[0]
+
+
+def test_table_that_is_paused_within_a_poll_shows_that_poll() -> None:
+    clock = SettableClock(100 * MINUTE)
+    state = ConsoleState(clock=clock, host="sm", settings=ConnectionSettings())
+    first = [session(f"cam-{number}", MINUTE, active=1) for number in range(1_500)]
+    second = [session(f"cam-{number}", MINUTE, active=2) for number in range(1_500)]
+    state.apply_poll(SessionsPolled(first, [], True, clock.at_ms, [], ""))
+    steps = state.apply_steps(SessionsPolled(second, [], False, clock.at_ms, [], ""))
+    next(steps)
+    state.pause()
+    assert {known.active for known in state.store} == {2}
+    state.step(-1)
+    assert {known.active for known in state.store} == {1}
+    assert list(steps) == []
+    assert {known.active for known in state.store} == {1}

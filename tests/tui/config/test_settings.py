@@ -71,6 +71,12 @@ def test_default_profile_is_used(prod: Path) -> None:
     assert (settings.poll_interval_s, settings.tz.key) == (5.0, "Europe/Berlin")
 
 
+def test_largest_answer_is_that_of_the_profile(home: Path) -> None:
+    assert connection().largest_answer_mb == 256
+    (home / "config.toml").write_text("[profiles.big]\nlargest_answer_mb = 1024")
+    assert connection(profile="big").largest_answer_mb == 1024
+
+
 def test_settings_carry_what_the_console_shows(prod: Path) -> None:
     assert dict(connection().profiles) == {"prod": "https://sm.example.net", "lab": "http://lab:5080"}
     assert connection().theme == "dark"
@@ -161,6 +167,7 @@ def test_token_is_not_in_the_repr(prod: Path) -> None:
         ("[profiles.a]\npoll_interval = nan", r"profiles\.a\.poll_interval: 'nan' is not a duration"),
         ("[profiles.a.alerts]\nafter = 86401", r"'86401' is out of range; expected a duration from 1s to 24h"),
         ("[profiles.a]\npoll_interval = 0", r"profiles\.a\.poll_interval"),
+        ("[profiles.a]\nlargest_answer_mb = 0", r"profiles\.a\.largest_answer_mb"),
         ('[profiles.a]\ntz = "Mars/Base"', r"profiles\.a\.tz: unknown time zone"),
         ('[profiles.a]\nproxy = "http://me:pw@proxy"', r"profiles\.a\.proxy"),
         ('[profiles.a]\napi_version = "2.0"', r"profiles\.a\.api_version"),

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from streamusage.core.coverage import IMPORTED, WORST_FIRST, Provenance
 from tui.model import formats
 from tui.model.gaps.grid import GLYPHS, IMPORTED_GLYPH
-from tui.model.sessions.store import Session
+from tui.model.sessions.session import Session
 from tui.model.text import padded, padded_left
 
 
@@ -81,6 +81,8 @@ class Column(NamedTuple):
     """Whether the largest values come first when the column is selected."""
     orders: tuple[str, str] = ("largest first", "smallest first")
     """Names of the descending and the ascending order."""
+    sort_field: str = ""
+    """Name of the field of `Session` that `sort` returns, where it returns no more: sorting is faster by it."""
     sort_rank: int = 0
     """Columns of a higher rank come later in the sort menu."""
     figure: Callable[[Session], int | None] | None = None
@@ -101,10 +103,14 @@ def count_column(
     value: Callable[[Session], int | None],
     export: str,
     *,
+    field: str = "",
     shown: Callable[[Session], int | None] | None = None,
     aliases: tuple[str, ...] = (),
 ) -> Column:
-    """Return a column that counts subscribers. `shown` returns the figure of a cell where it differs from `value`."""
+    """Return a column that counts subscribers. `shown` returns the figure of a cell where it differs from `value`.
+
+    `field` is the name of the field of `Session` that `value` returns, where it returns no more.
+    """
     figure = shown or value
     return Column(
         name,
@@ -114,6 +120,7 @@ def count_column(
         importance,
         text=lambda session, at: formats.count_within(figure(session), at.cells),
         sort=value,
+        sort_field=field,
         figure=figure,
         filter=FilterField(
             name, FilterType.NUMBER, lambda session, now_ms: value(session), "a number", aliases=aliases
@@ -206,6 +213,7 @@ _DECLARED = (
         10,
         lambda session: session.active,
         "aciveSubscribers",
+        field="active",
         shown=_active,
         aliases=("watching",),
     ),
@@ -216,9 +224,14 @@ _DECLARED = (
         8,
         lambda session: session.peak,
         "maxSubscribers",
+        field="peak",
     ),
-    count_column("lost", "subscribers that left", (5, 10), 4, lambda session: session.lost, "lostSubscribers"),
-    count_column("total", "all subscribers", (6, 11), 6, lambda session: session.total, "totalSubscribers"),
+    count_column(
+        "lost", "subscribers that left", (5, 10), 4, lambda session: session.lost, "lostSubscribers", field="lost"
+    ),
+    count_column(
+        "total", "all subscribers", (6, 11), 6, lambda session: session.total, "totalSubscribers", field="total"
+    ),
     Column(
         "trend",
         "TREND",

@@ -12,14 +12,15 @@ A text that cannot be parsed raises `FilterError` with the position; no part of 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import translate
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from streamusage.core.durations import EXAMPLES, DurationError, parse_duration_ms
 from tui.model.sessions.columns import COLUMNS, FilterField, FilterType
-from tui.model.sessions.store import Session
+from tui.model.sessions.session import Session
+from tui.model.sessions.session_columns import ColumnReader
 
 Test = Callable[[Session, int], bool]
 """Whether a session matches at an instant, UTC milliseconds."""
@@ -55,6 +56,10 @@ class Filter:
     """Whether matches change with time alone."""
     needles: tuple[re.Pattern[str], ...] = field(default=(), compare=False)
     """Texts to highlight in scope/name."""
+    words: tuple[str, ...] = field(default=(), compare=False)
+    """Texts that scope/name of every match contains, in lower case."""
+    comparisons: frozenset[str] | None = field(default=frozenset(), compare=False)
+    """The other terms, all of which a match meets; `None` where the filter is more than a list of terms."""
 
     def __bool__(self) -> bool:
         return bool(self.text)
@@ -62,6 +67,30 @@ class Filter:
     def matches(self, session: Session, now_ms: int = 0) -> bool:
         """Whether the session matches at an instant."""
         return self.test(session, now_ms)
+
+    def select(self, rows: Sequence[int], reader: ColumnReader, now_ms: int) -> list[int]:
+        """Return those of some rows whose sessions match. `reader` reads the columns of the rows."""
+        texts, test = reader.texts, self.test
+        for word in self.words:
+            rows = [row for row in rows if word in texts[row]]
+        if self.comparisons is not None and not self.comparisons:
+            return list(rows)
+        found, session = [], cast("Session", reader)
+        for row in rows:
+            reader.row = row
+            if test(session, now_ms):
+                found.append(row)
+        return found
+
+    def narrows(self, other: "Filter") -> bool:
+        """Return whether every session that matches this filter also matches the other one, at any instant."""
+        if not other or (self.text == other.text and not other.by_time):
+            return True
+        if self.comparisons is None or other.comparisons is None or other.by_time:
+            return False
+        return other.comparisons <= self.comparisons and all(
+            any(known in word for word in self.words) for known in other.words
+        )
 
     def found_in(self, drawn: str) -> list[tuple[int, int]]:
         """Return the ranges of a drawn scope/name that the filter matched, in order and without overlap."""
@@ -84,7 +113,22 @@ def parse(text: str) -> Filter:
     test = reader.disjunction()
     if reader.here is not None:
         raise FilterError("unmatched )", text, reader.here.at)
-    return Filter(" ".join(text.split()), test, reader.by_time, tuple(reader.needles))
+    words, comparisons = _terms(tokens)
+    return Filter(" ".join(text.split()), test, reader.by_time, tuple(reader.needles), words, comparisons)
+
+
+def _terms(tokens: "list[_Token]") -> tuple[tuple[str, ...], frozenset[str] | None]:
+    """Return the words and the comparisons of a filter that is a list of terms; else no words and `None`."""
+    words: list[str] = []
+    comparisons: list[str] = []
+    for token in tokens:
+        if token.parts is not None:
+            comparisons.append(token.text)
+        elif token.quoted or token.text.lower() not in {"and", "or", "not", "(", ")"}:
+            words.append(token.text.casefold())
+        elif token.text.lower() != "and":
+            return (), None
+    return tuple(words), frozenset(comparisons)
 
 
 def any_of(names: list[str], known: str = "") -> str:

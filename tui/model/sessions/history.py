@@ -6,10 +6,11 @@ follow. A failed poll is a gap for every session.
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from streamusage.core.coverage import Provenance
 from streamusage.core.usage import SessionKey
+from tui.model.sessions.session import Session
 from tui.model.sessions.sparkline import NoFigure, Point, merge_points
 from tui.model.sessions.store import Change
 
@@ -19,6 +20,10 @@ _FILLED = (Provenance.BACKFILLED, Provenance.PARTIAL, Provenance.LIVE)
 """In these states, figures that were missing before have arrived."""
 
 
+_Turn = tuple[int, Point]
+"""A poll, and the point from then on."""
+
+
 class PollHistory:
     """Figures of the last polls. Polls are counted from 0."""
 
@@ -26,22 +31,51 @@ class PollHistory:
         self._kept = kept_polls
         self._polls = 0
         self._heard_at: deque[int | None] = deque(maxlen=kept_polls)
-        self._turns: dict[SessionKey, list[tuple[int, Point]]] = {}
+        self._turns: dict[SessionKey, list[_Turn]] = {}
+        self._began = 0
+        self._session: Callable[[SessionKey], Session | None] = lambda key: None
 
     @property
     def polls(self) -> int:
         """Number of polls so far."""
         return self._polls
 
+    def begin(self, at_ms: int, session: Callable[[SessionKey], Session | None]) -> None:
+        """Record a first poll of all sessions. `session` returns a session as it is now.
+
+        Sessions on air are kept only once their figure changes: until then it is that of the first poll.
+        """
+        self._began, self._session = self._polls, session
+        self._count(at_ms)
+
     def add_poll(self, at_ms: int, changes: Iterable[Change]) -> None:
         """Record a successful poll. `at_ms` is the service's time."""
+        self.add_changes(changes)
+        self.end_poll(at_ms)
+
+    def add_changes(self, changes: Iterable[Change]) -> None:
+        """Record some changes of the poll that `end_poll` ends."""
         poll = self._polls
-        for key, _, after in changes:
+        for key, before, after in changes:
+            if key not in self._turns and (known := self._known_turns(before)):
+                self._turns[key] = known
             if after is None:
                 self._turns.pop(key, None)
             elif after.live or key in self._turns:
                 self._turn(poll, key, _point(after.live, after.active, after.provenance), after.provenance)
+
+    def end_poll(self, at_ms: int) -> None:
+        """Record that a successful poll is complete."""
         self._count(at_ms)
+
+    def _known_turns(self, session: Session | None) -> list[_Turn]:
+        """Return the turns of a session whose figure has not changed since the first poll."""
+        if session is None or not session.live:
+            return []
+        return [(self._began, _point(session.live, session.active, session.provenance))]
+
+    def _turns_of(self, key: SessionKey) -> list[_Turn]:
+        return self._turns.get(key) or self._known_turns(self._session(key))
 
     def add_failure(self) -> None:
         """Record a failed poll."""
@@ -73,7 +107,7 @@ class PollHistory:
 
         Points are aligned to multiples of polls, so that past points do not change.
         """
-        turns = self._turns.get(key)
+        turns = self._turns_of(key)
         if not turns or not self._polls:
             return [NoFigure.NOT_SEEN] * width
         last = (self._polls - 1) // polls_per_point
@@ -85,22 +119,22 @@ class PollHistory:
 
     def oldest(self, key: SessionKey, polls: int) -> int | None:
         """Return the oldest known figure of the last `polls` polls."""
-        turns = self._turns.get(key, [])
+        turns = self._turns_of(key)
         first = bisect_right(turns, self._polls - polls, key=lambda turn: turn[0]) - 1
         return next((point for _, point in turns[max(0, first) :] if isinstance(point, int)), None)
 
     def highest(self, key: SessionKey) -> int:
         """Return the highest kept figure."""
-        return max((point for _, point in self._turns.get(key, ()) if isinstance(point, int)), default=0)
+        return max((point for _, point in self._turns_of(key) if isinstance(point, int)), default=0)
 
     def first_poll(self, key: SessionKey) -> int:
         """Return the oldest kept poll at which the session was known."""
-        turns = self._turns.get(key)
+        turns = self._turns_of(key)
         return max(turns[0][0], self._polls - len(self._heard_at)) if turns else self._polls
 
     def times(self, key: SessionKey) -> list[tuple[int, Point]]:
         """Return every kept successful poll since the session was first known: the service's time and the point."""
-        turns = self._turns.get(key, [])
+        turns = self._turns_of(key)
         first = self._polls - len(self._heard_at)
         return [
             (at_ms, self._at(turns, first + number))

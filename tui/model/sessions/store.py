@@ -1,132 +1,20 @@
-"""The sessions that the console knows, by key and never by row number. Pure.
+"""The sessions that the console knows, by key. Pure.
 
 `SessionStore` holds the result of the last polls; `view.py` decides what is shown and in which order.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator
+from contextlib import suppress
+from itertools import chain
 from typing import NamedTuple
 
-import msgspec
+from streamusage.core.usage import SessionKey, StreamId
+from tui.model.sessions.key_map import KeyMap
+from tui.model.sessions.session import Session, from_record
+from tui.model.sessions.session_batch import SessionBatch
+from tui.model.sessions.session_columns import SessionColumns
 
-from streamusage.api.extension import LiveStream, SessionRecord
-from streamusage.core.coverage import IMPORTED, Provenance
-from streamusage.core.usage import PartialUsageRecord, SessionKey, StreamId
-
-
-class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One publish of a stream as the console knows it. `None` is an unknown figure."""
-
-    scope: str
-    name: str
-    start_time: int
-    end_time: int | None
-    duration_ms: int | None
-    active: int | None
-    peak: int | None
-    lost: int | None
-    total: int | None
-    updated: int | None
-    live: bool
-    provenance: Provenance | None
-    """Provenance of the newest figures; `None` from a plain Stream Manager and for an imported record."""
-    recorded: bool
-    """Whether the service has a usage record of it, which can be deleted."""
-    text: str
-    """`scope/name` in lower case, for the filter and for sorting."""
-    imported: bool = False
-    """Whether the record was imported: no server accounts for its figures."""
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether every documented figure is known, so that the record can be kept in full before a delete."""
-        told = (self.end_time, self.duration_ms, self.active, self.peak, self.lost, self.total, self.updated)
-        return self.recorded and self.start_time > 0 and None not in told
-
-    @property
-    def provenance_name(self) -> str:
-        """The provenance as it is shown; empty from a plain Stream Manager."""
-        return IMPORTED if self.imported else self.provenance.value if self.provenance else ""
-
-    @property
-    def key(self) -> SessionKey:
-        """The key of the session."""
-        return SessionKey(self.scope, self.name, self.start_time)
-
-    @property
-    def stream(self) -> StreamId:
-        """The stream that was published."""
-        return StreamId(self.scope, self.name)
-
-    def lasted_ms(self, now_ms: int) -> int | None:
-        """Duration so far, or of an ended session its whole duration."""
-        if self.live:
-            return max(0, now_ms - self.start_time) if self.start_time else None
-        return self.duration_ms
-
-
-def from_record(record: PartialUsageRecord) -> Session:
-    """Return the session of a usage record. Nothing is repaired: contradictory figures are shown as received."""
-    ours = record if isinstance(record, SessionRecord) else None
-    return Session(
-        scope=record.scope,
-        name=record.name,
-        start_time=record.start_time,
-        end_time=record.end_time,
-        duration_ms=record.duration,
-        active=record.active_subscribers,
-        peak=record.max_subscribers,
-        lost=record.lost_subscribers,
-        total=record.total_subscribers,
-        updated=record.updated,
-        live=ours.live if ours else False,
-        provenance=ours.provenance if ours and not ours.imported else None,
-        imported=bool(ours and ours.imported),
-        recorded=True,
-        text=f"{record.scope}/{record.name}".casefold(),
-    )
-
-
-def with_live_list(records: Mapping[SessionKey, Session], live: Iterable[LiveStream]) -> dict[SessionKey, Session]:
-    """Return the live sessions of a plain Stream Manager: one a stream of its live list, summed over all servers.
-
-    A usage record of the same key keeps its figures and becomes live; without one (it is written when the publish
-    ends) only the current subscribers are known.
-    """
-    found: dict[SessionKey, Session] = {}
-    started: dict[StreamId, int] = {}
-    rows = list(live)
-    for row in rows:
-        if row.start_time:
-            known = started.get(row.stream)
-            started[row.stream] = row.start_time if known is None else min(known, row.start_time)
-    for row in rows:
-        stream = row.stream
-        key = SessionKey(stream.scope, stream.name, started.get(stream, 0))
-        before = found.get(key)
-        if before is not None:
-            active = (before.active or 0) + row.current_subscribers
-        else:
-            active = row.current_subscribers
-            before = records.get(key)
-        if before is None:
-            before = Session(
-                scope=stream.scope,
-                name=stream.name,
-                start_time=key.start_time,
-                end_time=None,
-                duration_ms=None,
-                active=None,
-                peak=None,
-                lost=None,
-                total=None,
-                updated=None,
-                live=True,
-                provenance=None,
-                recorded=False,
-                text=f"{stream.scope}/{stream.name}".casefold(),
-            )
-        found[key] = msgspec.structs.replace(before, active=active, live=True)
-    return found
+__all__ = ["Change", "Session", "SessionStore", "SessionTotals", "from_record"]
 
 
 class SessionTotals(NamedTuple):
@@ -145,81 +33,159 @@ class Change(NamedTuple):
     after: Session | None
 
 
+_STEP_ROWS = 500
+
+
 class SessionStore:
-    """All sessions by key, with the streams they belong to."""
+    """All sessions by key, as rows of columns. A row keeps its number as long as its session is known."""
 
     def __init__(self) -> None:
-        self._sessions: dict[SessionKey, Session] = {}
-        self._streams: dict[StreamId, dict[SessionKey, None]] = {}
-        self._live: dict[SessionKey, None] = {}
-        self._watching = 0
+        self.columns = SessionColumns()
+        self._rows = KeyMap()
+        self._free: list[int] = []
+        self._removed: dict[SessionKey, int] = {}
+        """Rows of the sessions that the last `apply` removed. They are reused after the next one."""
+        self._count = self._live = self._watching = 0
+        self._stream_rows: tuple[StreamId | None, list[int]] = (None, [])
+        """The last stream of `of_stream` and its rows, until a session of it begins or is gone."""
 
     def __len__(self) -> int:
-        return len(self._sessions)
+        return self._count
 
     def __contains__(self, key: SessionKey) -> bool:
-        return key in self._sessions
+        return key in self._rows
 
     def __iter__(self) -> Iterator[Session]:
-        return iter(self._sessions.values())
+        return map(self.columns.session, self._used())
+
+    def _used(self) -> list[int]:
+        return self.columns.used_rows(0, len(self.columns))
+
+    def row(self, key: SessionKey) -> int | None:
+        """Return the row of a key, or `None`."""
+        return self._rows.get(key)
+
+    def removed_row(self, key: SessionKey) -> int | None:
+        """Return the row that a key had before the last `apply` removed its session."""
+        return self._removed.get(key)
 
     def get(self, key: SessionKey) -> Session | None:
         """Return the session of a key, or `None`."""
-        return self._sessions.get(key)
+        row = self.row(key)
+        return None if row is None else self.columns.session(row)
 
     def live(self) -> Iterator[Session]:
         """Return the live sessions."""
-        return (self._sessions[key] for key in self._live)
+        return chain.from_iterable(self.live_parts())
+
+    def live_parts(self) -> Iterator[Iterator[Session]]:
+        """Return the live sessions in parts of some hundred sessions."""
+        for first in range(0, len(self.columns), _STEP_ROWS):
+            live, _ = self.columns.live_rows(range(first, min(first + _STEP_ROWS, len(self.columns))))
+            yield map(self.columns.session, live)
 
     def of_stream(self, stream: StreamId) -> list[Session]:
         """Return every session of a stream, newest first."""
-        keys = self._streams.get(stream, {})
-        return sorted((self._sessions[key] for key in keys), key=lambda session: -session.start_time)
+        if self._stream_rows[0] != stream:
+            self._stream_rows = (stream, self._find_stream(stream))
+        return sorted(map(self.columns.session, self._stream_rows[1]), key=lambda session: -session.start_time)
+
+    def _find_stream(self, stream: StreamId) -> list[int]:
+        """Return the rows of a stream, at the cost of a search through all names."""
+        names, scopes, rows = self.columns.names, self.columns.scopes, list[int]()
+        at = 0
+        with suppress(ValueError):
+            while True:
+                at = names.index(stream.name, at)
+                if scopes[at] == stream.scope and self.columns.is_used(at):
+                    rows.append(at)
+                at += 1
+        return rows
 
     def totals(self) -> SessionTotals:
         """Return the counts over all sessions."""
-        return SessionTotals(len(self._live), len(self._sessions), self._watching)
+        return SessionTotals(self._live, self._count, self._watching)
+
+    def adopt(self, batch: SessionBatch) -> Iterator[None]:
+        """Take over a batch as the sessions of an empty store, with a step after each yield."""
+        self.columns, self._rows = batch.columns, batch.rows
+        self._free, self._removed = [], {}
+        self._stream_rows = (None, [])
+        for first in range(0, len(self.columns), _STEP_ROWS):
+            last = min(first + _STEP_ROWS, len(self.columns))
+            used = self.columns.used_rows(first, last)
+            if len(used) < last - first:
+                self._free += set(range(first, last)).difference(used)
+            live, _ = self.columns.live_rows(used)
+            self._live += len(live)
+            self._watching += self.columns.watching(live)
+            yield
+        self._count = len(batch)
+
+    def keys_without(self, kept: Container[object]) -> Iterator[list[SessionKey]]:
+        """Return the keys of the sessions that are not among others, in parts."""
+        for first in range(0, len(self.columns), _STEP_ROWS):
+            rows = self.columns.used_rows(first, min(first + _STEP_ROWS, len(self.columns)))
+            yield [key for row in rows if (key := self.columns.key(row)) not in kept]
 
     def apply(
         self, changed: Iterable[Session], removed: Iterable[SessionKey] = (), *, reset: bool = False
     ) -> list[Change]:
         """Apply a poll and return the changes. `reset` drops every session that is not in `changed`."""
         changes: list[Change] = []
-        changed = list(changed)
-        if reset and self._sessions:
+        self._free += self._removed.values()
+        self._removed = {}
+        if reset and self._count:
+            changed = list(changed)
             kept = {session.key for session in changed}
-            removed = [key for key in self._sessions if key not in kept]
+            removed = [key for keys in self.keys_without(kept) for key in keys]
         for key in removed:
-            before = self._take_out(key)
+            before = self._remove(key)
             if before is not None:
                 changes.append(Change(key, before, None))
         for session in changed:
             key = session.key
-            known = self._sessions.get(key)
+            row = self.row(key)
+            known = None if row is None else self.columns.session(row)
             if known == session:
                 continue
-            if known is not None:
-                self._take_out(key)
-            self._put_in(key, session)
+            self._put(key, row, session, known)
             changes.append(Change(key, known, session))
         return changes
 
-    def _put_in(self, key: SessionKey, session: Session) -> None:
-        self._sessions[key] = session
-        self._streams.setdefault(session.stream, {})[key] = None
+    def _put(self, key: SessionKey, row: int | None, session: Session, known: Session | None) -> None:
+        if known is not None and known.live:
+            self._live -= 1
+            self._watching -= known.active or 0
+        if row is None:
+            if self._free:
+                row = self._free.pop()
+                self.columns.put(row, session)
+            else:
+                row = self.columns.append(session)
+            self._rows.put(key, row)
+            self._count += 1
+            self._forget_stream(key)
+        else:
+            self.columns.put(row, session)
         if session.live:
-            self._live[key] = None
+            self._live += 1
             self._watching += session.active or 0
 
-    def _take_out(self, key: SessionKey) -> Session | None:
-        session = self._sessions.pop(key, None)
-        if session is None:
+    def _remove(self, key: SessionKey) -> Session | None:
+        row = self._rows.pop(key)
+        if row is None:
             return None
-        keys = self._streams[session.stream]
-        del keys[key]
-        if not keys:
-            del self._streams[session.stream]
+        session = self.columns.session(row)
+        self.columns.clear_row(row)
+        self._removed[key] = row
+        self._count -= 1
+        self._forget_stream(key)
         if session.live:
-            del self._live[key]
+            self._live -= 1
             self._watching -= session.active or 0
         return session
+
+    def _forget_stream(self, key: SessionKey) -> None:
+        if self._stream_rows[0] == key[:2]:
+            self._stream_rows = (None, [])

@@ -5,9 +5,10 @@ A frame keeps each changed session before and after: applied backwards, it undoe
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from tui.model.sessions.packed_changes import PackedChanges
 from tui.model.sessions.store import Change
 
 MOST_FRAMES = 1_800
@@ -19,7 +20,7 @@ class Frame(NamedTuple):
     """One successful poll. `at_ms` is the service's time."""
 
     at_ms: int
-    changes: tuple[Change, ...]
+    changes: Sequence[Change]
 
 
 class PollTimeline:
@@ -55,7 +56,7 @@ class PollTimeline:
 
     def add(self, at_ms: int, changes: Iterable[Change]) -> None:
         """Add a poll. Only while the newest frame is shown."""
-        frame = Frame(at_ms, tuple(changes))
+        frame = Frame(at_ms, changes if isinstance(changes, PackedChanges) else tuple(changes))
         if len(frame.changes) > self._most_changes:
             # No step leads across it any more.
             self._frames.clear()

@@ -1,48 +1,28 @@
 """Which sessions are shown and in which order: live ones first, then by a column. Pure.
 
-The order is updated from the changes of a poll instead of sorted again: at 100,000 sessions that is the difference
-between a table that scrolls and one that stutters.
+The order is an index over the rows of the store. A poll moves the rows that it changed. Another order or filter builds
+another index in steps, while the table shows the present one: `begin_…` begins, `steps` runs what is left. `sort`,
+`show` and `at_time` run all steps at once.
 """
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from array import array
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 from streamusage.core.usage import SessionKey
 from tui.model.sessions.columns import COLUMNS, STREAM, sorts_by_growth
 from tui.model.sessions.filter import Filter, parse
-from tui.model.sessions.store import Change, Session, SessionStore
+from tui.model.sessions.ordered_index import Order, OrderedIndex
+from tui.model.sessions.session import Session
+from tui.model.sessions.session_columns import UNKNOWN, ColumnReader
+from tui.model.sessions.store import Change, SessionStore
 
-SortKey = tuple[Any, ...]
 _UNKNOWN = float("inf")
-
-
-_SORTED_ANEW_FROM = 16
-"""From this share of changed sessions on, sorting everything is faster than updating."""
-
-
-class _Group:
-    """Sessions in ascending order of their sort keys."""
-
-    def __init__(self) -> None:
-        self.sessions: list[Session] = []
-
-    def update(self, gone: list[Session], come: list[Session], sort_key: Callable[[Session], SortKey]) -> None:
-        """Remove sessions and insert others. Removed sessions are the same objects that were inserted."""
-        if gone:
-            left = set(map(id, gone))
-            self.sessions = [session for session in self.sessions if id(session) not in left]
-        if len(come) > len(self.sessions) // _SORTED_ANEW_FROM:
-            self.sessions = sorted([*self.sessions, *come], key=sort_key)
-            return
-        merged: list[Session] = []
-        start = 0
-        for session in sorted(come, key=sort_key):
-            place = bisect_left(self.sessions, sort_key(session), lo=start, key=sort_key)
-            merged += self.sessions[start:place]
-            merged.append(session)
-            start = place
-        self.sessions = merged + self.sessions[start:]
+_STEP_ROWS = 1_000
+"""Sessions that are filtered in one step."""
+_SORTED_ANEW_FROM = 4
+"""From this share of changed sessions on, building an index is faster than moving rows."""
+_LEAST_SORTED_ANEW = 2_000
 
 
 class Heading(NamedTuple):
@@ -52,6 +32,13 @@ class Heading(NamedTuple):
     sessions: int
     live: int
     watching: int
+
+
+class _Goal(NamedTuple):
+    """The index that is being built."""
+
+    order: Order
+    filter: Filter
 
 
 class SessionView:
@@ -65,11 +52,17 @@ class SessionView:
         self.filter: Filter = parse("")
         self._now_ms = 0
         self._grown_from: Mapping[SessionKey, int] = {}
-        self._live = _Group()
-        self._ended = _Group()
+        self._shown = OrderedIndex(self._order())
+        self._shown_filter = self.filter
+        self._all: OrderedIndex | None = self._shown
+        """The index of all sessions in the order of `_shown`; `None` if there is none at the moment."""
+        self._goal: _Goal | None = None
+        self._job: Iterator[None] = iter(())
+        self._touched: set[int] = set()
+        """Rows that changed since the job began."""
         self.grouped = False
-        self._grouped_rows: list[Session | Heading] | None = None
-        self._row_by_key: dict[SessionKey, int] = {}
+        self._grouped_rows: list[int | Heading] | None = None
+        self._place_of: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._by_scope()) if self.grouped else self.sessions
@@ -77,36 +70,45 @@ class SessionView:
     @property
     def sessions(self) -> int:
         """Number of sessions shown, without headings."""
-        return len(self._live.sessions) + len(self._ended.sessions)
+        return len(self._shown)
 
     def group(self, grouped: bool) -> None:
         """Group the sessions by scope under headings, or end the grouping."""
         self.grouped, self._grouped_rows = grouped, None
 
-    def _by_scope(self) -> list[Session | Heading]:
+    def _by_scope(self) -> list[int | Heading]:
         """The rows of a grouped table: rebuilt after a change, at the cost of a pass over all sessions."""
         if self._grouped_rows is None:
-            scopes: dict[str, list[Session]] = {}
-            for session in (*self._live.sessions, *self._ended.sessions):
-                scopes.setdefault(session.scope, []).append(session)
-            rows: list[Session | Heading] = []
-            for scope, sessions in sorted(scopes.items()):
-                live = [session for session in sessions if session.live]
-                rows.append(Heading(scope, len(sessions), len(live), sum(session.active or 0 for session in live)))
-                rows += sessions
+            columns = self._store.columns
+            scopes: dict[str, list[int]] = {}
+            for row in self._shown:
+                scopes.setdefault(columns.scopes[row], []).append(row)
+            rows: list[int | Heading] = []
+            for scope, found in sorted(scopes.items()):
+                live, _ = columns.live_rows(found)
+                rows.append(Heading(scope, len(found), len(live), columns.watching(live)))
+                rows += found
             self._grouped_rows = rows
-            self._row_by_key = {row.key: number for number, row in enumerate(rows) if isinstance(row, Session)}
+            self._place_of = {row: place for place, row in enumerate(rows) if isinstance(row, int)}
         return self._grouped_rows
 
     def all_sessions(self) -> Iterator[Session]:
-        """Return every session shown, in the table's order."""
-        rows = self._by_scope() if self.grouped else (*self._live.sessions, *self._ended.sessions)
-        return (row for row in rows if isinstance(row, Session))
+        """Return every session shown, in the table's order. Completes an order or a filter that was begun."""
+        self.finish()
+        rows = (row for row in self._by_scope() if isinstance(row, int)) if self.grouped else self._shown
+        return map(self._store.columns.session, rows)
+
+    # Order and filter
 
     def sort(self, column: str, *, descending: bool) -> None:
         """Sort by a column, or by `STREAM`."""
+        self.begin_sort(column, descending=descending)
+        self.finish()
+
+    def begin_sort(self, column: str, *, descending: bool) -> None:
+        """Begin to sort by a column, or by `STREAM`."""
         self.column, self.descending = column, descending
-        self._arrange()
+        self._begin(self._order())
 
     @property
     def sorted_by_growth(self) -> bool:
@@ -115,55 +117,141 @@ class SessionView:
 
     def grown_from(self, figures: Mapping[SessionKey, int]) -> None:
         """Set the earlier figures of live sessions: the order by trend is their growth since, until the next call."""
+        self.begin_growth(figures)
+        self.finish()
+
+    def begin_growth(self, figures: Mapping[SessionKey, int]) -> None:
+        """Begin to sort by the growth since earlier figures, where the order is by trend."""
+        # The present index keeps the figures that it was built with.
         self._grown_from = figures
         if self.sorted_by_growth:
-            self._arrange()
+            self._begin(self._order())
 
     def growth(self, session: Session) -> int | None:
         """Return the growth of a live session in subscribers; below zero it shrank."""
-        before = self._grown_from.get(session.key) if session.live else None
-        return None if before is None or session.active is None else session.active - before
+        return _growth(session, self._grown_from)
 
     def show(self, chosen: Filter) -> None:
         """Show only the sessions that the filter matches."""
+        self.begin_show(chosen)
+        self.finish()
+
+    def begin_show(self, chosen: Filter) -> None:
+        """Begin to show only the sessions that the filter matches."""
         self.filter = chosen
-        self._arrange()
+        self._begin(self._goal.order if self._goal else self._shown.order)
 
     def at_time(self, now_ms: int) -> None:
         """Set the current instant for filters by time. Rows appear and disappear by it without other changes."""
-        if self.filter.by_time:
-            self._now_ms = now_ms
-            self._arrange()
-        else:
-            self._now_ms = now_ms
+        self.begin_time(now_ms)
+        self.finish()
 
-    def _matches(self, session: Session) -> bool:
-        return self.filter.test(session, self._now_ms)
+    def begin_time(self, now_ms: int) -> None:
+        """Begin to show what a filter by time matches at an instant."""
+        self._now_ms = now_ms
+        if self.filter.by_time and self._goal is None:
+            self.begin_show(self.filter)
+
+    def begin_all(self) -> None:
+        """Begin to arrange the sessions of a store that was filled at once."""
+        self._begin(self._order())
+
+    @property
+    def is_arranging(self) -> bool:
+        """Whether an order or a filter is not complete yet: the table shows the one before."""
+        return self._goal is not None
+
+    def steps(self) -> Iterator[None]:
+        """Run the steps that are left; the table is consistent after each. What begins meanwhile takes over."""
+        while self._goal is not None:
+            next(self._job, None)
+            yield
+
+    def finish(self) -> None:
+        """Run all steps that are left."""
+        for _ in self.steps():
+            pass
+
+    def _begin(self, order: Order) -> None:
+        self._goal = _Goal(order, self.filter)
+        self._touched.clear()
+        self._job = self._arrange(self._goal)
+
+    def _arrange(self, goal: _Goal) -> Iterator[None]:
+        same_order = goal.order is self._shown.order
+        index: OrderedIndex | None = None
+        if same_order and goal.filter.narrows(self._shown_filter) and not self._shown_filter.by_time:
+            index = yield from self._narrow(self._shown, goal.filter)
+        elif same_order and self._all is not None:
+            index = self._all if not goal.filter else (yield from self._narrow(self._all, goal.filter))
+        else:
+            index = yield from self._build(goal)
+        all_rows = self._all if same_order else None
+        touched, self._touched = self._touched, set()
+        self._goal = None
+        if index is not all_rows:
+            _move(index, touched, self._selector(goal.filter)(self._present(touched)))
+        self._shown, self._shown_filter = index, goal.filter
+        self._all = all_rows if goal.filter else index
+        self._grouped_rows = None
+
+    def _narrow(self, index: OrderedIndex, chosen: Filter) -> Generator[None, None, OrderedIndex]:
+        narrowed = OrderedIndex(index.order)
+        yield from narrowed.build_from(index, self._selector(chosen))
+        return narrowed
+
+    def _build(self, goal: _Goal) -> Generator[None, None, OrderedIndex]:
+        columns, select = self._store.columns, self._selector(goal.filter)
+        live, ended = array("i"), array("i")
+        last = len(columns)
+        for first in range(0, last, _STEP_ROWS):
+            on_air, others = columns.live_rows(select(columns.used_rows(first, min(last, first + _STEP_ROWS))))
+            live.extend(on_air)
+            ended.extend(others)
+            yield
+        index = OrderedIndex(goal.order)
+        yield from index.build([((0,), live), ((1,), ended)], last)
+        return index
+
+    def _present(self, rows: Iterable[int]) -> list[int]:
+        return list(filter(self._store.columns.is_used, rows))
+
+    def _selector(self, chosen: Filter) -> Callable[[Sequence[int]], list[int]]:
+        """Return the function that keeps those of some rows that a filter matches."""
+        reader = ColumnReader(self._store.columns)
+        return lambda rows: chosen.select(rows, reader, self._now_ms)
+
+    # Changes of polls
 
     def update(self, changes: Iterable[Change]) -> None:
-        """Apply the changes of a poll to the order."""
-        self._grouped_rows = None
-        gone: tuple[list[Session], list[Session]] = ([], [])
-        come: tuple[list[Session], list[Session]] = ([], [])
-        matches = self._matches
+        """Apply the changes of a poll to the order, right after the store has applied it."""
+        store, rows = self._store, set[int]()
         for change in changes:
-            if change.before is not None and matches(change.before):
-                gone[change.before.live].append(change.before)
-            if change.after is not None and matches(change.after):
-                come[change.after.live].append(change.after)
-        for live, group in ((False, self._ended), (True, self._live)):
-            if gone[live] or come[live]:
-                group.update(gone[live], come[live], self._sort_key(live=live))
+            row = store.removed_row(change.key) if change.after is None else store.row(change.key)
+            if row is not None:
+                rows.add(row)
+        if not rows:
+            return
+        self._grouped_rows = None
+        if len(rows) > max(_LEAST_SORTED_ANEW, len(self._shown) // _SORTED_ANEW_FROM):
+            self._begin(self._order())
+            self.finish()
+            return
+        self._touched |= rows
+        present = self._present(rows)
+        if self._all is not None and self._all is not self._shown:
+            _move(self._all, rows, present)
+        _move(self._shown, rows, self._selector(self._shown_filter)(present))
+
+    # Rows
 
     def rows(self, first: int, last: int) -> Sequence[Session | Heading]:
         """Return the rows from `first` up to, but without, `last`."""
+        session = self._store.columns.session
         if self.grouped:
-            return self._by_scope()[max(0, first) : max(0, last)]
-        live = self._live.sessions
-        chosen = live[max(0, first) : max(0, last)]
-        if last > len(live):
-            chosen = chosen + self._ended.sessions[max(0, first - len(live)) : last - len(live)]
-        return chosen
+            chosen = self._by_scope()[max(0, first) : max(0, last)]
+            return [session(row) if isinstance(row, int) else row for row in chosen]
+        return [session(row) for row in self._shown.slice(first, last)]
 
     def row(self, row: int) -> Session | Heading | None:
         """Return the session or heading of a row; `None` outside the table."""
@@ -177,47 +265,86 @@ class SessionView:
 
     def row_of(self, key: SessionKey) -> int | None:
         """Return the row of a session; `None` if it is not shown."""
-        session = self._store.get(key)
-        if session is None or not self._matches(session):
+        row = self._store.row(key)
+        if row is None:
             return None
         if self.grouped:
             self._by_scope()
-            return self._row_by_key.get(key)
-        group = self._live if session.live else self._ended
-        sort_key = self._sort_key(live=session.live)
-        place = bisect_left(group.sessions, sort_key(session), key=sort_key)
-        if place >= len(group.sessions) or group.sessions[place].key != key:
-            return None
-        return place if session.live else place + len(self._live.sessions)
+            return self._place_of.get(row)
+        return self._shown.place(row)
+
+    def shows(self, key: SessionKey) -> bool:
+        """Return whether a session is shown."""
+        row = self._store.row(key)
+        return row is not None and row in self._shown
 
     def hidden(self) -> int:
         """Number of sessions that the filter hides."""
         return len(self._store) - self.sessions
 
-    def _arrange(self) -> None:
-        self._grouped_rows = None
-        matches = self._matches
-        for live, group in ((True, self._live), (False, self._ended)):
-            group.sessions = [session for session in self._store if session.live is live and matches(session)]
-            group.sessions.sort(key=self._sort_key(live=live))
-
-    def _sort_key(self, *, live: bool) -> Callable[[Session], SortKey]:
+    def _order(self) -> Order:
         """A total order; sessions of equal figures: live ones by name, ended ones newest first."""
-        sign = -1 if self.descending else 1
+        columns = self._store.columns
+        is_live, texts, scopes, names = columns.is_live, columns.texts, columns.scopes, columns.names
+        starts = columns.start_time
         if self.column == STREAM:
+            text: Callable[[int], Any] = texts.__getitem__
             if self.descending:
-                return lambda s: (_Reversed(s.text), s.scope, s.name, -s.start_time)
-            return lambda s: (s.text, s.scope, s.name, -s.start_time)
-        figure = COLUMNS[self.column].sort or self.growth
+                text = lambda row: _Reversed(texts[row])  # noqa: E731
+            return Order(
+                lambda row: (not is_live(row), text(row), scopes[row], names[row], -starts[row]),
+                (
+                    lambda row: not is_live(row),
+                    text,
+                    scopes.__getitem__,
+                    names.__getitem__,
+                    lambda row: -starts[row],
+                ),
+            )
+        figure = self._figure()
 
-        def by_figure(session: Session) -> SortKey:
-            value = figure(session)
-            known = _UNKNOWN if value is None else sign * value
-            if live:
-                return (known, session.text, session.scope, session.name, -session.start_time)
-            return (known, -session.start_time, session.text, session.scope, session.name)
+        def key(row: int) -> tuple[Any, ...]:
+            if is_live(row):
+                return (0, figure(row), texts[row], scopes[row], names[row], -starts[row])
+            return (1, figure(row), -starts[row], texts[row], scopes[row], names[row])
 
-        return by_figure
+        return Order(
+            key,
+            (
+                lambda row: not is_live(row),
+                figure,
+                lambda row: texts[row] if is_live(row) else -starts[row],
+                *(lambda row, part=part: key(row)[part] for part in (3, 4, 5)),
+            ),
+        )
+
+    def _figure(self) -> Callable[[int], Any]:
+        """Return the function of a row that the order is by, ascending and with unknown figures last."""
+        sign = -1 if self.descending else 1
+        if field := COLUMNS[self.column].sort_field:
+            entries = self._store.columns.figures(field)
+            return lambda row: _UNKNOWN if (entry := entries[row]) == UNKNOWN else sign * entry
+        reader = ColumnReader(self._store.columns)
+        session = cast("Session", reader)
+        grown_from = self._grown_from
+        value_of = COLUMNS[self.column].sort or (lambda session: _growth(session, grown_from))
+
+        def figure(row: int) -> Any:
+            reader.row = row
+            value = value_of(session)
+            return _UNKNOWN if value is None else sign * value
+
+        return figure
+
+
+def _move(index: OrderedIndex, gone: Iterable[int], come: Iterable[int]) -> None:
+    index.discard(gone)
+    index.add(come)
+
+
+def _growth(session: Session, grown_from: Mapping[SessionKey, int]) -> int | None:
+    before = grown_from.get(session.key) if session.live else None
+    return None if before is None or session.active is None else session.active - before
 
 
 class _Reversed:

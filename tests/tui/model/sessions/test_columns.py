@@ -173,3 +173,13 @@ def test_docs_describe_every_column() -> None:
         f"| `{column.title}` | {column.help} | `{column.name}` | {name(column.filter)} | {name(column.export)} |"
         for column in COLUMNS.values()
     ]
+
+
+def test_sort_field_is_what_the_column_sorts_by() -> None:
+    figures = {"active": 3, "peak": 5, "lost": 7, "total": 11}
+    fields = {name: column.sort_field for name, column in COLUMNS.items() if column.sort_field}
+    assert fields == {name: name for name in figures}
+    for name, field in fields.items():
+        sort = COLUMNS[name].sort
+        assert sort is not None
+        assert sort(session(**figures)) == figures[field]

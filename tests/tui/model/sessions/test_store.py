@@ -3,7 +3,8 @@
 from streamusage.api.extension import LiveStream
 from streamusage.core.usage import SessionKey, StreamId, UsageRecord
 from tests.support.console.records import session
-from tui.model.sessions.store import Session, SessionStore, from_record, with_live_list
+from tui.model.sessions.live_list import with_live_list
+from tui.model.sessions.store import Session, SessionStore, from_record
 from tui.model.sessions.view import SessionView
 
 
@@ -42,6 +43,16 @@ class TestStore:
             session("a", 1), session("a", 3), session("a", 2), session("b", 9), session("a", 5, scope="x")
         )
         assert [known.start_time for known in store.of_stream(StreamId("live", "a"))] == [3, 2, 1]
+
+    def test_sessions_of_a_stream_follow_every_change(self) -> None:
+        store, _ = make_view(session("a", 1))
+        stream = StreamId("live", "a")
+        assert [known.start_time for known in store.of_stream(stream)] == [1]
+        store.apply([session("a", 2), session("a", 1, active=7), session("b", 3)])
+        assert [(known.start_time, known.active) for known in store.of_stream(stream)] == [(2, 2), (1, 7)]
+        store.apply([session("c", 4)], [session("a", 1).key])
+        store.apply([session("d", 5)])
+        assert [known.start_time for known in store.of_stream(stream)] == [2]
 
     def test_plain_live_list_sums_servers_and_keeps_recorded_figures(self) -> None:
         record = from_record(

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.support.console.changing_service import ChangingService
+from tui.model.sessions.packed_changes import PackedChanges
 from tui.model.sessions.timeline import PollTimeline
 
 
@@ -16,7 +17,7 @@ def test_stepping_back_and_forth_restores_the_same_table(seed: int) -> None:
             service.change()
         changes = service.store.apply(service.current.values(), reset=True)
         service.view.update(changes)
-        timeline.add(at_ms, changes)
+        timeline.add(at_ms, PackedChanges(changes) if seed % 2 else changes)
         seen.append(dict(service.current))
     for _ in range(60):
         for changes in timeline.step(service.random.randrange(-5, 6)):
@@ -25,3 +26,16 @@ def test_stepping_back_and_forth_restores_the_same_table(seed: int) -> None:
         at_ms = timeline.at_ms
         assert at_ms is not None
         assert {session.key: session for session in service.store} == seen[at_ms]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_packed_changes_are_the_changes(seed: int) -> None:
+    service = ChangingService(seed)
+    for _ in range(9):
+        service.change()
+    changes = service.store.apply(service.current.values(), reset=True)
+    packed = PackedChanges(changes[:2])
+    packed.extend(changes[2:])
+    assert list(packed) == changes
+    assert packed[1:] == changes[1:]
+    assert packed[-1] == changes[-1]

@@ -127,3 +127,34 @@ def test_updated_view_equals_a_new_view(
         live = [known for known in store if known.live]
         assert store.totals() == (len(live), len(list(store)), sum(known.active or 0 for known in live))
         assert sorted(known.key for known in store.live()) == sorted(known.key for known in live)
+
+
+@settings(max_examples=200)
+@given(polls, st.data())
+def test_order_completed_between_polls_equals_a_new_view(
+    polls: list[tuple[list[Session], list[Session], bool]], data: st.DataObject
+) -> None:
+    store = SessionStore()
+    view = SessionView(store)
+    for changed, removed, reset in polls:
+        match data.draw(st.sampled_from(["sort", "show", "time", "nothing"])):
+            case "sort":
+                view.begin_sort(data.draw(st.sampled_from(sort_names())), descending=data.draw(st.booleans()))
+            case "show":
+                texts = ["", "a", "a l", "l", "state=live", "a state=live", "a or b", "age>1s"]
+                view.begin_show(parse(data.draw(st.sampled_from(texts))))
+            case "time":
+                view.begin_time(data.draw(st.integers(0, 3000)))
+        for _ in zip(range(data.draw(st.integers(0, 4))), view.steps(), strict=False):
+            pass
+        unique = {known.key: known for known in changed}
+        gone = [known.key for known in removed if known.key not in unique]
+        view.update(store.apply(unique.values(), gone, reset=reset))
+    view.at_time(2000)
+    view.finish()
+    new_view = SessionView(store)
+    new_view.at_time(2000)
+    new_view.sort(view.column, descending=view.descending)
+    new_view.show(view.filter)
+    assert view.rows(0, 100) == new_view.rows(0, 100)
+    assert len(view) + view.hidden() == len(store)

@@ -1,0 +1,74 @@
+"""Sessions as columns: every session is returned as it was put in, whatever its figures."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamusage.core.coverage import Provenance
+from streamusage.core.usage import PartialUsageRecord
+from tui.model.sessions.session import Session, from_record
+from tui.model.sessions.session_columns import ColumnReader, SessionColumns
+
+figures = st.none() | st.integers(-5, 5) | st.integers(-(2**70), 2**70).filter(lambda figure: figure != -(2**63))
+starts = st.integers(-(2**63) + 1, 2**70)
+texts = st.sampled_from(["a", "Straße", "日本", ""])
+sessions = st.builds(
+    Session,
+    scope=texts,
+    name=texts,
+    start_time=starts,
+    end_time=figures,
+    duration_ms=figures,
+    active=figures,
+    peak=figures,
+    lost=figures,
+    total=figures,
+    updated=figures,
+    live=st.booleans(),
+    provenance=st.none() | st.sampled_from(Provenance),
+    recorded=st.booleans(),
+    text=texts,
+    imported=st.booleans(),
+)
+records = st.builds(
+    PartialUsageRecord, texts, texts, starts, figures, figures, figures, figures, figures, figures, figures
+)
+
+
+@given(st.lists(sessions, max_size=6), st.lists(sessions, max_size=6))
+def test_sessions_return_as_they_were_put_in(first: list[Session], second: list[Session]) -> None:
+    columns = SessionColumns()
+    for session in first:
+        columns.append(session)
+    for row, session in enumerate(second[: len(first)]):
+        columns.put(row, session)
+    expected = [*second[: len(first)], *first[len(second) :]]
+    assert list(columns) == expected
+    assert [columns.key(row) for row in range(len(columns))] == [session.key for session in expected]
+
+
+@given(st.lists(records, max_size=6))
+def test_columns_of_records_are_the_sessions_of_the_records(records: list[PartialUsageRecord]) -> None:
+    columns = SessionColumns()
+    columns.extend_records(records[:3])
+    columns.extend_records(records[3:])
+    assert list(columns) == [from_record(record) for record in records]
+
+
+@given(sessions.filter(lambda session: max(map(abs, session_figures(session)), default=0) < 2**63))
+def test_reader_of_a_row_has_the_fields_of_the_session(session: Session) -> None:
+    columns = SessionColumns()
+    reader = ColumnReader(columns)
+    reader.row = columns.append(session)
+    for name in (
+        *Session.__struct_fields__,
+        "key",
+        "stream",
+        "is_whole",
+        "provenance_name",
+    ):
+        assert getattr(reader, name) == getattr(session, name), name
+    assert reader.lasted_ms(7) == session.lasted_ms(7)
+
+
+def session_figures(session: Session) -> list[int]:
+    return [value for name in Session.__struct_fields__ if type(value := getattr(session, name)) is int]

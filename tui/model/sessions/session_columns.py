@@ -1,0 +1,364 @@
+"""Sessions as columns: a row is a number, a figure an entry of an array. Pure.
+
+A session as an object takes about a kilobyte; as a row of columns it takes about 250 bytes. `session` makes the object
+of a row when it is needed, `ColumnReader` reads a row in place without making one.
+
+Figures are 64-bit integers, of which the least stands for an unknown figure. A row with a figure beyond them, which
+only a faulty service sends, is kept as an object beside the columns.
+"""
+
+from array import array
+from collections.abc import Iterator, Sequence
+from sys import intern
+from typing import cast, overload
+
+from streamusage.api.extension import SessionRecord
+from streamusage.core.coverage import IMPORTED, Provenance
+from streamusage.core.usage import PartialUsageRecord, SessionKey, StreamId
+from tui.model.sessions.session import Session, from_record
+
+UNKNOWN = -(1 << 63)
+"""The entry of an unknown figure."""
+_LARGEST = (1 << 63) - 1
+
+_USED, _LIVE, _RECORDED, _IMPORTED = 1, 2, 4, 8
+_PROVENANCE = 16
+_PROVENANCES: tuple[Provenance | None, ...] = (None, *Provenance)
+_NUMBER_OF = {provenance: number for number, provenance in enumerate(_PROVENANCES)}
+_FIGURES = ("start_time", "end_time", "duration_ms", "active", "peak", "lost", "total", "updated")
+
+
+class SessionColumns(Sequence[Session]):
+    """Columns of sessions. As a sequence, it has the sessions in the order of their rows."""
+
+    __slots__ = (
+        "active",
+        "duration_ms",
+        "end_time",
+        "flags",
+        "lost",
+        "names",
+        "odd",
+        "peak",
+        "scopes",
+        "start_time",
+        "texts",
+        "total",
+        "updated",
+    )
+
+    def __init__(self) -> None:
+        self.scopes: list[str] = []
+        self.names: list[str] = []
+        self.texts: list[str] = []
+        self.start_time = array("q")
+        self.end_time = array("q")
+        self.duration_ms = array("q")
+        self.active = array("q")
+        self.peak = array("q")
+        self.lost = array("q")
+        self.total = array("q")
+        self.updated = array("q")
+        self.flags = bytearray()
+        self.odd: dict[int, Session] = {}
+        """Sessions with figures that the columns cannot hold, by row. Their entries are clamped."""
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, row: int) -> Session: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[Session]: ...
+    def __getitem__(self, row: int | slice) -> Session | list[Session]:
+        if isinstance(row, slice):
+            return [self.session(number) for number in range(*row.indices(len(self)))]
+        if not -len(self) <= row < len(self):
+            raise IndexError(row)
+        return self.session(row % len(self))
+
+    def __iter__(self) -> Iterator[Session]:
+        return map(self.session, range(len(self)))
+
+    def key(self, row: int) -> SessionKey:
+        """Return the key of a row."""
+        start_time = self.odd[row].start_time if row in self.odd else self.start_time[row]
+        return SessionKey(self.scopes[row], self.names[row], start_time)
+
+    def session(self, row: int) -> Session:
+        """Return the session of a row."""
+        if row in self.odd:
+            return self.odd[row]
+        flags = self.flags[row]
+        end_time, duration_ms, updated = self.end_time[row], self.duration_ms[row], self.updated[row]
+        active, peak, lost, total = self.active[row], self.peak[row], self.lost[row], self.total[row]
+        return Session(
+            scope=self.scopes[row],
+            name=self.names[row],
+            start_time=self.start_time[row],
+            end_time=None if end_time == UNKNOWN else end_time,
+            duration_ms=None if duration_ms == UNKNOWN else duration_ms,
+            active=None if active == UNKNOWN else active,
+            peak=None if peak == UNKNOWN else peak,
+            lost=None if lost == UNKNOWN else lost,
+            total=None if total == UNKNOWN else total,
+            updated=None if updated == UNKNOWN else updated,
+            live=flags & _LIVE > 0,
+            provenance=_PROVENANCES[flags // _PROVENANCE],
+            recorded=flags & _RECORDED > 0,
+            text=self.texts[row],
+            imported=flags & _IMPORTED > 0,
+        )
+
+    def append(self, session: Session) -> int:
+        """Add a session and return its row."""
+        row = len(self.names)
+        self.scopes.append("")
+        self.names.append("")
+        self.texts.append("")
+        for column in self._figures():
+            column.append(UNKNOWN)
+        self.flags.append(0)
+        self.put(row, session)
+        return row
+
+    def put(self, row: int, session: Session) -> None:
+        """Replace a row by a session."""
+        self.scopes[row] = intern(session.scope)
+        self.names[row] = session.name
+        self.texts[row] = session.text
+        self.flags[row] = (
+            _USED
+            + _LIVE * session.live
+            + _RECORDED * session.recorded
+            + _IMPORTED * session.imported
+            + _PROVENANCE * _NUMBER_OF[session.provenance]
+        )
+        self.odd.pop(row, None)
+        try:
+            self._put_figures(row, session)
+        except OverflowError:
+            self._put_odd(row, session)
+
+    def _put_figures(self, row: int, session: Session) -> None:
+        self.start_time[row] = session.start_time
+        self.end_time[row] = UNKNOWN if session.end_time is None else session.end_time
+        self.duration_ms[row] = UNKNOWN if session.duration_ms is None else session.duration_ms
+        self.active[row] = UNKNOWN if session.active is None else session.active
+        self.peak[row] = UNKNOWN if session.peak is None else session.peak
+        self.lost[row] = UNKNOWN if session.lost is None else session.lost
+        self.total[row] = UNKNOWN if session.total is None else session.total
+        self.updated[row] = UNKNOWN if session.updated is None else session.updated
+
+    def _put_odd(self, row: int, session: Session) -> None:
+        self.odd[row] = session
+        values = (
+            session.start_time,
+            session.end_time,
+            session.duration_ms,
+            session.active,
+            session.peak,
+            session.lost,
+            session.total,
+            session.updated,
+        )
+        for column, value in zip(self._figures(), values, strict=True):
+            column[row] = UNKNOWN if value is None else min(max(value, UNKNOWN + 1), _LARGEST)
+
+    def _figures(self) -> tuple["array[int]", ...]:
+        return (
+            self.start_time,
+            self.end_time,
+            self.duration_ms,
+            self.active,
+            self.peak,
+            self.lost,
+            self.total,
+            self.updated,
+        )
+
+    def clear_row(self, row: int) -> None:
+        """Release a row: it is not in use until another session is put there."""
+        self.scopes[row] = self.names[row] = self.texts[row] = ""
+        self.flags[row] = 0
+        self.odd.pop(row, None)
+
+    def figures(self, field: str) -> "array[int]":
+        """Return the column of a figure."""
+        return dict(zip(_FIGURES, self._figures(), strict=True))[field]
+
+    def is_live(self, row: int) -> bool:
+        """Return whether a row is a session on air."""
+        return self.flags[row] & _LIVE > 0
+
+    def is_used(self, row: int) -> bool:
+        """Return whether a row is a session."""
+        return self.flags[row] > 0
+
+    def used_rows(self, first: int, last: int) -> list[int]:
+        """Return the rows in use from `first` up to, but without, `last`."""
+        return [row for row, flags in enumerate(self.flags[first:last], first) if flags]
+
+    def watching(self, rows: Sequence[int]) -> int:
+        """Return the sum of the known active subscribers of some rows."""
+        active, odd = self.active, self.odd
+        known = sum(entry for row in rows if (entry := active[row]) != UNKNOWN and row not in odd)
+        return known + sum(odd[row].active or 0 for row in rows if row in odd)
+
+    def live_rows(self, rows: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Return the rows on air, and the other ones."""
+        flags = self.flags
+        return [row for row in rows if flags[row] & _LIVE], [row for row in rows if not flags[row] & _LIVE]
+
+    def extend_records(self, records: Sequence[PartialUsageRecord]) -> None:
+        """Add the sessions of usage records: `append(from_record(record))` of each, column by column."""
+        scopes = [intern(record.scope) for record in records]
+        names = [record.name for record in records]
+        try:
+            columns = [
+                array("q", [record.start_time for record in records]),
+                array("q", cast("list[int]", [record.end_time for record in records])),
+                array("q", cast("list[int]", [record.duration for record in records])),
+                array("q", cast("list[int]", [record.active_subscribers for record in records])),
+                array("q", cast("list[int]", [record.max_subscribers for record in records])),
+                array("q", cast("list[int]", [record.lost_subscribers for record in records])),
+                array("q", cast("list[int]", [record.total_subscribers for record in records])),
+                array("q", cast("list[int]", [record.updated for record in records])),
+            ]
+        except (OverflowError, TypeError):  # beyond 64 bits, or unknown
+            for record in records:
+                self.append(from_record(record))
+            return
+        self.scopes += scopes
+        self.names += names
+        self.texts += [f"{scope}/{name}".casefold() for scope, name in zip(scopes, names, strict=True)]
+        for column, values in zip(self._figures(), columns, strict=True):
+            column.extend(values)
+        self.flags.extend(map(_flags, records))
+
+
+def _flags(record: PartialUsageRecord) -> int:
+    if not isinstance(record, SessionRecord):
+        return _USED + _RECORDED
+    provenance = None if record.imported else record.provenance
+    imported = _IMPORTED if record.imported else 0
+    return _USED + _RECORDED + _LIVE * record.live + imported + _PROVENANCE * _NUMBER_OF[provenance]
+
+
+class ColumnReader:
+    """Reads the fields of a session from the columns. `row` selects the row: one reader serves all rows in turn."""
+
+    __slots__ = ("_columns", "row", "texts")
+
+    def __init__(self, columns: SessionColumns) -> None:
+        self._columns = columns
+        self.texts = columns.texts
+        self.row = 0
+
+    @property
+    def scope(self) -> str:
+        """Scope of the stream."""
+        return self._columns.scopes[self.row]
+
+    @property
+    def name(self) -> str:
+        """Name of the stream."""
+        return self._columns.names[self.row]
+
+    @property
+    def text(self) -> str:
+        """`scope/name` in lower case."""
+        return self._columns.texts[self.row]
+
+    @property
+    def start_time(self) -> int:
+        """Start of the publish."""
+        return self._columns.start_time[self.row]
+
+    @property
+    def end_time(self) -> int | None:
+        """End of the publish."""
+        entry = self._columns.end_time[self.row]
+        return None if entry == UNKNOWN else entry
+
+    @property
+    def duration_ms(self) -> int | None:
+        """Duration of an ended session."""
+        entry = self._columns.duration_ms[self.row]
+        return None if entry == UNKNOWN else entry
+
+    @property
+    def active(self) -> int | None:
+        """Subscribers now."""
+        entry = self._columns.active[self.row]
+        return None if entry == UNKNOWN else entry
+
+    @property
+    def peak(self) -> int | None:
+        """Most simultaneous subscribers."""
+        entry = self._columns.peak[self.row]
+        return None if entry == UNKNOWN else entry
+
+    @property
+    def lost(self) -> int | None:
+        """Subscribers that left."""
+        entry = self._columns.lost[self.row]
+        return None if entry == UNKNOWN else entry
+
+    @property
+    def total(self) -> int | None:
+        """All subscribers."""
+        entry = self._columns.total[self.row]
+        return None if entry == UNKNOWN else entry
+
+    @property
+    def updated(self) -> int | None:
+        """When the figures were updated."""
+        entry = self._columns.updated[self.row]
+        return None if entry == UNKNOWN else entry
+
+    @property
+    def live(self) -> bool:
+        """Whether it is on air."""
+        return self._columns.flags[self.row] & _LIVE > 0
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the service has a usage record of it."""
+        return self._columns.flags[self.row] & _RECORDED > 0
+
+    @property
+    def imported(self) -> bool:
+        """Whether the record was imported."""
+        return self._columns.flags[self.row] & _IMPORTED > 0
+
+    @property
+    def provenance(self) -> Provenance | None:
+        """Provenance of the newest figures."""
+        return _PROVENANCES[self._columns.flags[self.row] // _PROVENANCE]
+
+    @property
+    def provenance_name(self) -> str:
+        """The provenance as it is shown."""
+        return IMPORTED if self.imported else self.provenance.value if self.provenance else ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every documented figure is known."""
+        return self._columns.session(self.row).is_whole
+
+    @property
+    def key(self) -> SessionKey:
+        """Key of the session."""
+        return self._columns.key(self.row)
+
+    @property
+    def stream(self) -> StreamId:
+        """The stream that was published."""
+        return StreamId(self.scope, self.name)
+
+    def lasted_ms(self, now_ms: int) -> int | None:
+        """Duration so far, or of an ended session its whole duration."""
+        if self.live:
+            return max(0, now_ms - self.start_time) if self.start_time else None
+        return self.duration_ms
