@@ -21,7 +21,8 @@ OPEN = (Provenance.MISSING, Provenance.HELD)
 _RANK = {state: rank for rank, state in enumerate(WORST_FIRST)}
 _NO_RANK = len(WORST_FIRST)
 _WHOLE_RANKS = frozenset(_RANK[state] for state in WHOLE)
-_MISSING_RANK = _RANK[Provenance.MISSING]
+_MISSING_RANK, _LIVE_RANK = _RANK[Provenance.MISSING], _RANK[Provenance.LIVE]
+_OPEN_RANKS = frozenset(_RANK[state] for state in OPEN)
 
 
 class CoverageTotals(NamedTuple):
@@ -90,21 +91,29 @@ _LOOKS: list[tuple[tuple[Provenance | None, bool], tuple[Provenance | None, bool
 class CoverageTimeline:
     """The spans of one row: sorted and without overlap."""
 
-    def __init__(self, spans: Sequence[CoverageSpan]) -> None:
+    def __init__(self, spans: Sequence[CoverageSpan], known: "CoverageTimeline | None" = None, kept: int = 0) -> None:
+        """Index the spans. The first `kept` ones are those of a timeline that is known; its index is used for them."""
         self.spans = spans
-        self._from = [span.from_ms for span in spans]
-        self._to = [span.to_ms for span in spans]
-        self._ranks = [_RANK[span.state] for span in spans]
-        lengths = [to_ms - from_ms for from_ms, to_ms in zip(self._from, self._to, strict=True)]
-        self._due = _sums(lengths)
-        self._complete = _sums(
-            length if rank in _WHOLE_RANKS else 0 for rank, length in zip(self._ranks, lengths, strict=True)
-        )
-        self._owed = _sums(
-            length if rank == _MISSING_RANK else 0 for rank, length in zip(self._ranks, lengths, strict=True)
-        )
-        self._settled: int | None = None
-        self._gaps = [span.from_ms for span in spans if span.state is not Provenance.LIVE]
+        added = spans[kept:]
+        ranks = [_RANK[span.state] for span in added]
+        lengths = [span.to_ms - span.from_ms for span in added]
+        whole = [length if rank in _WHOLE_RANKS else 0 for rank, length in zip(ranks, lengths, strict=True)]
+        missing = [length if rank == _MISSING_RANK else 0 for rank, length in zip(ranks, lengths, strict=True)]
+        self._from: list[int] = [*(known._from[:kept] if known else ()), *(span.from_ms for span in added)]
+        self._to: list[int] = [*(known._to[:kept] if known else ()), *(span.to_ms for span in added)]
+        self._ranks: list[int] = [*(known._ranks[:kept] if known else ()), *ranks]
+        self._due: list[int] = _extend_sums(known._due if known else [0], kept, lengths)
+        self._complete: list[int] = _extend_sums(known._complete if known else [0], kept, whole)
+        self._owed: list[int] = _extend_sums(known._owed if known else [0], kept, missing)
+        gaps = bisect_left(known._gap_places, kept) if known else 0
+        self._gap_places: list[int] = [
+            *(known._gap_places[:gaps] if known else ()),
+            *(kept + place for place, rank in enumerate(ranks) if rank != _LIVE_RANK),
+        ]
+        self._gaps: list[int] = [
+            *(known._gaps[:gaps] if known else ()),
+            *(span.from_ms for span, rank in zip(added, ranks, strict=True) if rank != _LIVE_RANK),
+        ]
         self._last_totals: tuple[int, int, CoverageTotals] | None = None
         self._last_cells: tuple[Sequence[int], TimelineCells] | None = None
 
@@ -178,41 +187,71 @@ class CoverageTimeline:
         return self._gaps[place - 1] if place else None
 
     def settled_before(self, default_ms: int) -> int:
-        """Return the start of the time that can still change: of the run of gaps with the first open gap."""
-        if self._settled is not None:
-            return self._settled
+        """Return the start of the time that can still change: of the run of gaps with the first open gap.
+
+        The last run, if it lasts, is still growing.
+        """
         if not self.spans:
             return default_ms
-        found = next((place for place, span in enumerate(self.spans) if span.state in OPEN), len(self.spans))
-        while found and self.spans[found - 1].state is not Provenance.LIVE:
-            found -= 1
-        self._settled = self._from[found] if found < len(self.spans) else self._to[-1]
-        return self._settled
+        last = len(self.spans) - 1
+        changing = next((place for place in self._gap_places if self._ranks[place] in _OPEN_RANKS), None)
+        if changing is None and self._ranks[last] != _LIVE_RANK:
+            changing = last
+        if changing is None:
+            return self._to[last]
+        while changing and self._ranks[changing - 1] != _LIVE_RANK:
+            changing -= 1
+        return self._from[changing]
 
-    def run_that_holds(self, at_ms: int) -> int:
-        """Return the start of the run of gaps that covers an instant, or the instant itself."""
-        place = bisect_right(self._to, at_ms)
-        if place == len(self.spans) or self._from[place] >= at_ms or self.spans[place].state is Provenance.LIVE:
-            return at_ms
-        while place and self._to[place - 1] == self._from[place] and self.spans[place - 1].state is not Provenance.LIVE:
-            place -= 1
-        return self._from[place]
+    def missing(self) -> list[CoverageSpan]:
+        """Return the spans that are not reported yet."""
+        if _MISSING_RANK not in self._ranks:
+            return []
+        return [self.spans[place] for place in self._gap_places if self._ranks[place] == _MISSING_RANK]
 
     def spliced(self, from_ms: int, newer: Sequence[CoverageSpan]) -> "CoverageTimeline":
-        """Return this timeline with everything from an instant on replaced by a newer response."""
-        kept = [
-            span if span.to_ms <= from_ms else msgspec.structs.replace(span, to_ms=from_ms)
-            for span in self.spans[: bisect_left(self._from, from_ms)]
-        ]
-        newer = list(newer)
-        meet = kept and newer and kept[-1].to_ms == newer[0].from_ms
-        if meet and kept[-1].state is newer[0].state is Provenance.LIVE:
-            newer[0] = msgspec.structs.replace(newer[0], from_ms=kept.pop().from_ms)
-        return CoverageTimeline([*kept, *newer])
+        """Return this timeline with everything from an instant on replaced by a newer response.
+
+        A gap that lasted beyond the instant and ended is kept whole: the response has only a part of it.
+        """
+        kept = bisect_left(self._from, from_ms)
+        added: list[CoverageSpan] = []
+        if kept and self._to[kept - 1] > from_ms:
+            end = self._end_of_settled_run(kept - 1)
+            if end is None:
+                kept -= 1
+                added.append(msgspec.structs.replace(self.spans[kept], to_ms=from_ms))
+            else:
+                kept, from_ms = end + 1, self._to[end]
+                newer = [
+                    span if span.from_ms >= from_ms else msgspec.structs.replace(span, from_ms=from_ms)
+                    for span in newer
+                    if span.to_ms > from_ms
+                ]
+        if newer and newer[0].state is Provenance.LIVE and (added or kept):
+            last = added[-1] if added else self.spans[kept - 1]
+            if last.state is Provenance.LIVE and last.to_ms == newer[0].from_ms:
+                newer = [msgspec.structs.replace(newer[0], from_ms=last.from_ms), *newer[1:]]
+                if not added:
+                    kept -= 1
+                added = []
+        return CoverageTimeline([*self.spans[:kept], *added, *newer], self, kept)
+
+    def _end_of_settled_run(self, place: int) -> int | None:
+        """Return the last span of the run of gaps at a place; `None` for live time, and for a run that can change."""
+        last = len(self.spans) - 1
+        if self._ranks[place] == _LIVE_RANK:
+            return None
+        while place < last and self._to[place] == self._from[place + 1] and self._ranks[place + 1] != _LIVE_RANK:
+            place += 1
+        if place == last or self.settled_before(0) < self._to[place]:
+            return None
+        return place
 
 
-def _sums(numbers: Iterable[int]) -> list[int]:
-    return [0, *accumulate(numbers)]
+def _extend_sums(known: list[int], kept: int, numbers: Iterable[int]) -> list[int]:
+    """Return running sums: those of the first `kept` numbers, and more from there."""
+    return known[:kept] + list(accumulate(numbers, initial=known[kept]))
 
 
 def overlaid(timelines: Iterable[Sequence[CoverageSpan]]) -> list[CoverageSpan]:

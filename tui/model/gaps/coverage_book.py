@@ -59,21 +59,11 @@ class CoverageBook:
         self.streams = {str(stream): CoverageTimeline(overlaid(spans)) for stream, spans in pieces.items()}
 
     def changes_from(self) -> int:
-        """Return the start of the time that can still change; no known gap crosses it."""
+        """Return the start of the time that can still change. A known gap may cross it: `spliced` keeps it whole."""
         if self._changes_from is None:
-            self._changes_from = self._found_changes_from()
+            settled = (timeline.settled_before(self.now_ms) for timeline in self.servers.values())
+            self._changes_from = max(0, min(settled, default=0))
         return self._changes_from
-
-    def _found_changes_from(self) -> int:
-        begins = min((timeline.settled_before(self.now_ms) for timeline in self.servers.values()), default=0)
-        while True:
-            earlier = min(
-                (timeline.run_that_holds(begins) for timeline in self.servers.values()),
-                default=begins,
-            )
-            if earlier >= begins:
-                return max(0, begins)
-            begins = earlier
 
 
 def _newest_of(before: Iterable[Outage], after: Iterable[Outage]) -> list[Outage]:

@@ -308,10 +308,9 @@ def newly_backfilled(before: CoverageTimeline | None, after: CoverageTimeline) -
     """Return the intervals that were at least partly missing before and are backfilled now."""
     if before is None:
         return []
-    found = []
-    for span in before.spans:
-        if span.state is Provenance.MISSING:
-            for now in after.between(span.from_ms, span.to_ms):
-                if now.state in (Provenance.BACKFILLED, Provenance.PARTIAL) and now.interval not in found:
-                    found.append(now.interval)
+    found: list[Interval] = []
+    for span in before.missing():
+        for now in after.between(span.from_ms, span.to_ms):
+            if now.state in (Provenance.BACKFILLED, Provenance.PARTIAL) and now.interval not in found:
+                found.append(now.interval)
     return found

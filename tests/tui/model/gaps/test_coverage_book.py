@@ -39,6 +39,37 @@ def test_response_of_the_changed_part_gives_the_same_book_as_a_full_one(spans: l
     assert merge_equal(book.servers["a"]) == merge_equal(whole.servers["a"])
 
 
+@given(timelines(), timelines(), st.lists(st.integers(0, 2_000), min_size=1, max_size=4).map(sorted))
+def test_responses_of_changed_parts_keep_every_gap_of_every_server_whole(
+    first: list[CoverageSpan], second: list[CoverageSpan], ends: list[int]
+) -> None:
+    def response(from_ms: int, upto_ms: int) -> Coverage:
+        servers = [
+            ServerCoverage(server=name, spans=[
+                CoverageSpan(from_ms=piece.from_ms, to_ms=piece.to_ms, state=span.state)
+                for span in spans
+                if (piece := span.interval.clip(from_ms, upto_ms)).length_ms
+            ])
+            for name, spans in (("a", first), ("b", second))
+        ]  # fmt: skip
+        return Coverage(now=upto_ms, from_ms=from_ms, to_ms=upto_ms, servers=servers)
+
+    begin, book, whole = NOON - 400_000, CoverageBook(), CoverageBook()
+    book.apply(response(begin, NOON + ends[0] * 1000))
+    for end in ends:
+        book.apply(response(min(book.changes_from(), book.now_ms), NOON + end * 1000))
+    whole.apply(response(begin, NOON + ends[-1] * 1000))
+    for name, timeline in whole.servers.items():
+        known = book.servers[name]
+        assert [span for span in known.spans if span.state is not Provenance.LIVE] == [
+            span for span in timeline.spans if span.state is not Provenance.LIVE
+        ]
+        fresh = CoverageTimeline(known.spans)
+        assert vars(fresh) == vars(known), "an index that was extended is that of a new timeline"
+        for at_ms in (begin, NOON, NOON + 500_000):
+            assert known.totals(begin, at_ms) == timeline.totals(begin, at_ms)
+
+
 def test_stream_has_the_coverage_of_the_servers_that_carried_it() -> None:
     book = CoverageBook()
     servers = [ServerCoverage(server=name, spans=list(timeline.spans)) for name, timeline in SERVER_TIMELINES.items()]
