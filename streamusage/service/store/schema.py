@@ -190,7 +190,7 @@ viewers = Table(
     **TABLE_OPTIONS,
 )
 
-# No second index: it took more bytes than the rows. Streams and servers are found in `server_sessions`.
+# No second index: it took most of the bytes. Streams and servers are found in `server_sessions`.
 samples = Table(
     "samples",
     metadata,
