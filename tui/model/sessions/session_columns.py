@@ -127,11 +127,16 @@ class SessionColumns(Sequence[Session]):
         self.put(row, session)
         return row
 
+    def share_name(self, row: int, other: int) -> None:
+        """Use the name of another row, which is equal, so that one object serves both."""
+        self.names[row], self.folded[row] = self.names[other], self.folded[other]
+
     def put(self, row: int, session: Session) -> None:
         """Replace a row by a session."""
-        self.scopes[row] = intern(session.scope)
-        self.names[row] = session.name
-        self.folded[row] = _fold(session.name)
+        if self.names[row] != session.name or self.scopes[row] != session.scope:  # else the present objects stay
+            self.scopes[row] = intern(session.scope)
+            self.names[row] = session.name
+            self.folded[row] = _fold(session.name)
         self.flags[row] = (
             _USED
             + _LIVE * session.live
