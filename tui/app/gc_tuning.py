@@ -20,6 +20,11 @@ def collect_less_often() -> None:
     gc.set_threshold(10_000, 100, 10)
 
 
+def freeze_modules() -> None:
+    """Exclude what was imported so far from later collections."""
+    gc.freeze()
+
+
 def freeze_after_large_poll(sessions: int) -> None:
     """Freeze all present objects if a poll of all sessions brought many.
 

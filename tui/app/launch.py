@@ -50,6 +50,7 @@ def run_console(
     the machine's own, and the header does not show that the clock of the demo is fast.
     """
     gc_tuning.collect_less_often()
+    gc_tuning.freeze_modules()
     clock = clock or SystemClock()
     recording = _open_recording(record, clock)
     while True:

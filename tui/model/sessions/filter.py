@@ -20,7 +20,7 @@ from typing import NamedTuple, cast
 from streamusage.core.durations import EXAMPLES, DurationError, parse_duration_ms
 from tui.model.sessions.columns import COLUMNS, FilterField, FilterType
 from tui.model.sessions.session import Session
-from tui.model.sessions.session_columns import ColumnReader
+from tui.model.sessions.session_columns import ColumnReader, SessionColumns
 
 Test = Callable[[Session, int], bool]
 """Whether a session matches at an instant, UTC milliseconds."""
@@ -70,12 +70,11 @@ class Filter:
 
     def select(self, rows: Sequence[int], reader: ColumnReader, now_ms: int) -> list[int]:
         """Return those of some rows whose sessions match. `reader` reads the columns of the rows."""
-        texts, test = reader.texts, self.test
         for word in self.words:
-            rows = [row for row in rows if word in texts[row]]
+            rows = _rows_with(word, rows, reader.columns)
         if self.comparisons is not None and not self.comparisons:
             return list(rows)
-        found, session = [], cast("Session", reader)
+        found, session, test = [], cast("Session", reader), self.test
         for row in rows:
             reader.row = row
             if test(session, now_ms):
@@ -102,6 +101,17 @@ class Filter:
             if start < end and (not result or start >= result[-1][1]):
                 result.append((start, end))
         return result
+
+
+def _rows_with(word: str, rows: Sequence[int], columns: SessionColumns) -> list[int]:
+    """Return those of some rows whose scope/name contains a text in lower case."""
+    if "/" in word:
+        return [row for row in rows if word in columns.text(row)]
+    folded, scopes = columns.folded, columns.scopes
+    found = {scope for scope in set(map(scopes.__getitem__, rows)) if word in scope.casefold()}
+    if not found:
+        return [row for row in rows if word in folded[row]]
+    return [row for row in rows if word in folded[row] or scopes[row] in found]
 
 
 def parse(text: str) -> Filter:

@@ -27,6 +27,8 @@ class PackedChanges(Sequence[Change]):
         for _, before, after in changes:
             self._before.append(_NONE if before is None else append(before))
             self._after.append(_NONE if after is None else append(after))
+            if before is not None and after is not None:
+                self._sessions.share_name(self._after[-1], self._before[-1])
 
     def __len__(self) -> int:
         return len(self._before)

@@ -1,6 +1,6 @@
 """Sessions as columns: a row is a number, a figure an entry of an array. Pure.
 
-A session as an object takes about a kilobyte; as a row of columns it takes about 250 bytes. `session` makes the object
+A session as an object takes about a kilobyte; as a row of columns it takes about 200 bytes. `session` makes the object
 of a row when it is needed, `ColumnReader` reads a row in place without making one.
 
 Figures are 64-bit integers, of which the least stands for an unknown figure. A row with a figure beyond them, which
@@ -36,13 +36,13 @@ class SessionColumns(Sequence[Session]):
         "duration_ms",
         "end_time",
         "flags",
+        "folded",
         "lost",
         "names",
         "odd",
         "peak",
         "scopes",
         "start_time",
-        "texts",
         "total",
         "updated",
     )
@@ -50,7 +50,8 @@ class SessionColumns(Sequence[Session]):
     def __init__(self) -> None:
         self.scopes: list[str] = []
         self.names: list[str] = []
-        self.texts: list[str] = []
+        self.folded: list[str] = []
+        """Names in lower case: the same objects where a name is in lower case."""
         self.start_time = array("q")
         self.end_time = array("q")
         self.duration_ms = array("q")
@@ -61,7 +62,7 @@ class SessionColumns(Sequence[Session]):
         self.updated = array("q")
         self.flags = bytearray()
         self.odd: dict[int, Session] = {}
-        """Sessions with figures that the columns cannot hold, by row. Their entries are clamped."""
+        """Sessions that the columns cannot hold, by row: with figures that are clamped here, or another text."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -106,27 +107,36 @@ class SessionColumns(Sequence[Session]):
             live=flags & _LIVE > 0,
             provenance=_PROVENANCES[flags // _PROVENANCE],
             recorded=flags & _RECORDED > 0,
-            text=self.texts[row],
+            text=self.text(row),
             imported=flags & _IMPORTED > 0,
         )
+
+    def text(self, row: int) -> str:
+        """Return `scope/name` in lower case."""
+        return f"{self.scopes[row].casefold()}/{self.folded[row]}"
 
     def append(self, session: Session) -> int:
         """Add a session and return its row."""
         row = len(self.names)
         self.scopes.append("")
         self.names.append("")
-        self.texts.append("")
+        self.folded.append("")
         for column in self._figures():
             column.append(UNKNOWN)
         self.flags.append(0)
         self.put(row, session)
         return row
 
+    def share_name(self, row: int, other: int) -> None:
+        """Use the name of another row, which is equal, so that one object serves both."""
+        self.names[row], self.folded[row] = self.names[other], self.folded[other]
+
     def put(self, row: int, session: Session) -> None:
         """Replace a row by a session."""
-        self.scopes[row] = intern(session.scope)
-        self.names[row] = session.name
-        self.texts[row] = session.text
+        if self.names[row] != session.name or self.scopes[row] != session.scope:  # else the present objects stay
+            self.scopes[row] = intern(session.scope)
+            self.names[row] = session.name
+            self.folded[row] = _fold(session.name)
         self.flags[row] = (
             _USED
             + _LIVE * session.live
@@ -138,6 +148,8 @@ class SessionColumns(Sequence[Session]):
         try:
             self._put_figures(row, session)
         except OverflowError:
+            self._put_odd(row, session)
+        if session.text != self.text(row):
             self._put_odd(row, session)
 
     def _put_figures(self, row: int, session: Session) -> None:
@@ -179,7 +191,7 @@ class SessionColumns(Sequence[Session]):
 
     def clear_row(self, row: int) -> None:
         """Release a row: it is not in use until another session is put there."""
-        self.scopes[row] = self.names[row] = self.texts[row] = ""
+        self.scopes[row] = self.names[row] = self.folded[row] = ""
         self.flags[row] = 0
         self.odd.pop(row, None)
 
@@ -231,10 +243,15 @@ class SessionColumns(Sequence[Session]):
             return
         self.scopes += scopes
         self.names += names
-        self.texts += [f"{scope}/{name}".casefold() for scope, name in zip(scopes, names, strict=True)]
+        self.folded += map(_fold, names)
         for column, values in zip(self._figures(), columns, strict=True):
             column.extend(values)
         self.flags.extend(map(_flags, records))
+
+
+def _fold(name: str) -> str:
+    folded = name.casefold()
+    return name if folded == name else folded
 
 
 def _flags(record: PartialUsageRecord) -> int:
@@ -248,94 +265,93 @@ def _flags(record: PartialUsageRecord) -> int:
 class ColumnReader:
     """Reads the fields of a session from the columns. `row` selects the row: one reader serves all rows in turn."""
 
-    __slots__ = ("_columns", "row", "texts")
+    __slots__ = ("columns", "row")
 
     def __init__(self, columns: SessionColumns) -> None:
-        self._columns = columns
-        self.texts = columns.texts
+        self.columns = columns
         self.row = 0
 
     @property
     def scope(self) -> str:
         """Scope of the stream."""
-        return self._columns.scopes[self.row]
+        return self.columns.scopes[self.row]
 
     @property
     def name(self) -> str:
         """Name of the stream."""
-        return self._columns.names[self.row]
+        return self.columns.names[self.row]
 
     @property
     def text(self) -> str:
         """`scope/name` in lower case."""
-        return self._columns.texts[self.row]
+        return self.columns.text(self.row)
 
     @property
     def start_time(self) -> int:
         """Start of the publish."""
-        return self._columns.start_time[self.row]
+        return self.columns.start_time[self.row]
 
     @property
     def end_time(self) -> int | None:
         """End of the publish."""
-        entry = self._columns.end_time[self.row]
+        entry = self.columns.end_time[self.row]
         return None if entry == UNKNOWN else entry
 
     @property
     def duration_ms(self) -> int | None:
         """Duration of an ended session."""
-        entry = self._columns.duration_ms[self.row]
+        entry = self.columns.duration_ms[self.row]
         return None if entry == UNKNOWN else entry
 
     @property
     def active(self) -> int | None:
         """Subscribers now."""
-        entry = self._columns.active[self.row]
+        entry = self.columns.active[self.row]
         return None if entry == UNKNOWN else entry
 
     @property
     def peak(self) -> int | None:
         """Most simultaneous subscribers."""
-        entry = self._columns.peak[self.row]
+        entry = self.columns.peak[self.row]
         return None if entry == UNKNOWN else entry
 
     @property
     def lost(self) -> int | None:
         """Subscribers that left."""
-        entry = self._columns.lost[self.row]
+        entry = self.columns.lost[self.row]
         return None if entry == UNKNOWN else entry
 
     @property
     def total(self) -> int | None:
         """All subscribers."""
-        entry = self._columns.total[self.row]
+        entry = self.columns.total[self.row]
         return None if entry == UNKNOWN else entry
 
     @property
     def updated(self) -> int | None:
         """When the figures were updated."""
-        entry = self._columns.updated[self.row]
+        entry = self.columns.updated[self.row]
         return None if entry == UNKNOWN else entry
 
     @property
     def live(self) -> bool:
         """Whether it is on air."""
-        return self._columns.flags[self.row] & _LIVE > 0
+        return self.columns.flags[self.row] & _LIVE > 0
 
     @property
     def recorded(self) -> bool:
         """Whether the service has a usage record of it."""
-        return self._columns.flags[self.row] & _RECORDED > 0
+        return self.columns.flags[self.row] & _RECORDED > 0
 
     @property
     def imported(self) -> bool:
         """Whether the record was imported."""
-        return self._columns.flags[self.row] & _IMPORTED > 0
+        return self.columns.flags[self.row] & _IMPORTED > 0
 
     @property
     def provenance(self) -> Provenance | None:
         """Provenance of the newest figures."""
-        return _PROVENANCES[self._columns.flags[self.row] // _PROVENANCE]
+        return _PROVENANCES[self.columns.flags[self.row] // _PROVENANCE]
 
     @property
     def provenance_name(self) -> str:
@@ -345,12 +361,12 @@ class ColumnReader:
     @property
     def is_whole(self) -> bool:
         """Whether every documented figure is known."""
-        return self._columns.session(self.row).is_whole
+        return self.columns.session(self.row).is_whole
 
     @property
     def key(self) -> SessionKey:
         """Key of the session."""
-        return self._columns.key(self.row)
+        return self.columns.key(self.row)
 
     @property
     def stream(self) -> StreamId:

@@ -285,12 +285,12 @@ class SessionView:
     def _order(self) -> Order:
         """A total order; sessions of equal figures: live ones by name, ended ones newest first."""
         columns = self._store.columns
-        is_live, texts, scopes, names = columns.is_live, columns.texts, columns.scopes, columns.names
+        is_live, text_of, scopes, names = columns.is_live, columns.text, columns.scopes, columns.names
         starts = columns.start_time
         if self.column == STREAM:
-            text: Callable[[int], Any] = texts.__getitem__
+            text: Callable[[int], Any] = text_of
             if self.descending:
-                text = lambda row: _Reversed(texts[row])  # noqa: E731
+                text = lambda row: _Reversed(text_of(row))  # noqa: E731
             return Order(
                 lambda row: (not is_live(row), text(row), scopes[row], names[row], -starts[row]),
                 (
@@ -305,15 +305,15 @@ class SessionView:
 
         def key(row: int) -> tuple[Any, ...]:
             if is_live(row):
-                return (0, figure(row), texts[row], scopes[row], names[row], -starts[row])
-            return (1, figure(row), -starts[row], texts[row], scopes[row], names[row])
+                return (0, figure(row), text_of(row), scopes[row], names[row], -starts[row])
+            return (1, figure(row), -starts[row], text_of(row), scopes[row], names[row])
 
         return Order(
             key,
             (
                 lambda row: not is_live(row),
                 figure,
-                lambda row: texts[row] if is_live(row) else -starts[row],
+                lambda row: text_of(row) if is_live(row) else -starts[row],
                 *(lambda row, part=part: key(row)[part] for part in (3, 4, 5)),
             ),
         )

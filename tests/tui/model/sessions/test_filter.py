@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from streamusage.core.coverage import Provenance
 from tests.support.console.records import session
 from tui.model.sessions.filter import FilterError, parse
+from tui.model.sessions.session import Session
+from tui.model.sessions.session_columns import ColumnReader, SessionColumns
 
 MINUTE, HOUR = 60_000, 3_600_000
 NOW = 10 * HOUR
@@ -139,3 +141,32 @@ def test_imported_records_have_a_provenance_of_their_own() -> None:
     assert parse("data=imported").matches(imported, NOW)
     assert not parse("data=live or data=partial").matches(imported, NOW)
     assert not parse("data=imported").matches(session("new"), NOW)
+
+
+names = st.sampled_from(["cam", "Cam-1", "Straße", "a/b", "live"])
+TEXTS = """
+    cam; CAM; cam live; e/c; strasse; active>3; cam active>3; cam active>30; not cam; a or b; cam-1; age>1s; age>1s cam;
+    scope=live; scope=live cam; "a/b"; (cam); cam and live; active>3 state=live
+"""
+filters = st.sampled_from(["", *map(str.strip, TEXTS.split(";"))])
+sessions = st.builds(session, names, st.integers(0, 3_000), names, active=st.integers(0, 9), live=st.booleans())
+
+
+@given(st.lists(sessions, max_size=8), filters, filters)
+def test_selected_rows_are_those_of_matching_sessions(found: list[Session], text: str, before: str) -> None:
+    columns = SessionColumns()
+    for one in found:
+        columns.append(one)
+    chosen, other, reader = parse(text), parse(before), ColumnReader(columns)
+    rows = chosen.select(range(len(found)), reader, 2_000)
+    assert rows == [row for row, one in enumerate(found) if chosen.matches(one, 2_000)]
+    if chosen.narrows(other):
+        assert set(rows) <= set(other.select(range(len(found)), reader, 2_000))
+
+
+def test_longer_filter_narrows_a_shorter_one() -> None:
+    for text, before in (("cam", ""), ("cam", "c"), ("live cam", "ca"), ("cam active>3", "cam"), ("cam", "cam")):
+        assert parse(text).narrows(parse(before)), (text, before)
+    for text, before in (("c", "cam"), ("active>30", "active>3"), ("a or cam", "a"), ("not cam", "not c")):
+        assert not parse(text).narrows(parse(before)), (text, before)
+    assert not parse("age>1s").narrows(parse("age>1s")), "it matches others by now"

@@ -1,5 +1,6 @@
 """Sessions as columns: every session is returned as it was put in, whatever its figures."""
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,6 +57,7 @@ def test_columns_of_records_are_the_sessions_of_the_records(records: list[Partia
 
 @given(sessions.filter(lambda session: max(map(abs, session_figures(session)), default=0) < 2**63))
 def test_reader_of_a_row_has_the_fields_of_the_session(session: Session) -> None:
+    session = msgspec.structs.replace(session, text=f"{session.scope}/{session.name}".casefold())
     columns = SessionColumns()
     reader = ColumnReader(columns)
     reader.row = columns.append(session)
