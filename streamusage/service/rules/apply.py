@@ -210,6 +210,15 @@ def classify_report(state: ServerState, report: Report) -> Verdict:
     return "hole" if report.since > state.acknowledged else "apply"
 
 
+def was_refused(report: Report, refused_upto: int) -> bool:
+    """Return whether a report was made before one of its life, up to `refused_upto`, was refused as future time.
+
+    Its agent dates these rows again, so that the old dates must not be accepted when their time has come. Whatever the
+    agent sends later has more revisions.
+    """
+    return report.upto <= refused_upto
+
+
 def covered_of_reporter(state: ServerState, report: Report) -> int | None:
     """Return up to where the store has the coverage of the life that sends a report; `None` if it is not active."""
     is_active = (report.epoch, report.life) == (state.epoch, state.life)

@@ -126,12 +126,12 @@ def clock_refusal_of_row(row: Row[Any]) -> ClockRefusal | None:
     return None if row.clock_refused_at is None else ClockRefusal(row.clock_refused_at, row.clock_refused_by_ms)
 
 
-def save_clock_refusal(connection: Connection, server: str, ahead_ms: int, now_ms: int) -> None:
-    """Record that a report of the server was refused. The first refusal keeps its time until a report is accepted."""
-    since = func.coalesce(servers.c.clock_refused_at, now_ms)
-    connection.execute(
-        update(servers).where(servers.c.server == server).values(clock_refused_at=since, clock_refused_by_ms=ahead_ms)
-    )
+def load_reporter(connection: Connection, server: str) -> tuple[ServerState, ServerCondition, bool]:
+    """Return what `load_state` returns, and whether reports of the server are refused for their clock."""
+    rows = _STATE.rows(connection, of_server=server)
+    if not rows:
+        return ServerState(server=server), ServerCondition(), False
+    return state_of_row(rows[0]), condition_of_row(rows[0]), rows[0].clock_refused_at is not None
 
 
 class SourceFailure(NamedTuple):
