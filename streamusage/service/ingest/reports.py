@@ -27,6 +27,7 @@ from streamusage.service.rules.apply import (
     hidden_mark,
     may_omit_viewers,
     next_epoch,
+    omitted_publishes,
     omitted_viewers,
     was_refused,
 )
@@ -39,6 +40,7 @@ from streamusage.service.store.server_rows import (
     ServerCondition,
     condition_of_row,
     load_epoch_slots,
+    load_live_publishes,
     load_reporter,
     load_source_failure,
     load_state,
@@ -181,16 +183,19 @@ def _clock_refusal(state: ServerState, report: Report, message: str, now_ms: int
 
 def _accept(connection: Connection, state: ServerState, report: Report, now_ms: int, parts: int) -> AppliedReport:
     viewers = load_viewers(connection, report.server) if may_omit_viewers(state, report) else ()
+    live = load_live_publishes(connection, report.server, report.epoch) if report.lists_viewers is True else ()
+    ended = omitted_publishes(report, live)
     if not parts:
         stored_rows = load_stored_rows(connection, report.server, report)._replace(viewers=viewers)
-        return apply_report(state, report, stored_rows, now_ms)
+        applied = apply_report(state, report, stored_rows, now_ms)
+        return applied._replace(sessions=[*applied.sessions, *ended]) if ended else applied
     stored = (
         load_epoch_slots(connection, report.server, report.epoch, {row.slot for row in report.slots})
         if report.epoch == state.epoch
         else {}
     )
     accepted = accept_in_parts(state, report, parts, stored, now_ms)
-    return AppliedReport(accepted, (), (), (), (), (), omitted_viewers(report, viewers), ())
+    return AppliedReport(accepted, (), (), ended, (), (), omitted_viewers(report, viewers), ())
 
 
 def apply_next_part(connection: Connection, server: str, now_ms: int) -> int:
