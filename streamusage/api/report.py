@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from streamusage.core.figures import Count, MinuteBytes, MinuteMillis, SlotSums, peak_rank
 
@@ -118,7 +118,7 @@ class SampleRow(msgspec.Struct, frozen=True, kw_only=True):
     highest: Audience
 
 
-class ViewerRow(msgspec.Struct, frozen=True, kw_only=True):
+class ViewerRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A viewer connection that is already counted, so that an agent with a new journal does not count it again."""
 
     viewer_id: Label
@@ -133,6 +133,8 @@ class ViewerRow(msgspec.Struct, frozen=True, kw_only=True):
     """The session that counts it as a subscriber; empty for none."""
     counted_to: Millis | None = None
     """The last reading that showed it; `None` while readings show it, when it is counted up to the newest one."""
+    is_acknowledged: bool = False
+    """In a journal only: whether the service has an earlier form of the row, so that it must receive the end."""
 
 
 class RetiredBoot(msgspec.Struct, frozen=True, kw_only=True):
@@ -317,6 +319,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     outages: tuple[OutageRow, ...] = ()
     machine: MachineClock | None = None
     """`None` from an agent of an earlier version, or on a machine without a boot id."""
+    lists_viewers: bool | UnsetType = UNSET
+    """Whether `viewers` contains every viewer that is open: the service was restored from an older copy, and ends of
+    viewers that it has lost are forgotten."""
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -13,8 +13,11 @@ from streamusage.service.store.report_parts import find_servers_with_parts
 
 log = logging.getLogger(__name__)
 
-CHECK_SECONDS = 2.0
-"""How often parts of other processes are looked for."""
+RETRY_SECONDS = 2.0
+"""How soon parts that could not be applied are tried again."""
+
+OTHERS_SECONDS = 30.0
+"""How often parts are looked for that another process left when it ended. A request that meets them wakes the job."""
 
 
 class PartApplier:
@@ -24,34 +27,35 @@ class PartApplier:
         self._service = service
         self._applied = 0
         """Number of parts applied since there was nothing to apply."""
+        self._has_failed = False
+        """Whether a part could not be applied since then."""
 
     async def run(self) -> None:
         """Apply parts as they arrive, until the task is cancelled."""
         while True:
-            await self._apply_all()
-            await self._service.parts.wait_for_work(CHECK_SECONDS)
+            is_done = await self._apply_all()
+            await self._service.parts.wait_for_work(OTHERS_SECONDS if is_done else RETRY_SECONDS)
 
-    async def _apply_all(self) -> None:
+    async def _apply_all(self) -> bool:
+        """Apply all parts. Return whether none is left."""
+        awaited = self._service.parts.awaited
         try:
             waiting = await self._service.read(find_servers_with_parts)
         except StoreError:
-            return  # the store's health logs it
+            return False  # the store's health logs it
+        for server in set(awaited).difference(waiting):
+            self._service.parts.announce_applied(server)  # another process applied them
         self._applied = 0
+        self._has_failed = False
         while waiting:
             waiting = [server for server in waiting if await self._apply_next(server)]
+        return not self._has_failed
 
     async def _apply_next(self, server: str) -> bool:
         """Apply one part of a server's report. Return whether to continue with it now."""
-        now_ms = self._service.clock.now_ms()
-        try:
-            left = await self._service.write(lambda connection: apply_next_part(connection, server, now_ms))
-        except UnusableStoreError:
-            return False  # the store's health logs it, once a minute
-        except StoreError as error:
-            log.warning("could not apply a part of a report of %s: %s", server, error)
-            return False
-        except Exception:
-            log.exception("could not apply a part of a report of %s; it is kept and tried again", server)
+        left = await self._apply(server)
+        if left is None:
+            self._has_failed = True
             return False
         self._applied += 1
         if left and self._applied.bit_count() == 1:  # after 1, 2, 4, 8, … parts
@@ -59,6 +63,19 @@ class PartApplier:
         if not left:
             self._service.parts.announce_applied(server)
         return left > 0
+
+    async def _apply(self, server: str) -> int | None:
+        """Apply one part of a server's report. Return how many are left; `None` if it could not be applied."""
+        now_ms = self._service.clock.now_ms()
+        try:
+            return await self._service.write(lambda connection: apply_next_part(connection, server, now_ms))
+        except UnusableStoreError:
+            pass  # the store's health logs it, once a minute
+        except StoreError as error:
+            log.warning("could not apply a part of a report of %s: %s", server, error)
+        except Exception:
+            log.exception("could not apply a part of a report of %s; it is kept and tried again", server)
+        return None
 
     async def _refresh_statistics(self) -> None:
         """Let the database learn of the new rows: it would read all rows of the server for each key of the next part.

@@ -22,7 +22,7 @@ from streamusage.api.report import (
     Report,
 )
 from streamusage.core.coverage import MOST_AHEAD_MS
-from streamusage.service.rules.apply import covered_of_reporter, find_newest_instant
+from streamusage.service.rules.apply import classify_report, covered_of_reporter, find_newest_instant, was_refused
 from streamusage.service.rules.trusted_time import MachineReading
 from tests.faults.machines import DAY, HOUR, MINUTE, SECOND, WRONG, Machine
 from tests.faults.memory import SERVER, SimulatedCrashError, Store
@@ -250,7 +250,7 @@ class ClockedSimulation(ServiceClock, Simulation):
         try:
             if isinstance(message, ClockQuestion):
                 return ClockReading(now=self.now, received_at=self.now)
-            if isinstance(message, Report) and self.is_future(message):
+            if isinstance(message, Report) and self.is_refused(store, message):
                 return Refusal(
                     error_message="",
                     timestamp=self.now,
@@ -266,6 +266,15 @@ class ClockedSimulation(ServiceClock, Simulation):
             return reply
         finally:
             self.now = true_now
+
+    def is_refused(self, store: Store, report: Report) -> bool:
+        """Return whether a report is refused for its dates, and record it."""
+        life = report.epoch, report.life
+        if self.is_future(report):
+            store.refused[life] = max(report.upto, store.refused.get(life, 0))
+            return True
+        is_new = classify_report(store.state, report) == "apply"
+        return is_new and was_refused(report, store.refused.get(life, 0))
 
     def is_future(self, report: Report) -> bool:
         """Return whether a report covers time after the service's; `self.now` is the service's time here."""

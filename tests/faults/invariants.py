@@ -33,6 +33,7 @@ def check(simulation: Simulation) -> None:
         _check_peaks(simulation)
         _check_samples(simulation)
         _check_days(simulation)
+        _check_open_viewers(simulation)
     except AssertionError as error:
         raise InvariantViolationError(f"seed {simulation.seed}: {error}") from None
 
@@ -47,6 +48,7 @@ def check_clocked(simulation: ClockedSimulation) -> None:
         _check_acknowledged(simulation)
         check_replicated(simulation)
         _check_states(simulation)
+        _check_open_viewers(simulation)
     except AssertionError as error:
         raise InvariantViolationError(f"seed {simulation.seed}: {error}") from None
 
@@ -96,6 +98,14 @@ def _check_numbers(simulation: ClockedSimulation, service: dict[str, int], view_
         assert service["connections"] == len(truth.connections), f"{service}, {len(truth.connections)} connections"
         assert service["bytes_out"] == truth.bytes_out[-1], f"{service}, {truth.bytes_out[-1]} bytes out"
     assert Provenance.LIVE not in {piece.state for piece in simulation.store.pieces}, "a bounded figure is live"
+
+
+def _check_open_viewers(simulation: Simulation) -> None:
+    """Check that the service has no viewer open who left by the agent's account."""
+    with simulation.journal.transaction() as tx:
+        known = {viewer.viewer_id for viewer in tx.open_viewers()}
+    left = simulation.store.viewers.keys() - known
+    assert not left, f"open for ever at the service: {sorted(left)}"
 
 
 def _check_states(simulation: Simulation) -> None:

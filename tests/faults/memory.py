@@ -185,6 +185,8 @@ class Store:
     """While parts are pending: the tables as if the report had been applied at once."""
     covered_before: int = 0
     """The watermark when that report was accepted."""
+    refused: dict[tuple[int, str], int] = field(default_factory=dict)
+    """Up to which revision reports were refused as future time, by epoch and life."""
 
     def copy(self) -> "Store":
         """Return a copy. Rows are immutable, so that copies of the dictionaries suffice."""
@@ -199,6 +201,7 @@ class Store:
             self.parts,
             self.whole,
             self.covered_before,
+            dict(self.refused),
         )
 
     def apply_next_part(self) -> None:

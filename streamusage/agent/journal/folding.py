@@ -43,10 +43,15 @@ def write_additions(tx: Transaction, head: Head, additions: Additions) -> Head:
         old = tx.get(kind, key)
         if old is not None:
             row = merge(old, row)
-        if isinstance(row, ViewerRow) and not row.open and (old is None or old.revision > head.acknowledged):
-            # It came and went unacknowledged, so that the service does not need to know it.
-            tx.delete(kind, key)
-            continue
+        if isinstance(row, ViewerRow):
+            is_acknowledged = old is not None and (old.is_acknowledged or old.revision <= head.acknowledged)
+            row = msgspec.structs.replace(row, is_acknowledged=is_acknowledged)
+            if not row.open and not is_acknowledged:
+                # It came and went unacknowledged, so that the service does not need to know it.
+                tx.delete(kind, key)
+                continue
+            if old is not None:  # no change by itself
+                old = msgspec.structs.replace(old, is_acknowledged=is_acknowledged)
         if old is None or msgspec.structs.replace(row, revision=old.revision) != old:
             revision += 1
             tx.put(key, msgspec.structs.replace(row, revision=revision))

@@ -13,6 +13,7 @@ recomputed when the service's state has moved, or when a service is restored fro
 from typing import NamedTuple
 
 import msgspec
+from msgspec import UNSET
 
 from streamusage.agent.journal import outages
 from streamusage.agent.journal.dating import Shift, date_spans, dating, remembered, setting_back, undated_offset
@@ -174,6 +175,8 @@ class Ledger:
                 moved = spans[row.from_ms]
             else:
                 moved = (remember if isinstance(row, ViewerRow) else shift).row(row)
+            if isinstance(moved, ViewerRow) and row.revision <= head.acknowledged:
+                moved = msgspec.structs.replace(moved, is_acknowledged=True)
             if moved != row:
                 moves.append((row, moved))
         for row, _ in moves:  # all of them first: a row may move to where another one was
@@ -289,6 +292,7 @@ class Ledger:
                 based_on=None,
                 must_ask=False,
                 acknowledged=based_on.revision,
+                lists_viewers=True,
             )
             bridge = tuple(tx.bridge(life))
             tx.put_head(head)
@@ -354,6 +358,9 @@ class Ledger:
             return None
         with self._journal.transaction() as tx:
             rows = self._unacknowledged(tx)
+            if head.lists_viewers:
+                listed = {row.viewer_id for row in rows if isinstance(row, ViewerRow)}
+                rows += [row for row in tx.open_viewers() if row.viewer_id not in listed]
         self._journal.record_sent(head.journal, head.revision)
         self._sent, self._sent_at = _Sent(head.revision, head.counted, head.baseline.at), sent_at
         return Report(
@@ -376,9 +383,12 @@ class Ledger:
             ),
             sessions=tuple(row for row in rows if isinstance(row, SessionRow)),
             samples=tuple(row for row in rows if isinstance(row, SampleRow)),
-            viewers=tuple(row for row in rows if isinstance(row, ViewerRow)),
+            viewers=tuple(
+                msgspec.structs.replace(row, is_acknowledged=False) for row in rows if isinstance(row, ViewerRow)
+            ),
             outages=tuple(self._with_recovery(row, sent_at) for row in rows if isinstance(row, OutageRow)),
             machine=machine,
+            lists_viewers=head.lists_viewers or UNSET,
         )
 
     def _with_recovery(self, outage: OutageRow, sent_at: int) -> OutageRow:
@@ -450,12 +460,19 @@ class Ledger:
                 based_on=None,
                 acknowledged_to=sent.covered_to if has_all else self._head.acknowledged_to,
                 active_epoch=acknowledgement.epoch,
+                lists_viewers=not has_all and self._has_lost(acknowledgement.acknowledged),
                 fenced=self._head.fenced or acknowledgement.acknowledged > self._head.revision,
             )
             tx.put_head(head)
             tx.prune(None, now - KEEP_ACKNOWLEDGED_MS, head.acknowledged)
             tx.prune(SampleRow, now - KEEP_SAMPLES_MS, head.acknowledged)
         self._head = head
+
+    def _has_lost(self, acknowledged: int) -> bool:
+        """Return whether the service lost what it had acknowledged. It may then have viewers open whose ends are
+        forgotten here.
+        """
+        return self._head.lists_viewers or acknowledged < self._head.acknowledged
 
     def _totals_acknowledged_at(self, tx: Transaction, acknowledged: int) -> JournalTotals:
         """Return what a service at an older revision surely has: everything but the slots that changed since."""
@@ -481,7 +498,8 @@ class Ledger:
         """
         head = self._head
         if refusal.reason == "hole":
-            head = msgspec.structs.replace(head, acknowledged=refusal.acknowledged)
+            has_lost = self._has_lost(refusal.acknowledged)
+            head = msgspec.structs.replace(head, acknowledged=refusal.acknowledged, lists_viewers=has_lost)
         elif refusal.reason == "clock" and refusal.acknowledged_to is not None and refusal.epoch == head.epoch:
             with self._journal.transaction() as tx:
                 handed_over = self._totals_acknowledged_at(tx, refusal.acknowledged)
@@ -489,6 +507,7 @@ class Ledger:
                 head,
                 acknowledged=min(refusal.acknowledged, head.revision),
                 handed_over=handed_over,
+                lists_viewers=self._has_lost(refusal.acknowledged),
                 based_on=None,
                 acknowledged_to=refusal.acknowledged_to,
                 active_epoch=refusal.epoch,

@@ -54,6 +54,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     """Whether an epoch, or a newer state for it, must be requested before the next report."""
     acknowledged_to: int | None = None
     """Up to where the service has the coverage of this journal; `None` before the first acknowledgement."""
+    lists_viewers: bool = False
+    """Whether the next report contains every open viewer: the service has lost what it had acknowledged."""
     active_epoch: int = 0
     """The newest epoch in which the service acknowledged a report of this journal."""
     confirmed: ConfirmedOffset | None = None

@@ -110,6 +110,7 @@ class DirectReports:
             service.in_flight.end(head.server)
             service.bodies.release(len(body))
             if isinstance(verdict, PartsPendingError):
+                service.parts.announce_work()  # perhaps the process that accepted them has ended
                 finish(None, verdict)
             else:
                 finish(verdict, error)

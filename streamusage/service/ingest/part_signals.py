@@ -14,6 +14,15 @@ class PartSignals:
         self._work = asyncio.Event()
         self._applied: dict[str, asyncio.Event] = {}
 
+    def announce_work(self) -> None:
+        """Report that there may be parts to apply."""
+        self._work.set()
+
+    @property
+    def awaited(self) -> list[str]:
+        """The servers whose parts a request waits for."""
+        return list(self._applied)
+
     async def wait_for_work(self, seconds: float) -> None:
         """Wait until parts were accepted, at most so long."""
         with suppress(TimeoutError):
@@ -23,7 +32,7 @@ class PartSignals:
     async def wait_until_applied(self, server: str, seconds: float) -> None:
         """Report that parts of a server were accepted, and wait until they are applied, at most so long."""
         applied = self._applied.setdefault(server, asyncio.Event())
-        self._work.set()
+        self.announce_work()
         with suppress(TimeoutError):
             await asyncio.wait_for(applied.wait(), seconds)
 

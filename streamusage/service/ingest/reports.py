@@ -28,21 +28,25 @@ from streamusage.service.rules.apply import (
     hidden_mark,
     may_omit_viewers,
     next_epoch,
+    omitted_publishes,
     omitted_viewers,
+    was_refused,
 )
 from streamusage.service.rules.coverage import pieces_since_unread
 from streamusage.service.rules.parts import mark_end
+from streamusage.service.store.clock_refusals import forget_clock_refusals, load_refused_upto, save_clock_refusal
 from streamusage.service.store.report_parts import decode_part, encode_part, save_parts, take_next_part
 from streamusage.service.store.schema import held, servers, stream_key
 from streamusage.service.store.server_rows import (
     ServerCondition,
     condition_of_row,
     load_epoch_slots,
+    load_live_publishes,
+    load_reporter,
     load_source_failure,
     load_state,
     load_stored_rows,
     load_viewers,
-    save_clock_refusal,
     save_outages,
     save_pieces,
     save_samples,
@@ -72,6 +76,11 @@ _REFUSED: dict[Verdict, str] = {
 _FROM_THE_FUTURE = (
     "the report covers time up to {seconds} s after the service's time, which is in timestamp; nothing was stored; "
     "correct the clock of the agent's machine, or of the service, and send again"
+)
+
+_REFUSED_BEFORE = (
+    "the report up to revision {upto} was refused before because it covered time after the service's: its agent dates "
+    "these rows again; nothing was stored; send again with the next reading"
 )
 
 _OPEN = and_(held.c.server == bindparam("of_server"), held.c.open == 1)
@@ -132,7 +141,7 @@ def ingest_report(
     """Apply a report whole, or accept it whole with its encoded `parts`, which `apply_next_part` applies. Return why
     not, if neither. A report that contradicts counted figures is quarantined as `body`.
     """
-    state, condition = load_state(connection, report.server)
+    state, condition, is_clock_refused = load_reporter(connection, report.server)
     verdict = classify_report(state, report)
     if verdict == "duplicate":
         return Acknowledgement(epoch=state.epoch, acknowledged=state.acknowledged, now=now_ms)
@@ -145,9 +154,10 @@ def ingest_report(
     if ahead_ms > MOST_AHEAD_MS:
         if not state.epoch:
             save_state(connection, state, condition)  # it may have no row yet
-        save_clock_refusal(connection, report.server, ahead_ms, now_ms)
-        refusal = _refusal(state, "clock", _FROM_THE_FUTURE.format(seconds=-(-ahead_ms // 1000)), now_ms)
-        return msgspec.structs.replace(refusal, acknowledged_to=covered_of_reporter(state, report))
+        save_clock_refusal(connection, report, ahead_ms, now_ms)
+        return _clock_refusal(state, report, _FROM_THE_FUTURE.format(seconds=-(-ahead_ms // 1000)), now_ms)
+    if is_clock_refused and was_refused(report, load_refused_upto(connection, report)):
+        return _clock_refusal(state, report, _REFUSED_BEFORE.format(upto=report.upto), now_ms)
     mark = hidden_mark(state, report) if parts else None
     if mark is not None:
         parts = (*parts[:-1], encode_part(mark_end(decode_part(parts[-1]), mark, state.watermark or 0)))
@@ -161,22 +171,32 @@ def ingest_report(
         applied = _after_unread_time(connection, applied)
     # A server that reports is reachable, and part of the estate again if it was removed.
     _write(connection, state, condition, applied, ServerCondition(_owes(connection, applied.state, now_ms)), now_ms)
+    if is_clock_refused:
+        forget_clock_refusals(connection, report.server)
     save_parts(connection, report.server, parts)
     return Acknowledgement(epoch=applied.state.epoch, acknowledged=applied.state.acknowledged, now=now_ms)
 
 
+def _clock_refusal(state: ServerState, report: Report, message: str, now_ms: int) -> Refusal:
+    refusal = _refusal(state, "clock", message, now_ms)
+    return msgspec.structs.replace(refusal, acknowledged_to=covered_of_reporter(state, report))
+
+
 def _accept(connection: Connection, state: ServerState, report: Report, now_ms: int, parts: int) -> AppliedReport:
     viewers = load_viewers(connection, report.server) if may_omit_viewers(state, report) else ()
+    live = load_live_publishes(connection, report.server, report.epoch) if report.lists_viewers is True else ()
+    ended = omitted_publishes(report, live)
     if not parts:
         stored_rows = load_stored_rows(connection, report.server, report)._replace(viewers=viewers)
-        return apply_report(state, report, stored_rows, now_ms)
+        applied = apply_report(state, report, stored_rows, now_ms)
+        return applied._replace(sessions=[*applied.sessions, *ended]) if ended else applied
     stored = (
         load_epoch_slots(connection, report.server, report.epoch, {row.slot for row in report.slots})
         if report.epoch == state.epoch
         else {}
     )
     accepted = accept_in_parts(state, report, parts, stored, now_ms)
-    return AppliedReport(accepted, (), (), (), (), (), omitted_viewers(report, viewers), ())
+    return AppliedReport(accepted, (), (), ended, (), (), omitted_viewers(report, viewers), ())
 
 
 def apply_next_part(connection: Connection, server: str, now_ms: int) -> int:

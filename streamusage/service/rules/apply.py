@@ -210,6 +210,15 @@ def classify_report(state: ServerState, report: Report) -> Verdict:
     return "hole" if report.since > state.acknowledged else "apply"
 
 
+def was_refused(report: Report, refused_upto: int) -> bool:
+    """Return whether a report was made before one of its life, up to `refused_upto`, was refused as future time.
+
+    Its agent dates these rows again, so that the old dates must not be accepted when their time has come. Whatever the
+    agent sends later has more revisions.
+    """
+    return report.upto <= refused_upto
+
+
 def covered_of_reporter(state: ServerState, report: Report) -> int | None:
     """Return up to where the store has the coverage of the life that sends a report; `None` if it is not active."""
     is_active = (report.epoch, report.life) == (state.epoch, state.life)
@@ -220,9 +229,10 @@ def may_omit_viewers(state: ServerState, report: Report) -> bool:
     """Return whether viewers may have ended that are open in the store and that the report does not contain.
 
     An agent forgets a viewer who came and went between two acknowledgements, but the service may have applied a report
-    of the time between, whose acknowledgement was lost.
+    of the time between, whose acknowledgement was lost. After the restore of an older copy of the store, the agent
+    lists all viewers.
     """
-    return report.epoch != state.epoch or report.since < state.acknowledged
+    return report.lists_viewers is True or report.epoch != state.epoch or report.since < state.acknowledged
 
 
 def find_newest_instant(report: Report) -> int:
@@ -359,9 +369,23 @@ def _apply_rows(
 
 
 def omitted_viewers(report: Report, stored: Iterable[ViewerRow]) -> list[str]:
-    """Return the stored viewers that have ended: a report contains every viewer that changed after its `since`."""
+    """Return the stored viewers that have ended: a report contains every viewer that changed after its `since`, or
+    every one that is open.
+    """
     contained = {row.viewer_id for row in report.viewers}
-    return [row.viewer_id for row in stored if row.revision > report.since and row.viewer_id not in contained]
+    since = -1 if report.lists_viewers is True else report.since
+    return [row.viewer_id for row in stored if row.revision > since and row.viewer_id not in contained]
+
+
+def omitted_publishes(report: Report, live: Iterable[SessionRow]) -> list[SessionRow]:
+    """Return the publishes that are live in the store and have ended: the baseline contains every one that is live.
+
+    Their ends are forgotten like those of viewers, if the store was restored from a copy older than the journal keeps.
+    """
+    if report.lists_viewers is not True:
+        return []
+    known = {publish.publish_id for publish in report.baseline.publishes} | {row.publish_id for row in report.sessions}
+    return [msgspec.structs.replace(row, live=False, active=0) for row in live if row.publish_id not in known]
 
 
 def hidden_mark(state: ServerState, report: Report) -> SpanRow | None:

@@ -75,6 +75,11 @@ _SESSIONS = PreparedStatement(
     ),
     listed="publishes",
 )
+_LIVE_SESSIONS = PreparedStatement(
+    select(server_sessions).where(
+        server_sessions.c.server == _SERVER, server_sessions.c.epoch == _EPOCH, server_sessions.c.live != 0
+    )
+)
 _SAMPLES = PreparedStatement(
     select(samples).where(
         samples.c.server == _SERVER,
@@ -130,12 +135,12 @@ def clock_refusal_of_row(row: Row[Any]) -> ClockRefusal | None:
     return None if row.clock_refused_at is None else ClockRefusal(row.clock_refused_at, row.clock_refused_by_ms)
 
 
-def save_clock_refusal(connection: Connection, server: str, ahead_ms: int, now_ms: int) -> None:
-    """Record that a report of the server was refused. The first refusal keeps its time until a report is accepted."""
-    since = func.coalesce(servers.c.clock_refused_at, now_ms)
-    connection.execute(
-        update(servers).where(servers.c.server == server).values(clock_refused_at=since, clock_refused_by_ms=ahead_ms)
-    )
+def load_reporter(connection: Connection, server: str) -> tuple[ServerState, ServerCondition, bool]:
+    """Return what `load_state` returns, and whether reports of the server are refused for their clock."""
+    rows = _STATE.rows(connection, of_server=server)
+    if not rows:
+        return ServerState(server=server), ServerCondition(), False
+    return state_of_row(rows[0]), condition_of_row(rows[0]), rows[0].clock_refused_at is not None
 
 
 class SourceFailure(NamedTuple):
@@ -275,7 +280,7 @@ def save_samples(connection: Connection, server: str, stored: Sequence[StoredSam
 
 def save_viewers(connection: Connection, server: str, opened: Sequence[ViewerRow], closed: Sequence[str]) -> None:
     """Write the opened viewers and delete the closed ones."""
-    columns = [name for name in ViewerRow.__struct_fields__ if name != "open"]
+    columns = [name for name in ViewerRow.__struct_fields__ if name not in ("open", "is_acknowledged")]
     upsert(
         connection,
         viewers,
@@ -358,9 +363,17 @@ def _load_sessions(connection: Connection, server: str, rows: ReportRows) -> dic
     stored = {}
     for publishes in _batches({row.publish_id for row in rows.sessions}):
         for row in _SESSIONS.rows(connection, of_server=server, of_epoch=rows.epoch, publishes=publishes):
-            values = {name: getattr(row, name) for name in _SESSION_FIELDS}
-            stored[row.publish_id] = SessionRow(**values | {"live": bool(row.live)})
+            stored[row.publish_id] = _session_of_row(row)
     return stored
+
+
+def load_live_publishes(connection: Connection, server: str, epoch: int) -> list[SessionRow]:
+    """Return the publishes of a server that are live in its epoch."""
+    return [_session_of_row(row) for row in _LIVE_SESSIONS.rows(connection, of_server=server, of_epoch=epoch)]
+
+
+def _session_of_row(row: Row[Any]) -> SessionRow:
+    return SessionRow(**{name: getattr(row, name) for name in _SESSION_FIELDS} | {"live": bool(row.live)})
 
 
 def _load_samples(connection: Connection, server: str, rows: ReportRows) -> dict[SampleKey, StoredSample]:

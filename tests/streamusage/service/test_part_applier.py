@@ -1,13 +1,17 @@
 """A large report is accepted at once, and its parts are applied by the running service or by the next one."""
 
+import asyncio
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import msgspec
-from sqlalchemy import func, select
+import pytest
+from sqlalchemy import Connection, func, select
 
 from streamusage.api.report import Acknowledgement, EpochRequest, Report, SampleRow, SlotRow
+from streamusage.service import part_applier
 from streamusage.service.errors import PartsPendingError
 from streamusage.service.ingest.reports import apply_next_part, ingest_report, issue_epoch
 from streamusage.service.rules.parts import LARGEST_WHOLE, split_report
@@ -57,6 +61,49 @@ async def test_large_report_is_acknowledged_and_applied(estate: Estate) -> None:
 
 async def metric(estate: Estate, line: str) -> bool:
     return line in (await estate.request("GET", "/metrics")).text
+
+
+async def test_idle_service_does_not_look_for_parts_again_and_again(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, looked = estate.running.service, []
+    read = type(service).read
+
+    async def counting_read(self: Any, query: Any) -> Any:
+        looked.append(query)
+        return await read(self, query)
+
+    await wait_until(lambda: metric(estate, "streamtop_report_parts_pending 0.0"), "the service runs")
+    monkeypatch.setattr(type(service), "read", counting_read)
+    await asyncio.sleep(2.5)
+    assert find_servers_with_parts not in looked
+
+
+async def test_wait_ends_where_another_process_applied_the_parts(estate: Estate) -> None:
+    before = time.monotonic()
+    await estate.running.service.parts.wait_until_applied("edge-1", 20)
+    assert time.monotonic() - before < 10
+
+
+async def test_parts_that_another_process_left_are_applied_once_their_agent_reports(estate: Estate) -> None:
+    agent = ReportingAgent(estate)
+    await agent.begin()
+    now = estate.clock.now = NOW + 240 * MINUTE
+    report = a_large_report(agent, now, 500)
+    parts = [encode_part(part) for part in split_report(report, now, 100)]
+    await asyncio.sleep(0.5)  # the job has looked for parts, and found none
+
+    def accept(connection: Connection) -> None:
+        state, _ = load_state(connection, "edge-1")
+        based = msgspec.structs.replace(report, based_on=state.based)
+        assert isinstance(ingest_report(connection, based, b"", now, parts), Acknowledgement)
+
+    await estate.running.service.write(accept)
+    later = msgspec.structs.replace(agent.report(upto_ms=now), since=report.upto)
+    assert (await agent.send(later)).status_code == 503
+    before = time.monotonic()
+    await wait_until(lambda: metric(estate, "streamtop_report_parts_pending 0.0"), "all parts are applied")
+    assert time.monotonic() - before < part_applier.OTHERS_SECONDS / 2
 
 
 async def test_parts_of_a_killed_service_are_applied_by_the_next(tmp_path: Path, store_url: str) -> None:

@@ -47,6 +47,8 @@ def agent_handlers(service: Service) -> Handlers:
         service.clock.see_machine(server, epoch_request.machine)
         now_ms = service.clock.now_ms()
         issued = await service.write(lambda connection: issue_epoch(connection, server, epoch_request, now_ms))
+        if isinstance(issued, PartsPendingError):
+            service.parts.announce_work()
         if isinstance(issued, EpochTooHighError | PartsPendingError):
             raise issued
         return json_response(stamp_reply(issued, _received_at_ms(service, call), service.clock))
@@ -60,6 +62,7 @@ def agent_handlers(service: Service) -> Handlers:
         received_at_ms = _received_at_ms(service, call)
         verdict, has_parts = await _judge(call, server)
         if isinstance(verdict, PartsPendingError):
+            service.parts.announce_work()  # perhaps the process that accepted them has ended
             raise verdict
         if has_parts and isinstance(verdict, Acknowledgement):
             await service.parts.wait_until_applied(server, _APPLY_SECONDS)
@@ -88,7 +91,11 @@ def agent_handlers(service: Service) -> Handlers:
             if len(body) > SMALL_BYTES and count_rows(report) > LARGEST_WHOLE:
                 parts = await asyncio.to_thread(_encode_parts, report, now_ms)
             write = partial(ingest_report, report=report, body=body, now_ms=now_ms, parts=parts)
-            return await service.write(write), bool(parts)
+            try:
+                return await service.write(write), bool(parts)
+            finally:
+                if parts:  # also if the client went away, or the answer of the store is unknown
+                    service.parts.announce_work()
 
     async def clock(call: Call) -> Response:
         server = _server(call, "/clock")

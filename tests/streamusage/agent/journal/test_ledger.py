@@ -4,6 +4,7 @@ from pathlib import Path
 from random import Random
 
 import msgspec
+from msgspec import UNSET
 
 from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.journal.sqlite import SqliteJournal
@@ -173,3 +174,51 @@ def test_viewer_of_the_bridge_who_left_before_the_first_report_is_not_reported_a
     journal.close()
     assert report is not None
     assert not [viewer for viewer in report.viewers if viewer.open]
+
+
+def closed_viewers(counting: CountingAgent) -> list[str]:
+    """Return the viewers that the next report closes."""
+    report = counting.ledger.report(counting.now, "online")
+    assert report is not None
+    return [viewer.viewer_id for viewer in report.viewers if not viewer.open]
+
+
+def test_end_of_a_viewer_whose_newest_change_is_not_acknowledged_is_reported(counting: CountingAgent) -> None:
+    counting.count_minute(viewers=1)
+    counting.acknowledge(counting.report())
+    counting.server.connect(counting.now, "publish", "stage-1")
+    counting.count_minute()  # the viewer is a subscriber of the publish now: its row changed
+    counting.server.disconnect(counting.now, 1)
+    counting.take_reading()
+    assert closed_viewers(counting) == ["boot-1/1"]
+
+
+def test_viewer_who_came_and_went_unacknowledged_is_not_reported(counting: CountingAgent) -> None:
+    counting.acknowledge(counting.report())
+    counting.count_minute(viewers=1)
+    counting.server.disconnect(counting.now, 1)
+    counting.take_reading()
+    assert closed_viewers(counting) == []
+
+
+def test_service_that_lost_revisions_gets_the_list_of_all_open_viewers_until_it_has_them(
+    counting: CountingAgent,
+) -> None:
+    counting.count_minute(viewers=2)
+    early = counting.report()
+    counting.acknowledge(early)
+    counting.server.disconnect(counting.now, 1)
+    counting.count_minute()
+    counting.acknowledge(counting.report())
+    counting.count_minute()
+    lost = Refusal(error_message="", timestamp=0, reason="hole", epoch=1, acknowledged=early)
+    counting.ledger.handle_refusal(lost)
+    counting.ledger.reload()
+    report = counting.ledger.report(counting.now, "online")
+    assert report is not None
+    assert report.lists_viewers is True
+    assert [viewer.viewer_id for viewer in report.viewers if viewer.open] == ["boot-1/2"]
+    counting.acknowledge(report.upto)
+    after = counting.ledger.report(counting.now, "online")
+    assert after is not None
+    assert (after.lists_viewers, after.viewers) == (UNSET, ())

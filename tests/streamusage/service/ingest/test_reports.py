@@ -4,9 +4,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import Connection, func, select
 
 from streamusage.api.report import Based, Peak, SampleRow, SlotRow, ViewerRow
 from streamusage.service.ingest.reports import LARGEST_UNKNOWN_BYTES
+from streamusage.service.store.schema import counters
 from tests.streamusage.service.conftest import NOW, Estate, an_estate
 from tests.support.service.answers import fetch_day, fetch_spans, wait_for_changes
 from tests.support.service.reporting import ReportingAgent, a_session
@@ -26,6 +28,32 @@ async def test_refusal_of_the_future_says_what_the_service_has_of_the_life(estat
     body = refused.json()
     assert (refused.status_code, body["reason"]) == (409, "clock")
     assert (body["acknowledged"], body["acknowledged_to"]) == (agent.acknowledged, NOW + 10_000)
+
+
+async def test_report_that_was_refused_for_its_time_is_not_accepted_when_that_time_has_come(estate: Estate) -> None:
+    """Its agent has dated these rows again, and sends them with later revisions."""
+    agent = ReportingAgent(estate)
+    estate.clock.now += 10_000
+    await agent.sync_up()
+    late = agent.report(SlotRow(slot=NOW + 9 * MINUTE, revision=0, bytes_out=7), upto_ms=NOW + 10 * MINUTE)
+    assert (await agent.send(late)).json()["reason"] == "clock"
+    estate.clock.now = NOW + 20 * MINUTE
+    again = await agent.send(late)
+    assert (again.status_code, again.json()["reason"]) == (409, "clock")
+    assert (again.json()["acknowledged"], again.json()["acknowledged_to"]) == (late.since, NOW + 10_000)
+    agent.watermark = NOW + 10_000
+    redated = agent.report(SlotRow(slot=NOW + MINUTE, revision=0, bytes_out=7))
+    accepted = await agent.send(redated)
+    assert (accepted.status_code, accepted.json()["acknowledged"]) == (200, redated.upto)
+    duplicate = await agent.send(late)
+    assert (duplicate.status_code, duplicate.json()["acknowledged"]) == (200, redated.upto)
+    assert (await fetch_day(estate))["bytes_out"] == 7
+
+    def refusals(connection: Connection) -> int:
+        query = select(func.count()).select_from(counters).where(counters.c.name.startswith("clock refused"))
+        return connection.execute(query).scalar_one()
+
+    assert await estate.running.service.read(refusals) == 0
 
 
 async def test_live_report_becomes_figures(estate: Estate) -> None:
