@@ -119,6 +119,8 @@ class Profile(BaseModel):
     """Alerts about open gaps."""
     theme: ThemeName = "dark"
     """Theme of the console, to distinguish services at a glance."""
+    display_stage: bool = True
+    """Sends only the cells of the screen that changed to the terminal."""
 
 
 class Config(BaseSettings):
@@ -152,6 +154,7 @@ class Environment(BaseSettings):
 
     url: str | None = None
     token: SecretStr | None = None
+    display_stage: bool | None = None
 
 
 UTC = zone("UTC")
@@ -169,6 +172,7 @@ class Flags:
     read_only: bool = False
     tz: str | None = None
     theme: ThemeName | None = None
+    display_stage: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +196,8 @@ class ConnectionSettings:
     tz: ZoneInfo = UTC
     alerts: Alerts = NO_ALERTS
     theme: ThemeName = "dark"
+    display_stage: bool = True
+    """Whether only the cells of the screen that changed are sent to the terminal."""
     keys: Mapping[str, str] = field(default_factory=dict)
     """The user's own keys, by action."""
     profiles: Mapping[str, str] = field(default_factory=dict)
@@ -257,6 +263,11 @@ def resolve(flags: Flags, *, warn: Callable[[str], None]) -> ConnectionSettings:
         tz=times_in,
         alerts=chosen.alerts,
         theme=flags.theme or chosen.theme,
+        display_stage=next(
+            known
+            for known in (flags.display_stage, environment.display_stage, chosen.display_stage)
+            if known is not None
+        ),
         keys=config.keys,
         profiles={known: profile.url for known, profile in config.profiles.items()},
     )
@@ -327,7 +338,8 @@ def _environment() -> Environment:
     try:
         return Environment()
     except ValidationError as error:
-        raise SettingsError(f"environment: {error.errors()[0]['msg']}") from None
+        wrong = error.errors()[0]
+        raise SettingsError(f"environment variable STREAMTOP_{_key(wrong['loc']).upper()}: {wrong['msg']}") from None
 
 
 def _no_such_profile(name: str, config: Config, *, named_by_flag: bool) -> str:
