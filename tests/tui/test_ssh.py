@@ -12,7 +12,7 @@ from tests.support.plain_manager import PlainManager, wire
 
 pytestmark = pytest.mark.ssh
 
-POLL_S = 0.5
+POLL_S = 1.0
 CHANGED_CELL_BYTES = 100
 """A few cells, encrypted and padded."""
 KEY_BYTES = 1_000
