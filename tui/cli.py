@@ -83,6 +83,11 @@ class LazyGroup(HelpfulGroup):
 @click.option("--read-only", is_flag=True, help="Disable everything that deletes.")
 @click.option("--theme", type=click.Choice(get_args(ThemeName)), help="Theme. [default: the profile's, else dark]")
 @click.option(
+    "--display-stage/--no-display-stage",
+    default=None,
+    help="Send only the cells that changed to the terminal. [else STREAMTOP_DISPLAY_STAGE, the profile, on]",
+)
+@click.option(
     "--record", metavar="FILE", type=click.Path(path_type=Path), help="Record the polls to a file, for replay."
 )
 @click.option("--plain", is_flag=True, help="Print sentences instead of a screen: for screen readers and logs.")

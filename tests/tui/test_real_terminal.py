@@ -1,6 +1,10 @@
 """The real program in real terminals: kinds of terminals, profiles, recordings, and a crash."""
 
+import asyncio
+import os
 import re
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -31,6 +35,16 @@ def write_config(directory: Path, text: str, **tokens: str) -> None:
 def background_colours(screen: str) -> set[str]:
     """Return the background colours of a screen."""
     return set(re.findall(r"48;(?:5;\d+|2;\d+;\d+;\d+)", screen))
+
+
+def write_to(terminal_file: str, text: str) -> None:
+    """Write to a terminal as another program does."""
+    Path(terminal_file).write_text(text)
+
+
+def child_of(pid: str) -> int:
+    """Return the process that a shell runs."""
+    return int(subprocess.run(["pgrep", "-P", pid], capture_output=True, text=True, check=True).stdout.split()[0])
 
 
 async def run_palette_command(console: Terminal, command: str) -> None:
@@ -66,6 +80,40 @@ async def test_console_runs_in_every_kind_of_terminal(tmp_path: Path, term: str)
             await console.keys("Escape", "q")
             lines = await console.wait_for_screen("the end", contains("left with 0"))
             assert not any("live/cam" in line for line in lines), "the previous screen is restored"
+
+
+@pytest.mark.parametrize("flag", ["--display-stage", "--no-display-stage"])
+async def test_console_draws_the_whole_screen_again(tmp_path: Path, flag: str) -> None:
+    start = recent(300)
+    async with PlainManager(*(wire(f"cam-{number}", start=start + number) for number in range(9))) as manager:
+        (tmp_path / "token").write_text(manager.token + "\n")
+        options = ("--url", manager.url, "--token-file", str(tmp_path / "token"), flag)
+        async with terminal(tmp_path, 80, 24, *options, term="tmux-256color") as console:
+            whole = await console.wait_for_screen("the table", contains("live/cam-8"))
+            pane, pid = (await console.tmux("display", "-p", "-t", "console", "#{pane_tty} #{pane_pid}")).split()
+            await console.keys("Down")
+            await console.wait_for_screen("the cursor", lambda lines: lines[4].startswith("▸"))
+            whole = [line for line in await console.lines() if "cam-" in line]
+
+            async def cam_lines(what: str) -> None:
+                await console.wait_for_screen(what, lambda lines: [line for line in lines if "cam-" in line] == whole)
+
+            write_to(pane, "\x1b[5;1H\x1b[7mwritten by another program\x1b[m\x1b[8;1H\x1b[2K")
+            await console.wait_for_screen("foreign text", contains("written by another"))
+            await console.keys("C-l")
+            await cam_lines("the table again")
+            child = child_of(pid)
+            os.kill(child, signal.SIGTSTP)
+            await asyncio.sleep(0.5)
+            os.kill(child, signal.SIGCONT)
+            await cam_lines("the table after the program was stopped and continued")
+            await console.tmux("resize-window", "-t", "console", "-x", "100", "-y", "30")
+            await console.wait_for_screen("the new size", lambda lines: len(lines[0]) > 80 or "streamtop" in lines[0])
+            await console.tmux("resize-window", "-t", "console", "-x", "80", "-y", "24")
+            await cam_lines("the table in its former size")
+            await console.keys("q")
+            lines = await console.wait_for_screen("the end", contains("left with 0"))
+            assert not any("cam-" in line for line in lines)
 
 
 async def test_profiles_have_their_own_theme_table_and_rights(tmp_path: Path) -> None:

@@ -181,6 +181,7 @@ ACTIONS = (
     Action("first", "home", "Home", "", "the first row", _ALL),
     Action("last", "end,G", "End G", "", "the last row", _ALL),
     Action("refresh", "r", "r", "", "poll the service now", _ALL, command="refresh"),
+    Action("repaint", "", "ctrl+l", "", "draw the whole screen again", _ALL, command="repaint"),
     Action("palette", "colon,ctrl+p", ":", "", "all commands by name", _ALL),
     Action(
         "back", "escape", "esc", "back", "back: close the detail, remove marks, clear the filter, close the view", _ALL

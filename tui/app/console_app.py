@@ -12,6 +12,7 @@ from textual import events, on
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.filter import Monochrome, NoColor
+from textual.geometry import Size
 from textual.message import Message
 
 from streamusage.core.clock import Clock
@@ -36,6 +37,7 @@ from tui.app.ports import PollSource
 from tui.app.state import ConsoleState
 from tui.config.settings import ConnectionSettings
 from tui.config.view_memory import ViewMemory
+from tui.display.driver import StagedDriver, staged, terminal_erases_in_colour
 from tui.model import formats
 from tui.model.alerts import AlertBook
 from tui.model.text import sanitize
@@ -66,7 +68,10 @@ class ConsoleApp(App[int]):
 
     CSS_PATH = "../styles/console.tcss"
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "quit", "quit", show=False, priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c", "quit", "quit", show=False, priority=True),
+        Binding("ctrl+l", "repaint", "repaint", show=False),  # a user may give the key to another action of a view
+    ]
 
     def __init__(
         self,
@@ -83,6 +88,8 @@ class ConsoleApp(App[int]):
     ) -> None:
         able = able or abilities()
         super().__init__()
+        if settings.display_stage:
+            self.driver_class = staged(self.driver_class, erases_in_colour=terminal_erases_in_colour)
         # Without colours the text is drawn in the terminal's own, not in shades of grey.
         self._filters = [NoColor() if isinstance(known, Monochrome) else known for known in self._filters]
         for registered in THEMES.values():
@@ -111,6 +118,7 @@ class ConsoleApp(App[int]):
         self.profiles = settings.profiles
         self._journal_path = journal_path
         self._recording = recording
+        self._size_events: tuple[Size | None, int] = (None, 0)
         self._alerts = settings.alerts
         self._alert_book = AlertBook(round(self._alerts.after * 1000))
 
@@ -179,6 +187,7 @@ class ConsoleApp(App[int]):
         self.title = f"streamtop {sanitize(self.state.settings.profile or '')}"
         self.call_after_refresh(self._start_polling)
         self.set_interval(1, self._tick)
+        self.app_resume_signal.subscribe(self, lambda _: self.repaint())
 
     def _start_polling(self) -> None:
         """Start the polls, and with the first one the import of httpx, once the first frame is drawn."""
@@ -345,18 +354,38 @@ class ConsoleApp(App[int]):
     def on_app_blur(self) -> None:
         """Poll less often while the terminal has lost the focus."""
         self.state.tally.begin(self.state.now_ms())
-        self.poller.times_slower = TIMES_SLOWER_UNFOCUSED
+        self.poller.times_slower = self.state.times_slower = TIMES_SLOWER_UNFOCUSED
 
     def on_app_focus(self, _event: events.AppFocus) -> None:
         """Poll at the usual interval again, and summarise what happened meanwhile."""
-        self.poller.times_slower = 1
+        if self.poller.times_slower > 1:
+            self.repaint()
+        self.poller.times_slower = self.state.times_slower = 1
         self.poller.refresh()
         owing = self.state.server_owing_most()
         owed = f"{sanitize(owing.server)} owes {formats.duration(owing.owed_ms)}" if owing else ""
         if summary := self.state.tally.end(self.state.now_ms(), owed):
             self.show_notice(summary)
 
+    def on_resize(self, event: events.Resize) -> None:
+        """Draw everything again if the size is as before: it may have been another one in between."""
+        size, events_of_it = self._size_events
+        events_of_it = events_of_it + 1 if size == event.size else 1
+        self._size_events = event.size, events_of_it
+        if events_of_it > 2:  # a terminal that is asked to report changes repeats its size once
+            self.repaint()
+
     # Verbs of the port
+
+    def repaint(self) -> None:
+        """Draw the whole screen again, whatever the terminal shows."""
+        if isinstance(self._driver, StagedDriver):
+            self._driver.forget()
+        self.refresh()
+
+    def action_repaint(self) -> None:
+        """Draw the whole screen again."""
+        self.repaint()
 
     def refresh_now(self) -> None:
         """Poll now, and look again for the extension."""

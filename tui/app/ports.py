@@ -139,6 +139,9 @@ class Console(Protocol):
     def open_view(self, view: Context, **arguments: Any) -> None:
         """Open another view over this one."""
 
+    def repaint(self) -> None:
+        """Draw the whole screen again, whatever the terminal shows."""
+
     def refresh_now(self) -> None:
         """Poll now, and look again for the extension."""
 

@@ -51,6 +51,8 @@ class ConsoleState:
     settings: ConnectionSettings
     poll_interval_ms: int = field(init=False)
     """The interval of the polls, which the user can change."""
+    times_slower: int = 1
+    """Factor on it while the terminal has lost the focus."""
     tz: tzinfo | None = field(init=False)
     """The zone in which times are shown; `None` is the machine's own."""
     braille: bool = True
@@ -335,7 +337,7 @@ class ConsoleState:
         return freshness(
             elapsed_ms=self.clock.elapsed_ms(),
             polled_at_ms=self._polled_at_ms,
-            interval_ms=self.poll_interval_ms,
+            interval_ms=self.poll_interval_ms * self.times_slower,
             failures=self.failures,
             retry_at_ms=self._retry_at_ms,
         )

@@ -32,7 +32,9 @@ def console(*, record: Path | None = None, plain: bool = False, filter_text: str
             raise CommandError(why_not, ExitCode.USAGE)
 
         def switch(profile: str) -> ConnectionSettings:
-            return _console_settings(Flags(profile=profile, read_only=flags.read_only))
+            return _console_settings(
+                Flags(profile=profile, read_only=flags.read_only, display_stage=flags.display_stage)
+            )
 
         return run_console(settings, switch=switch, record=record)
     except RecordingError as error:

@@ -132,6 +132,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """Alerts about open gaps."""
     theme: ThemeName = "dark"
     """Theme of the console, to distinguish services at a glance."""
+    display_stage: bool = True
+    """Sends only the cells of the screen that changed to the terminal."""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):

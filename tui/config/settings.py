@@ -45,6 +45,7 @@ class _Environment(NamedTuple):
 
     url: str | None
     token: HiddenToken | None
+    display_stage: bool | None
 
 
 UTC = zone("UTC")
@@ -60,6 +61,7 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     read_only: bool = False
     tz: str | None = None
     theme: ThemeName | None = None
+    display_stage: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +86,8 @@ class ConnectionSettings:
     tz: ZoneInfo = UTC
     alerts: Alerts = NO_ALERTS
     theme: ThemeName = "dark"
+    display_stage: bool = True
+    """Whether only the cells of the screen that changed are sent to the terminal."""
     keys: Mapping[str, str] = field(default_factory=dict)
     """The user's own keys, by action."""
     profiles: Mapping[str, str] = field(default_factory=dict)
@@ -150,6 +154,11 @@ def resolve(flags: Flags, *, warn: Callable[[str], None]) -> ConnectionSettings:
         tz=times_in,
         alerts=chosen.alerts,
         theme=flags.theme or chosen.theme,
+        display_stage=next(
+            known
+            for known in (flags.display_stage, environment.display_stage, chosen.display_stage)
+            if known is not None
+        ),
         keys=config.keys,
         profiles={known: profile.url for known, profile in config.profiles.items()},
     )
@@ -238,12 +247,25 @@ def _environment(variables: Mapping[str, str] | None = None) -> _Environment:
     found = {
         name.lower(): value
         for name, value in (os.environ if variables is None else variables).items()
-        if value and name.lower() in ("streamtop_url", "streamtop_token")
+        if value and name.lower() in ("streamtop_url", "streamtop_token", "streamtop_display_stage")
     }
     if not all(_is_text(value) for value in found.values()):
         raise SettingsError("environment: STREAMTOP_URL and STREAMTOP_TOKEN must be UTF-8 text")
-    token = found.get("streamtop_token")
-    return _Environment(found.get("streamtop_url"), None if token is None else HiddenToken(token))
+    token, stage = found.get("streamtop_token"), found.get("streamtop_display_stage")
+    return _Environment(
+        url=found.get("streamtop_url"),
+        token=None if token is None else HiddenToken(token),
+        display_stage=None if stage is None else _is_on("STREAMTOP_DISPLAY_STAGE", stage),
+    )
+
+
+def _is_on(variable: str, text: str) -> bool:
+    word = text.strip().lower()
+    if word in ("1", "true", "yes", "on"):
+        return True
+    if word in ("0", "false", "no", "off"):
+        return False
+    raise SettingsError(f"environment variable {variable}: {text!r} is not on or off")
 
 
 def _is_text(value: str) -> bool:

@@ -41,6 +41,22 @@ def duration(length_ms: int | None) -> str:
     return f"{days}d{length_ms % DAY_MS // HOUR_MS:02}h" if days < 100 else f"{days:,}d"
 
 
+def age(length_ms: int) -> str:
+    """Return a duration that grows or shrinks while it is shown: `<10s`, `20s`, `36m`, `1h04`. It seldom changes."""
+    if 0 <= length_ms < 10 * SECOND_MS:
+        return "<10s"
+    return duration(length_ms // (10 * SECOND_MS) * 10 * SECOND_MS if 0 < length_ms < MINUTE_MS else length_ms)
+
+
+def minutes_since(at_ms: int, now_ms: int) -> str:
+    """Return the time since an instant as it was at the last full minute: `<1m`, `36m`, `1h04`.
+
+    All of them change together, once a minute: in one frame.
+    """
+    length_ms = now_ms - now_ms % MINUTE_MS - at_ms
+    return "<1m" if length_ms < MINUTE_MS else duration(length_ms)
+
+
 def _local(at_ms: int, tz: tzinfo | None) -> datetime | None:
     try:
         return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(tz)

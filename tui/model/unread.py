@@ -27,7 +27,7 @@ def state_word(server: ServerStatus, now_ms: int) -> str:
 
 def reason_line(server: ServerStatus, now_ms: int) -> str:
     """Return why an unread server cannot be read and for how long, in one line that is safe for a terminal."""
-    age = formats.duration(max(0, now_ms - _since(server)))
+    age = formats.age(max(0, now_ms - _since(server)))
     silent = f", and no word of its agent for {_silence(server, now_ms)}" if server.has_silent_agent(now_ms) else ""
     return f"{NO_READING} for {age}{silent}: {sanitize(_words(server))}"
 
@@ -47,4 +47,4 @@ def _words(server: ServerStatus) -> str:
 
 
 def _silence(server: ServerStatus, now_ms: int) -> str:
-    return "" if server.source_error_at is UNSET else formats.duration(max(0, now_ms - server.source_error_at))
+    return "" if server.source_error_at is UNSET else formats.age(max(0, now_ms - server.source_error_at))

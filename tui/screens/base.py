@@ -112,6 +112,10 @@ class ConsoleScreen(Screen[None]):
         """Poll now."""
         self.port.refresh_now()
 
+    def action_repaint(self) -> None:
+        """Draw the whole screen again: another program may have written over it."""
+        self.port.repaint()
+
     def action_help(self) -> None:
         """Open the help page."""
         from tui.screens.help import HelpScreen

@@ -113,7 +113,7 @@ class ServersScreen(ConsoleScreen):
         parts: list[Part] = [(f" {live}", "strong"), (" live of ", "quiet"), (f"{len(servers)}", "strong")]
         parts.append((" servers", "quiet"))
         if owed:
-            parts.append((f"   owed {formats.duration(owed)}", "missing"))
+            parts.append((f"   owed {formats.age(owed)}", "missing"))
         unread = unread_servers(servers)
         if unread:
             parts.append((f"   {len(unread)} cannot be read by {'its' if len(unread) == 1 else 'their'} agent", "bad"))
@@ -135,7 +135,7 @@ class ServersScreen(ConsoleScreen):
         self, server: ServerStatus, columns: list[tuple[str, int, bool]], name_cells: int, *, cursor: bool
     ) -> list[Part]:
         now_ms, tz = self.state.now_ms(), self.state.tz
-        ago = formats.UNKNOWN if server.last_sync_at is None else formats.duration(max(0, now_ms - server.last_sync_at))
+        ago = formats.UNKNOWN if server.last_sync_at is None else formats.age(max(0, now_ms - server.last_sync_at))
         offset = server.clock_offset_ms
         figures = {
             "ROLE": (server.role, ""),
@@ -148,7 +148,7 @@ class ServersScreen(ConsoleScreen):
             "LAST SYNC": (ago, ""),
             "WATERMARK": (formats.UNKNOWN if not server.watermark else formats.clock_time(server.watermark, tz), ""),
             "OWED": (
-                formats.duration(server.owed_ms) if server.owed_ms else "–",
+                formats.age(server.owed_ms) if server.owed_ms else "–",
                 "missing" if server.owed_ms else "quiet",
             ),
             "BACKLOG": _backlog(server),

@@ -58,7 +58,8 @@ def _facts(state: ConsoleState) -> list[_Fact]:
     """Return the facts at the right of the header, in order."""
     freshness = state.freshness()
     ink = _STEP_INKS[freshness.step]
-    facts = [_Fact([("● " if freshness.step is StalenessLevel.LIVE else "▲ ", ink), (freshness.describe(), ink)], 6)]
+    in_time = freshness.step is StalenessLevel.LIVE
+    facts = [_Fact([("●" if in_time else f"▲ {freshness.describe()}", ink)], 6)]
     if state.is_paused:
         at = f"stepped back to {formats.clock_time(state.now_ms(), state.tz, seconds=True)}"
         facts.append(_Fact([(f"   ‖ {at if state.timeline.back else 'paused'}", "warn")], 4))
@@ -72,10 +73,10 @@ def _facts(state: ConsoleState) -> list[_Fact]:
     if unread is not None:
         facts.append(_Fact([(f"   · {shortened(sanitize(unread.server), 16)} {NO_READING}", "bad")], 3))
     elif owing is not None:
-        owed = f"   · {shortened(sanitize(owing.server), 16)} owes {formats.duration(owing.owed_ms)}"
+        owed = f"   · {shortened(sanitize(owing.server), 16)} owes {formats.age(owing.owed_ms)}"
         facts.append(_Fact([(owed, "missing")], 3))
     if state.armed_for_ms() > 0:
-        facts.append(_Fact([(f"   ARMED {formats.duration(state.armed_for_ms())}", "bad")], 5))
+        facts.append(_Fact([(f"   ARMED {formats.age(state.armed_for_ms())}", "bad")], 5))
     elif state.settings.read_only:
         facts.append(_Fact([("   RO", "strong")], 5))
     return facts

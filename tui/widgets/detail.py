@@ -14,6 +14,7 @@ from tui.app.state import ConsoleState
 from tui.model import formats
 from tui.model.gaps.grid import GLYPHS, IMPORTED_GLYPH
 from tui.model.sessions.chart import Chart, from_history, from_polls, look_at
+from tui.model.sessions.columns import format_length
 from tui.model.sessions.sparkline import sparkline
 from tui.model.sessions.store import Session
 from tui.model.text import padded, padded_left, sanitize, width
@@ -111,8 +112,7 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
 
     def _heading(self, session: Session, chart: Chart | None) -> list[_Row]:
         state, now_ms = self._state, self._state.now_ms()
-        lasted = session.lasted_ms(now_ms)
-        length = "" if lasted is None else f" {formats.duration(max(0, lasted))}"
+        length = "" if session.lasted_ms(now_ms) is None else f" {format_length(session, now_ms)}"
         known_start = f"session {formats.moment(session.start_time, now_ms, state.tz)}, " if session.start_time else ""
         when = f"{known_start}{'on air' if session.live else 'ended, lasted'}{length}"
         rows = [_Row([(sanitize(str(session.stream)), "strong")], [(when, "good" if session.live else "quiet")])]
@@ -251,7 +251,7 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
                 session.total,
             ]
             text = padded(formats.moment(session.start_time, now_ms, state.tz), 13)
-            text += padded_left(formats.duration(session.lasted_ms(now_ms)), 8)
+            text += padded_left(format_length(session, now_ms), 8)
             text += "".join(padded_left(formats.count_within(figure, 7), 8) for figure in figures)
             rows.append(_Row([(mark, "accent"), (text, "" if session.live else "quiet")]))
         return rows

@@ -83,6 +83,31 @@ def test_settings_carry_what_the_console_shows(prod: Path) -> None:
     assert connection(theme="light").theme == "light"
 
 
+@pytest.mark.parametrize(
+    ("profile", "environment", "flag", "stage"),
+    [
+        ("", "", None, True),
+        ("display_stage = false", "", None, False),
+        ("display_stage = false", "true", None, True),
+        ("", "0", None, False),
+        ("", "false", True, True),
+        ("display_stage = true", "1", False, False),
+    ],
+)
+def test_display_stage_is_set_by_flag_then_environment_then_profile(
+    home: Path, monkeypatch: pytest.MonkeyPatch, profile: str, environment: str, flag: bool | None, stage: bool
+) -> None:
+    (home / "config.toml").write_text(f'default_profile = "a"\n[profiles.a]\n{profile}\n')
+    monkeypatch.setenv("STREAMTOP_DISPLAY_STAGE", environment)
+    assert connection(display_stage=flag).display_stage is stage
+
+
+def test_wrong_variable_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAMTOP_DISPLAY_STAGE", "perhaps")
+    with pytest.raises(SettingsError, match="STREAMTOP_DISPLAY_STAGE"):
+        connection()
+
+
 def test_certificates_and_proxy_are_those_of_the_service_of_the_profile(home: Path) -> None:
     (home / "config.toml").write_text(
         '[profiles.a]\nurl = "https://a"\nca_file = "ca.pem"\nproxy = "http://proxy:3128"'

@@ -72,3 +72,21 @@ def test_date_of_another_year_names_the_year() -> None:
     new_year = 1_798_761_600_000  # 1 Jan 2027 00:00 UTC
     assert formats.moment(new_year - 20 * 86_400_000, new_year, UTC) == "2026-12-12"
     assert formats.moment(new_year + 3_600_000, new_year + 30 * 86_400_000, UTC) == "1 Jan 01:00"
+
+
+@pytest.mark.parametrize(
+    ("length_ms", "shown"),
+    [(0, "<10s"), (9_999, "<10s"), (10_000, "10s"), (48_000, "40s"), (60_000, "1m"), (3_840_000, "1h04"), (-1, "-<1s")],
+)
+def test_age_steps_coarsely(length_ms: int, shown: str) -> None:
+    assert formats.age(length_ms) == shown
+
+
+def test_minutes_of_all_sessions_step_together() -> None:
+    starts = [NOW - 1, NOW - 30_000, NOW - 59_999, NOW - 90_000, NOW - 3_840_000]
+    before, at, later = (
+        [formats.minutes_since(start, now_ms) for start in starts]
+        for now_ms in (NOW + 59_999, NOW + 60_000, NOW + 119_999)
+    )
+    assert before == ["<1m", "<1m", "<1m", "1m", "1h04"]
+    assert at == later == ["1m", "1m", "1m", "2m", "1h05"]

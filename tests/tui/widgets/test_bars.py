@@ -65,3 +65,25 @@ def test_notice_precedes_a_failure_and_a_quiet_notice_yields_to_it() -> None:
     assert text_of(left) == " deletes are off: the figures are too old to decide on  sm: nothing answers there"
     left, _ = bars.status(state_with_every_fact(), ("sorted by peak", "quiet"), 0)
     assert text_of(left) == " sm: nothing answers there"
+
+
+def test_header_shows_no_age_until_the_figures_are_late_and_counts_then() -> None:
+    clock = SettableClock(100 * 60_000)
+    state = ConsoleState(clock=clock, host="sm", settings=ConnectionSettings(poll_interval_s=2))
+    state.apply_poll(SessionsPolled([session("a", 1)], [], True, clock.at_ms, [], ""))
+    shown = []
+    for _ in range(9):
+        shown.append(text_of(bars.header(state, "", 80)[1]))
+        clock.at_ms += 1000
+    assert shown == ["● "] * 7 + ["▲ late 7s ", "▲ late 8s "]
+
+
+def test_header_of_a_terminal_without_focus_allows_its_slower_polls() -> None:
+    clock = SettableClock(100 * 60_000)
+    state = ConsoleState(clock=clock, host="sm", settings=ConnectionSettings(poll_interval_s=2))
+    state.apply_poll(SessionsPolled([session("a", 1)], [], True, clock.at_ms, [], ""))
+    state.times_slower = 5
+    clock.at_ms += 30_000
+    assert text_of(bars.header(state, "", 80)[1]) == "● "
+    state.times_slower = 1
+    assert text_of(bars.header(state, "", 80)[1]).startswith("▲ STALE 30s")

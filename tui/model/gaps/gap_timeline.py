@@ -83,7 +83,7 @@ def _seen(span: CoverageSpan, server: ServerStatus | None, now_ms: int) -> list[
         after = formats.duration(max(0, span.filled_at - span.to_ms))
         events.append(Event(span.filled_at, f"backfilled: delta received {after} after the gap's end", span.state))
     elif span.state is Provenance.MISSING:
-        length = formats.duration(max(0, now_ms - span.from_ms))
+        length = formats.age(max(0, now_ms - span.from_ms))
         events.append(
             Event(
                 now_ms,

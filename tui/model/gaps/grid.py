@@ -151,7 +151,7 @@ def _describe_owed(rows: Sequence[Row]) -> str:
     owing = sorted((row for row in rows if row.totals.owed_ms), key=lambda row: -row.totals.owed_ms)
     if not owing:
         return ""
-    total = formats.duration(sum(row.totals.owed_ms for row in owing))
+    total = formats.age(sum(row.totals.owed_ms for row in owing))
     more = f" and {len(owing) - 1} more" if len(owing) > 1 else ""
     return f"owed {total} by {owing[0].name}{more}"
 

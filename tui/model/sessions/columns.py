@@ -144,7 +144,16 @@ def _duration_order(session: Session) -> int | None:
 
 
 def _age(session: Session, at: CellContext) -> str:
-    return formats.UNKNOWN if session.updated is None else formats.duration(max(0, at.now_ms - session.updated))
+    if session.updated is None or not session.live:
+        return formats.UNKNOWN
+    return formats.minutes_since(session.updated, at.now_ms)
+
+
+def format_length(session: Session, now_ms: int) -> str:
+    """Return how long a session lasted. That of a session on air steps by minute."""
+    if session.live and session.start_time:
+        return formats.minutes_since(session.start_time, now_ms)
+    return formats.duration(session.lasted_ms(now_ms))
 
 
 _SHOWN = (*(state.value for state in WORST_FIRST[:-1]), IMPORTED, Provenance.LIVE.value)
@@ -199,7 +208,7 @@ _DECLARED = (
         "duration of the publish",
         *(5, 6),
         importance=7,
-        text=lambda session, at: formats.duration(session.lasted_ms(at.now_ms)),
+        text=lambda session, at: format_length(session, at.now_ms),
         sort=_duration_order,
         filter=FilterField(
             "duration", FilterType.TIME, lambda session, now_ms: session.lasted_ms(now_ms), "a time", aliases=("dur",)
@@ -247,7 +256,7 @@ _DECLARED = (
     Column(
         "age",
         "AGE",
-        "age of the figures",
+        "age of the figures of a session on air",
         *(6, 7),
         importance=2,
         text=_age,
