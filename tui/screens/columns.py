@@ -9,13 +9,12 @@ from textual.containers import Vertical
 from tui.model.sessions.columns import COLUMNS
 from tui.model.text import padded
 from tui.screens.dialog import Dialog
-from tui.widgets.lines import INK_CLASSES, Line, Part
+from tui.widgets.lines import Line, Part
 
 
 class ColumnsScreen(Dialog[list[str]]):
     """Dismissed with the names of the chosen columns in their order."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter,q,C", "close", "close", show=False),
         Binding("j,down", "move(1)", "down", show=False),

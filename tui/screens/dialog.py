@@ -1,15 +1,19 @@
 """Dialogs: screens over a screen, closed once."""
 
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from textual.await_complete import AwaitComplete
 from textual.screen import ModalScreen
+
+from tui.widgets.lines import INK_CLASSES
 
 Answer = TypeVar("Answer")
 
 
 class Dialog(ModalScreen[Answer]):
     """Closes itself and never the screen below: keys arrive faster than screens close, and answers arrive late."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
 
     def dismiss(self, result: Answer | None = None) -> AwaitComplete:
         """Close the dialog with a result, if it is on top."""

@@ -11,7 +11,7 @@ from textual.widgets import Input
 
 from tui.model.text import padded, width
 from tui.screens.dialog import Dialog
-from tui.widgets.lines import INK_CLASSES, Line, Part
+from tui.widgets.lines import Line, Part
 
 _MOST_LINES = 14
 
@@ -36,7 +36,6 @@ class Picked(NamedTuple):
 class Picker(Dialog[Picked | None]):
     """Dismissed with what was picked, or with `None`. `current` is the value under the cursor at first."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "close", show=False),
         Binding("down,ctrl+n", "move(1)", "down", show=False, priority=True),

@@ -1,15 +1,37 @@
 """Properties of all views: notices, subscriptions, pages, and keys that open and close them."""
 
+import importlib
+import pkgutil
 from pathlib import Path
 
 import pytest
 from textual import events
+from textual.screen import Screen
 
+import tui.screens
 from tests.support.console.pilot import is_gap_grid_drawn, open_console, screen_text, wait_for
 from tui.app.actions import Context
 from tui.screens.gaps import GapsScreen
 from tui.screens.page import PageScreen
 from tui.screens.servers import ServersScreen
+from tui.widgets.lines import INK_CLASSES
+
+
+def test_every_screen_declares_the_inks_that_its_widgets_draw_with() -> None:
+    for _, name, _ in pkgutil.iter_modules(tui.screens.__path__, "tui.screens."):
+        importlib.import_module(name)
+    pending, found = [Screen], set()
+    while pending:
+        for screen in pending.pop().__subclasses__():
+            pending.append(screen)
+            found |= {screen} if screen.__module__.startswith("tui.") else set()
+    assert len(found) > 10
+    without = [
+        screen
+        for screen in found
+        if not any(vars(base).get("COMPONENT_CLASSES") == INK_CLASSES for base in screen.__mro__)
+    ]
+    assert without == []
 
 
 @pytest.mark.parametrize(
