@@ -14,10 +14,10 @@ from tests.faults.clocks import ClockedSimulation
 def test_broken_rule_of_time_is_detected(
     mutation: Callable[[int], ClockedSimulation], record_property: Callable[[str, object], None]
 ) -> None:
-    for seed in range(3000):
+    for seed in range(6000):
         try:
             run_and_check(mutation(seed))
         except (AssertionError, ContradictionError, ValueError) as error:
             record_property("detected mutation", f"{mutation.__name__} at seed {seed}: {mutation.__doc__} {error}")
             return
-    pytest.fail(f"{mutation.__name__} was not detected in 3,000 schedules")
+    pytest.fail(f"{mutation.__name__} was not detected in 6,000 schedules")
