@@ -14,7 +14,7 @@ from tests.faults.clocks import ClockedSimulation
 def test_broken_rule_of_time_is_detected(
     mutation: Callable[[int], ClockedSimulation], record_property: Callable[[str, object], None]
 ) -> None:
-    for seed in getattr(mutation, "SEEDS", range(3000)):
+    for seed in getattr(mutation, "SEEDS", range(6000)):
         try:
             run_and_check(mutation(seed))
         except (AssertionError, ContradictionError, ValueError) as error:
