@@ -17,6 +17,8 @@ VALUES: dict[str, list[Any]] = {
     "ca_file": ["ca.pem"],
     "proxy": ["http://proxy:3128", "http://me:pw@proxy"],
     "api_version": ["3.1", "4.0", "2.0"],
+    "largest_answer_mb": [1024, 1, 65536, 0, 65537, True, 2.0, "256"],
+    "display_stage": [True, False, "no", 1],
     "read_only": [True, False, "yes", 1],
     "poll_interval": [2, 0.5, "2s", "500ms", "soon", 0, True, "99ms"],
     "tz": ["UTC", "Europe/Berlin", "Mars/Base"],
