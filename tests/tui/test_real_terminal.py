@@ -198,7 +198,7 @@ async def test_crash_traceback_shows_no_values(tmp_path: Path) -> None:
         "def fail(self, polled):\n"
         "    hidden_local = 'a local ' + 'value'\n"
         f"    raise RuntimeError('{TOKEN} in \\x1b]2;owned\\x07 \\u202elive\\x9b2J')\n"
-        "ConsoleState.apply_poll = fail\n"
+        "ConsoleState.apply_steps = fail\n"
         "main()\n"
     )
     async with PlainManager(wire("cam"), token=TOKEN) as manager:
@@ -208,7 +208,7 @@ async def test_crash_traceback_shows_no_values(tmp_path: Path) -> None:
             lines = await console.wait_for_screen("the end", contains("left with 1"))
             screen = "\n".join(lines)
             assert "RuntimeError: ••• in ␛]2;owned" in screen
-            assert "_sessions_polled" in screen, "the traceback names the function"
+            assert "_apply_poll" in screen, "the traceback names the function"
             assert TOKEN not in screen
             assert "a local value" not in screen
             assert (await console.tmux("display-message", "-p", "-t", "console", "#{pane_title}")).strip() != "owned"

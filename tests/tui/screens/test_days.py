@@ -12,7 +12,7 @@ from streamusage.core.days import day_interval
 from streamusage.service.accounting.ledger import void_closings
 from streamusage.service.store.schema import closed_days
 from tests.support.console.cells import CellSnapshotExtension, drawn_segments, format_screen
-from tests.support.console.pilot import wait_for
+from tests.support.console.pilot import wait_for, wait_for_figures
 from tests.support.console.scripted_outage import OUTAGE_START, SERVERS, run_outage
 from tests.support.console.scripted_service import MINUTE, ScriptedService, slot_figures
 from tui.app.console_app import ConsoleApp
@@ -116,6 +116,7 @@ async def test_void_closing_is_marked_on_its_day_and_described(
     _, app = voided
     cells = snapshot.use_extension(CellSnapshotExtension)
     async with app.run_test(size=size) as pilot:
+        await wait_for_figures(pilot)
         await pilot.press("y")
         screen = app.screen
         assert isinstance(screen, DaysScreen)

@@ -168,4 +168,6 @@ def test_two_packages_of_one_kind_are_refused(tmp_path: Path, site: SitePackages
 def test_unknown_key_of_a_package_is_refused_with_the_allowed_keys(tmp_path: Path, site: SitePackages) -> None:
     site.install_counter_file_source()
     result = run_agent(site, write_config(tmp_path, 'kind = "counter-file"\npath = "x"\npaht = "x"'))
-    assert "agent.toml:10: source.paht: unknown key; allowed: kind, poll_interval, timeout, ca_file, path" in result.stderr
+    assert (
+        "agent.toml:10: source.paht: unknown key; allowed: kind, poll_interval, timeout, ca_file, path" in result.stderr
+    )
