@@ -97,7 +97,8 @@ async def test_verify_names_differences_and_keeps_a_service_from_starting(stream
     assert "was found damaged" in started.err
     with closing(connect_to_file(path)) as connection:
         connection.execute("DELETE FROM hours")
-        connection.execute("UPDATE servers SET summed_to = 0")
+        connection.execute("DELETE FROM utc_days")
+        connection.execute("UPDATE servers SET summed_to = 0, days_summed_to = 0")
         connection.execute("DELETE FROM adjustments")
         connection.execute("DELETE FROM closed_days")
         connection.execute("DELETE FROM ledger_checksums")
