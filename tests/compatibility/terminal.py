@@ -1,4 +1,7 @@
-"""The program in a terminal: a pseudo-terminal of 120 by 40 and what stands on its screen."""
+"""The program in a terminal: a pseudo-terminal of 120 by 40 and what stands on its screen.
+
+This terminal knows the sequences of Textual only. `tests/tui/display` drives the display stage through a complete one.
+"""
 
 import codecs
 import fcntl
@@ -102,7 +105,7 @@ def terminal(command: Sequence[str], home: Path, **environment: str) -> Iterator
     """Run a command in a terminal; end it, and it alone, at the end of the block."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
-    env = clean_environment(home, TERM="xterm-256color", **environment)
+    env = clean_environment(home, TERM="xterm-256color", STREAMTOP_DISPLAY_STAGE="false", **environment)
     for name in ("COLUMNS", "NO_COLOR"):
         env.pop(name, None)
     process = subprocess.Popen(
