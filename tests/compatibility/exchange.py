@@ -33,6 +33,9 @@ ADDED_METRICS = (
     "streamtop_source_error",
 )
 
+_DEFAULTS = (("imported", "boolean"), ("counted_to", None))
+"""Fields with values that are left out now, or were before: their readers take them for absent."""
+
 _EPOCHS = "/api/v1/agents/{server}/epochs"
 
 _HEADERS = ("allow", "cache-control", "content-encoding", "content-type", "etag", "location", "retry-after", "vary",
@@ -264,7 +267,7 @@ def without_additions(value: Json) -> Json:
     return {
         name: without_additions(item)
         for name, item in value.items()
-        if name not in ADDED and not name.startswith(ADDED_METRICS) and (name, item) != ("imported", "boolean")
+        if name not in ADDED and not name.startswith(ADDED_METRICS) and (name, item) not in _DEFAULTS
     }
 
 

@@ -1,13 +1,9 @@
-"""The program in a terminal: a pseudo-terminal of 120 by 40 and what stands on its screen.
-
-This terminal knows the sequences of Textual only. `tests/tui/display` drives the display stage through a complete one.
-"""
+"""The program in a terminal: a pseudo-terminal of 120 by 40 and what stands on its screen."""
 
 import codecs
 import fcntl
 import os
 import pty
-import re
 import select
 import struct
 import subprocess
@@ -18,16 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.compatibility.processes import PATIENCE_SECONDS, clean_environment
+from tests.support.console.terminal_model import TerminalModel
 
 COLUMNS, LINES = 120, 40
-
-_SEQUENCE = re.compile(
-    r"\x1b\[(?P<parameters>[0-?]*)[ -/]*(?P<final>[@-~])"
-    r"|\x1b[\]P_^X].*?(?:\x07|\x1b\\)"
-    r"|\x1b[ -/]*[0-~]",
-    re.DOTALL,
-)
-_UNFINISHED = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[\]P_^X][^\x07\x1b]*|[ -/]*)?\Z")
 
 
 class Terminal:
@@ -36,13 +25,11 @@ class Terminal:
     def __init__(self, process: subprocess.Popen[bytes], master: int) -> None:
         self._process, self._master = process, master
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._rest = ""
-        self._cells = [[" "] * COLUMNS for _ in range(LINES)]
-        self._row = self._column = 0
+        self._screen = TerminalModel(COLUMNS, LINES)
 
     @property
     def rows(self) -> list[str]:
-        return ["".join(cells).rstrip() for cells in self._cells]
+        return [line.rstrip() for line in self._screen.lines]
 
     def wait_for(self, condition: Callable[[list[str]], object], what: str) -> None:
         """Read what the program draws until the condition holds for the screen's rows."""
@@ -70,34 +57,8 @@ class Terminal:
             data = os.read(self._master, 65_536)
         except OSError:  # the program has ended
             return False
-        self._draw(self._rest + self._decoder.decode(data))
+        self._screen.write(self._decoder.decode(data))
         return bool(data)
-
-    def _draw(self, text: str) -> None:
-        unfinished = _UNFINISHED.search(text)
-        self._rest = unfinished[0] if unfinished else ""
-        text = text[: len(text) - len(self._rest)]
-        at = 0
-        for sequence in _SEQUENCE.finditer(text):
-            self._print(text[at : sequence.start()])
-            at = sequence.end()
-            if sequence["final"] in ("H", "f"):
-                row, _, column = sequence["parameters"].partition(";")
-                self._row, self._column = int(row or 1) - 1, int(column or 1) - 1
-            elif sequence["final"] == "J":
-                self._cells = [[" "] * COLUMNS for _ in range(LINES)]
-        self._print(text[at:])
-
-    def _print(self, text: str) -> None:
-        for character in text:
-            if character == "\r":
-                self._column = 0
-            elif character == "\n":
-                self._row += 1
-            elif character >= " ":
-                if self._row < LINES and self._column < COLUMNS:
-                    self._cells[self._row][self._column] = character
-                self._column += 1
 
 
 @contextmanager
@@ -105,7 +66,7 @@ def terminal(command: Sequence[str], home: Path, **environment: str) -> Iterator
     """Run a command in a terminal; end it, and it alone, at the end of the block."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
-    env = clean_environment(home, TERM="xterm-256color", STREAMTOP_DISPLAY_STAGE="false", **environment)
+    env = clean_environment(home, TERM="xterm-256color", **environment)
     for name in ("COLUMNS", "NO_COLOR"):
         env.pop(name, None)
     process = subprocess.Popen(
