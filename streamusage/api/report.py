@@ -320,8 +320,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     machine: MachineClock | None = None
     """`None` from an agent of an earlier version, or on a machine without a boot id."""
     lists_viewers: bool | UnsetType = UNSET
-    """Whether `viewers` contains every viewer that is open: the service was restored from an older copy, and ends of
-    viewers that it has lost are forgotten."""
+    """Whether `viewers` contains every viewer that is open: the agent does not know what the service has of them,
+    because the service was restored from an older copy, or an acknowledgement was lost before a refusal."""
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -14,7 +14,7 @@ from streamusage.agent.reading import Reading
 from streamusage.agent.sync import offset
 from streamusage.api.report import Baseline, ClockState, Report
 from streamusage.service.rules import trusted_time
-from tests.faults.clock_schedules import RARE_SEEDS
+from tests.faults.clock_schedules import LINES_OF_A_WRONG_BOOT
 from tests.faults.clocks import ClockedSimulation
 from tests.faults.simulator import Simulation
 
@@ -141,7 +141,7 @@ class CreditsLinesInDoubt(ClockedSimulation):
 class TrustsUnobservedClock(ClockedSimulation):
     """The time of a log line proves its boot, although nobody observed the machine's clock when it was written."""
 
-    SEEDS = RARE_SEEDS
+    SEEDS = LINES_OF_A_WRONG_BOOT
 
     def run(self) -> Simulation:
         with patch.object(meter, "UNOBSERVED_FROM_MS", 10**12):

@@ -13,10 +13,15 @@ FIRST_SEED = int(os.environ.get("STREAMTOP_FIRST_SEED", "0"))
 SCHEDULES = int(os.environ.get("STREAMTOP_SCHEDULES", "20000"))
 BLOCK = 1000
 
-RARE_SEEDS = (1_008_664, 1_014_685)
-"""Schedules that found a fault which one in ten thousand contains: the machine's clock is set and set back while the
-agent does not run, and a log line of that time seems to be of an earlier boot.
+LINES_OF_A_WRONG_BOOT = (1_008_664, 1_014_685)
+"""The machine's clock is set and set back while the agent does not run, and a log line of that time seems to be of an
+earlier boot.
 """
+VIEWERS_OPEN_FOR_EVER = (13_284, 15_398, 18_037)
+"""A refusal names a later revision than the last acknowledgement that arrived, and viewers leave afterwards."""
+
+RARE_SEEDS = (*LINES_OF_A_WRONG_BOOT, *VIEWERS_OPEN_FOR_EVER)
+"""Schedules that found faults which one in some thousand contains."""
 
 PARTS = 4
 """Number of test files: pytest-xdist gives each file to one process."""

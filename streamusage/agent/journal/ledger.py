@@ -460,7 +460,7 @@ class Ledger:
                 based_on=None,
                 acknowledged_to=sent.covered_to if has_all else self._head.acknowledged_to,
                 active_epoch=acknowledgement.epoch,
-                lists_viewers=not has_all and self._has_lost(acknowledgement.acknowledged),
+                lists_viewers=not has_all and self._must_list_viewers(acknowledgement.acknowledged),
                 fenced=self._head.fenced or acknowledgement.acknowledged > self._head.revision,
             )
             tx.put_head(head)
@@ -468,11 +468,13 @@ class Ledger:
             tx.prune(SampleRow, now - KEEP_SAMPLES_MS, head.acknowledged)
         self._head = head
 
-    def _has_lost(self, acknowledged: int) -> bool:
-        """Return whether the service lost what it had acknowledged. It may then have viewers open whose ends are
-        forgotten here.
+    def _must_list_viewers(self, acknowledged: int) -> bool:
+        """Return whether the next report must list all open viewers, by the revision that the service names.
+
+        Where that is not the revision known here, the service lost what it had acknowledged, or an acknowledgement was
+        lost. Either way it may have viewers open whose ends are forgotten here.
         """
-        return self._head.lists_viewers or acknowledged < self._head.acknowledged
+        return self._head.lists_viewers or acknowledged != self._head.acknowledged
 
     def _totals_acknowledged_at(self, tx: Transaction, acknowledged: int) -> JournalTotals:
         """Return what a service at an older revision surely has: everything but the slots that changed since."""
@@ -498,8 +500,11 @@ class Ledger:
         """
         head = self._head
         if refusal.reason == "hole":
-            has_lost = self._has_lost(refusal.acknowledged)
-            head = msgspec.structs.replace(head, acknowledged=refusal.acknowledged, lists_viewers=has_lost)
+            head = msgspec.structs.replace(
+                head,
+                acknowledged=refusal.acknowledged,
+                lists_viewers=self._must_list_viewers(refusal.acknowledged),
+            )
         elif refusal.reason == "clock" and refusal.acknowledged_to is not None and refusal.epoch == head.epoch:
             with self._journal.transaction() as tx:
                 handed_over = self._totals_acknowledged_at(tx, refusal.acknowledged)
@@ -507,7 +512,7 @@ class Ledger:
                 head,
                 acknowledged=min(refusal.acknowledged, head.revision),
                 handed_over=handed_over,
-                lists_viewers=self._has_lost(refusal.acknowledged),
+                lists_viewers=self._must_list_viewers(refusal.acknowledged),
                 based_on=None,
                 acknowledged_to=refusal.acknowledged_to,
                 active_epoch=refusal.epoch,

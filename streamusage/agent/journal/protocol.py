@@ -55,7 +55,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     acknowledged_to: int | None = None
     """Up to where the service has the coverage of this journal; `None` before the first acknowledgement."""
     lists_viewers: bool = False
-    """Whether the next report contains every open viewer: the service has lost what it had acknowledged."""
+    """Whether the next report contains every open viewer: what the service has of them is not known here."""
     active_epoch: int = 0
     """The newest epoch in which the service acknowledged a report of this journal."""
     confirmed: ConfirmedOffset | None = None

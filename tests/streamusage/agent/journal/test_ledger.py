@@ -201,6 +201,25 @@ def test_viewer_who_came_and_went_unacknowledged_is_not_reported(counting: Count
     assert closed_viewers(counting) == []
 
 
+def test_service_whose_acknowledgement_was_lost_before_a_refusal_gets_the_list_of_all_open_viewers(
+    counting: CountingAgent,
+) -> None:
+    """It has viewers whose rows changed since, and whose ends are therefore forgotten here."""
+    counting.count_minute(viewers=2)
+    accepted = counting.report()
+    counting.count_minute()
+    refused = Refusal(
+        error_message="", timestamp=0, reason="clock", epoch=1, acknowledged=accepted, acknowledged_to=counting.now
+    )
+    counting.ledger.handle_refusal(refused)
+    counting.server.disconnect(counting.now, 1)
+    counting.take_reading()
+    report = counting.ledger.report(counting.now, "online")
+    assert report is not None
+    assert report.lists_viewers is True
+    assert [viewer.viewer_id for viewer in report.viewers if viewer.open] == ["boot-1/2"]
+
+
 def test_service_that_lost_revisions_gets_the_list_of_all_open_viewers_until_it_has_them(
     counting: CountingAgent,
 ) -> None:
