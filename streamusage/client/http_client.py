@@ -1,4 +1,4 @@
-"""The HTTP client of the usage API: TLS, proxy, timeouts and limits (`http_options.HttpOptions`)."""
+"""The one HTTP client, for services and media servers: TLS, proxy, timeouts and limits (`http_options.HttpOptions`)."""
 
 import ssl
 

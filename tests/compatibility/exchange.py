@@ -26,6 +26,11 @@ ADDED = frozenset(
     }
 )  # fmt: skip
 """Fields and paths that did not exist when the transcripts were written. Clients of then ignore them."""
+ADDED_BELOW = (".publishes.items.counted_to",)
+"""Ends of the places of added fields whose name another object had before."""
+LEFT_OUT = frozenset({"counted_to"})
+"""Fields that were sent as null, and are now left out instead: their readers take that for null."""
+ABSENT = "(absent)"
 ADDED_METRICS = (
     "streamtop_clock_",
     "streamtop_limit_refusals_total",
@@ -288,24 +293,26 @@ def _fail_with(lines: list[str]) -> None:
 
 
 def _differences(before: Json, now: Json, path: str) -> list[str]:
+    is_left_out = path.rpartition(".")[2] in LEFT_OUT and before is None and now == ABSENT
+    if is_left_out or (path.endswith(ADDED_BELOW) and before == ABSENT):
+        return []
     if isinstance(before, dict) and isinstance(now, dict):
         return [
             line
             for name in sorted(before.keys() | now.keys())
-            for line in _differences(before.get(name, "(absent)"), now.get(name, "(absent)"), f"{path}.{name}")
+            for line in _differences(before.get(name, ABSENT), now.get(name, ABSENT), f"{path}.{name}")
         ]
     if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
         pairs = enumerate(zip(before, now, strict=True))
         return [line for number, (one, other) in pairs for line in _differences(one, other, f"{path}[{number}]")]
-    is_left_out = before is None and now == "(absent)" and path.endswith(".counted_to")  # read as its default, None
-    if ".viewers[]" in path and isinstance(before, list) and isinstance(now, list) and "counted_to" in before:
-        before = [name for name in before if name != "counted_to"]
-    is_added = before == "(absent)" and path.endswith(".publishes.items.counted_to")
-    return (
-        []
-        if before == now or is_left_out or is_added
-        else [f"{path}: {str(before)[:200]} before, {str(now)[:200]} now"]
-    )
+    if _is_order(before) and _is_order(now):
+        before = [name for name in before if name in now or name not in LEFT_OUT]
+    return [] if before == now else [f"{path}: {str(before)[:200]} before, {str(now)[:200]} now"]
+
+
+def _is_order(value: Json) -> bool:
+    """Return whether a value is a list of names, as those of `field_orders`."""
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
 def with_imports_as_before(value: Any) -> Any:

@@ -42,10 +42,9 @@ class HeadedTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         self._drawn = {y: self._repaint_line(y) for y in range(self.size.height)}
 
     def repaint_cursor(self, before: int, after: int) -> None:
-        """Redraw what a move of the cursor from a row to another one changes: the heading and two lines."""
-        top = self.scroll_offset.y
-        lines = {0, before - top + 1, after - top + 1}
-        self._drawn.update({y: self._repaint_line(y) for y in lines if 0 <= y < self.size.height})
+        """Redraw what a move of the cursor from a row to another one changes: the heading and two rows."""
+        self._drawn[0] = self._repaint_line(0)
+        self.repaint_rows(before, after)
 
     def _repaint_line(self, y: int) -> Strip:
         strip = self.draw_line(y)
@@ -56,11 +55,8 @@ class HeadedTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
     def repaint_rows(self, *rows: int) -> None:
         """Redraw the cells of some rows that differ from the screen."""
         top = self.scroll_offset.y - 1
-        for y in sorted({row - top for row in rows if 1 <= row - top < self.size.height}):
-            strip = self.draw_line(y)
-            if cells := different_cells(self._drawn.get(y), strip):
-                self.refresh(Region(cells[0], y, cells[1] - cells[0], 1))
-            self._drawn[y] = strip
+        lines = {row - top for row in rows}
+        self._drawn.update({y: self._repaint_line(y) for y in lines if 1 <= y < self.size.height})
 
     def set_row_count(self, rows: int) -> None:
         """Set how many rows there are."""

@@ -97,7 +97,6 @@ class SourceSection(ConfigSection):
     """Name of a registered kind of media server."""
     poll_interval_ms: Annotated[int, duration_between("100ms", "1m"), Field(alias="poll_interval")] = 1000
     timeout_ms: Annotated[int, duration_between("100ms", "1m"), Field(alias="timeout")] = 5000
-
     ca_file: UserPath | None = None
     """Certificates of a private authority that signed the media server's."""
 
