@@ -18,9 +18,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from streamusage.core.clock import SystemClock, boot_id
 from streamusage.service.http.app import make_app
-from streamusage.service.http.connection_limits import ConnectionLimits
 from streamusage.service.http.context import Service
 from streamusage.service.http.direct_reports import DirectReports
+from streamusage.service.http.server.connection_limits import ConnectionLimits
 from streamusage.service.metrics import Metrics
 from streamusage.service.store.store import open_store
 from streamusage.service.store.writer import Writer
@@ -73,7 +73,7 @@ class _Request:
 async def serve(kind: str, app: ASGIApp, listener: socket.socket) -> None:
     port = listener.getsockname()[1]
     if kind == "own-asgi":
-        from streamusage.service.http.http_server import HttpServer
+        from streamusage.service.http.server.http_server import HttpServer
 
         server = HttpServer(app, SystemClock(), ConnectionLimits())
         await server.start(listener, backlog=2048)

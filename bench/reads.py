@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from bench.estate import ADMIN, served
 from streamusage.core.clock import SystemClock
-from streamusage.service.http.http_server import HttpServer
+from streamusage.service.http.server.http_server import HttpServer
 
 USAGE = "/streammanager/api/4.0/admin/event/usage"
 TURNS = 15

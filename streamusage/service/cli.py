@@ -179,7 +179,7 @@ def serve(
     import logging
 
     from streamusage.service.errors import StoreError
-    from streamusage.service.http.connection_limits import ConnectionLimits
+    from streamusage.service.http.server.connection_limits import ConnectionLimits
     from streamusage.service.retention import Retention
     from streamusage.service.server import ListenError, Tls, TlsError
     from streamusage.service.store.engines.sqlite import sqlite_url

@@ -29,10 +29,10 @@ from streamusage.service.accounting.closing import (
 )
 from streamusage.service.errors import ClockDoubtError, StoreError, UnusableStoreError
 from streamusage.service.http.app import make_app
-from streamusage.service.http.connection_limits import ConnectionLimits
 from streamusage.service.http.context import Service
 from streamusage.service.http.direct_reports import DirectReports
-from streamusage.service.http.http_server import HttpServer
+from streamusage.service.http.server.connection_limits import ConnectionLimits
+from streamusage.service.http.server.http_server import HttpServer
 from streamusage.service.ingest.reports import apply_condition_changes, find_condition_changes
 from streamusage.service.limits import Limits
 from streamusage.service.metrics import Metrics

@@ -17,11 +17,11 @@ from streamusage.service.errors import LimitExceededError, PartsPendingError, Se
 from streamusage.service.http.app import FAILED, log_request
 from streamusage.service.http.context import Service
 from streamusage.service.http.errors import ApiError, retry_after_seconds, status_of
-from streamusage.service.http.exchange import Exchange, Headers
 from streamusage.service.http.replies import stamp_reply
 from streamusage.service.http.report_decoding import decode_report
 from streamusage.service.http.requests import BodyLimit, inflate
 from streamusage.service.http.routes.agents import OTHER_SERVER, quarantine_reason
+from streamusage.service.http.server.exchange import Exchange, Headers
 from streamusage.service.ingest.reports import ingest_report, quarantine_report
 
 log = logging.getLogger(__name__)

@@ -12,11 +12,11 @@ from streamusage.service.errors import EpochTooHighError, PartsPendingError
 from streamusage.service.http import operations as api
 from streamusage.service.http.context import Call, Handlers, Service
 from streamusage.service.http.errors import NOT_FOUND, ApiError
-from streamusage.service.http.exchange import RECEIVED_AT
 from streamusage.service.http.replies import stamp_reply
 from streamusage.service.http.report_decoding import SMALL_BYTES, count_rows, decode_report
 from streamusage.service.http.requests import BodyLimit, decode_body, path_below
 from streamusage.service.http.responses import json_response
+from streamusage.service.http.server.exchange import RECEIVED_AT
 from streamusage.service.ingest.reports import ingest_report, issue_epoch, quarantine_report, record_source_state
 from streamusage.service.rules.parts import LARGEST_WHOLE, split_report
 from streamusage.service.store.report_parts import encode_part

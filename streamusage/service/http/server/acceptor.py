@@ -11,8 +11,8 @@ import os
 import socket
 import ssl
 
-from streamusage.service.http.connection import Connection, ServingState
-from streamusage.service.http.exchange import STATUS_LINES
+from streamusage.service.http.server.connection import Connection, ServingState
+from streamusage.service.http.server.exchange import STATUS_LINES
 
 log = logging.getLogger(__name__)
 

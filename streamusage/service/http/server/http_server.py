@@ -9,9 +9,9 @@ from collections.abc import Callable
 from starlette.types import ASGIApp
 
 from streamusage.core.clock import Clock
-from streamusage.service.http.acceptor import Acceptor
-from streamusage.service.http.connection import DirectHandler, ServingState
-from streamusage.service.http.connection_limits import ConnectionLimits
+from streamusage.service.http.server.acceptor import Acceptor
+from streamusage.service.http.server.connection import DirectHandler, ServingState
+from streamusage.service.http.server.connection_limits import ConnectionLimits
 
 log = logging.getLogger(__name__)
 

@@ -20,8 +20,8 @@ import msgspec
 from starlette.types import ASGIApp, Scope
 
 from streamusage.core.clock import Clock
-from streamusage.service.http.connection_limits import ConnectionLimits, Deadline
-from streamusage.service.http.exchange import RECEIVED_AT, STATUS_LINES, Exchange, Headers
+from streamusage.service.http.server.connection_limits import ConnectionLimits, Deadline
+from streamusage.service.http.server.exchange import RECEIVED_AT, STATUS_LINES, Exchange, Headers
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from streamusage.service.http import http_server
+from streamusage.service.http.server import http_server
 from tests.streamusage.service.conftest import Estate, a_record
 from tests.support.certificates import sign
 from tests.support.service.held_write import HeldWrite

@@ -11,8 +11,8 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from streamusage.core.clock import SystemClock
-from streamusage.service.http.connection_limits import ConnectionLimits
-from streamusage.service.http.http_server import HttpServer
+from streamusage.service.http.server.connection_limits import ConnectionLimits
+from streamusage.service.http.server.http_server import HttpServer
 from tests.support.waiting import LONGEST_WAIT_S
 
 GET = b"GET /a%20b?c=d HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from streamusage.service.http.connection_limits import ConnectionLimits
 from streamusage.service.http.context import BODY_LIMIT_BYTES
+from streamusage.service.http.server.connection_limits import ConnectionLimits
 from tests.streamusage.service.conftest import USAGE, Estate, a_record, an_estate
 from tests.support.program import REPOSITORY
 from tests.support.waiting import LONGEST_WAIT_S
