@@ -45,10 +45,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     properties = (pair for report in terminalreporter.getreports("passed") for pair in report.user_properties)
-    noticed = sorted(str(value) for name, value in properties if name == "noticed mutation")
-    if noticed:
-        terminalreporter.section(f"{len(noticed)} rules of the protocol were broken on purpose; each was detected")
-        for line in noticed:
+    detected = sorted(str(value) for name, value in properties if name == "detected mutation")
+    if detected:
+        terminalreporter.section(f"{len(detected)} rules of the protocol were broken on purpose; each was detected")
+        for line in detected:
             terminalreporter.line(line.splitlines()[0][:200])
     not_run = [report for report in terminalreporter.getreports("skipped") if NOT_RUN in str(report.longrepr)]
     if not_run:
