@@ -105,8 +105,7 @@ async def test_report_of_forty_days_is_applied_in_parts_while_others_are_served(
               f"memory grew by {grown / MIB:.0f} MiB")  # fmt: skip
         assert await asyncio.to_thread(_stored, store_url) == expected
         assert grown <= GROWTH_BYTES
-        # Applied in one piece, others would wait for all of it. On a busy machine every part takes longer.
-        assert max(honest.seconds) <= max(LONGEST_DELAY_S, IDLE_FACTOR * idle, took / 5)
+        assert max(honest.seconds) <= max(LONGEST_DELAY_S, IDLE_FACTOR * idle)
 
 
 def _has_applied_all(store_url: str) -> bool:
