@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests.support.detected_mutations import list_detected
 from tests.support.needs import BY_MARKER, NOT_RUN, install_line, missing, need
 from tests.support.program import Program
 
@@ -44,12 +45,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    properties = (pair for report in terminalreporter.getreports("passed") for pair in report.user_properties)
-    detected = sorted(str(value) for name, value in properties if name == "detected mutation")
+    detected = list_detected(terminalreporter.getreports("passed"))
     if detected:
         terminalreporter.section(f"{len(detected)} rules of the protocol were broken on purpose; each was detected")
         for line in detected:
-            terminalreporter.line(line.splitlines()[0][:200])
+            terminalreporter.line(line)
     not_run = [report for report in terminalreporter.getreports("skipped") if NOT_RUN in str(report.longrepr)]
     if not_run:
         lacking = missing(*(program for programs in BY_MARKER.values() for program in programs))

@@ -31,7 +31,7 @@ from tests.faults.service_clock import ServiceClock
 from tests.faults.simulator import Message, Reply, Simulation
 
 MOST_FIRST_SYNCS = 100
-"""Attempts until the first report is accepted; three are needed at most."""
+"""Attempts to send the first report. An agent with the right rules needs two or three: a mutation may never succeed."""
 
 
 class ClockedSimulation(ServiceClock, Simulation):

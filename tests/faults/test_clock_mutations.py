@@ -8,6 +8,7 @@ from streamusage.service.errors import ContradictionError
 from tests.faults.clock_mutations import CLOCK_MUTATIONS
 from tests.faults.clock_schedules import run_and_check
 from tests.faults.clocks import ClockedSimulation
+from tests.support.detected_mutations import record_detected
 
 
 @pytest.mark.parametrize("mutation", CLOCK_MUTATIONS, ids=lambda mutation: mutation.__name__)
@@ -18,6 +19,6 @@ def test_broken_rule_of_time_is_detected(
         try:
             run_and_check(mutation(seed))
         except (AssertionError, ContradictionError, ValueError) as error:
-            record_property("detected mutation", f"{mutation.__name__} at seed {seed}: {mutation.__doc__} {error}")
+            record_detected(record_property, mutation, seed, error)
             return
     pytest.fail(f"{mutation.__name__} was not detected")

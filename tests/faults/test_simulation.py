@@ -14,6 +14,7 @@ from streamusage.service.errors import ContradictionError
 from tests.faults.invariants import InvariantViolationError, check
 from tests.faults.mutations import MUTATIONS
 from tests.faults.simulator import Simulation
+from tests.support.detected_mutations import record_detected
 
 FIRST_SEED = int(os.environ.get("STREAMTOP_FIRST_SEED", "0"))
 SCHEDULES = int(os.environ.get("STREAMTOP_SCHEDULES", "20000"))
@@ -63,7 +64,7 @@ def test_broken_rule_is_detected(
         try:
             check(mutation(seed).run())
         except (AssertionError, ContradictionError, ValueError) as error:
-            record_property("detected mutation", f"{mutation.__name__} at seed {seed}: {mutation.__doc__} {error}")
+            record_detected(record_property, mutation, seed, error)
             return
     pytest.fail(f"{mutation.__name__} was not detected in 3,000 schedules")
 
