@@ -134,7 +134,7 @@ class ViewerRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     counted_to: Millis | None = None
     """The last reading that showed it; `None` while readings show it, when it is counted up to the newest one."""
     is_acknowledged: bool = False
-    """In a journal only: whether the service has an earlier form of the row, so that it must receive the end."""
+    """In a journal only: whether the service has an earlier form of the row, so that the agent must report its end."""
 
 
 class RetiredBoot(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,7 +35,8 @@ from streamusage.service.store.schema import (
     spans,
     stream_key,
 )
-from streamusage.service.store.server_rows import load_state, piece_of_row
+from streamusage.service.store.server_rows import piece_of_row
+from streamusage.service.store.server_states import load_state
 from streamusage.service.store.store import Store as SqlStore
 from streamusage.service.store.store import open_store
 from tests.faults.invariants import ZONES

@@ -16,7 +16,10 @@ from streamusage.core.reasons import FORMER, REPORT_HELD
 from streamusage.service.rules.apply import Piece, ServerState, StoredRows, apply_report
 from streamusage.service.rules.coverage import merge_pieces
 from streamusage.service.store.schema import metadata, spans
-from streamusage.service.store.server_rows import piece_of_row, save_pieces
+from streamusage.service.store.server_rows import (
+    piece_of_row,
+    save_pieces,
+)
 from tests.faults.memory import Chance, MemoryJournal
 from tests.support.agent.readings import T0, reading
 

@@ -38,22 +38,24 @@ from streamusage.service.store.clock_refusals import forget_clock_refusals, load
 from streamusage.service.store.report_parts import decode_part, encode_part, save_parts, take_next_part
 from streamusage.service.store.schema import held, servers, stream_key
 from streamusage.service.store.server_rows import (
-    ServerCondition,
-    condition_of_row,
     load_epoch_slots,
     load_live_publishes,
-    load_reporter,
-    load_source_failure,
-    load_state,
     load_stored_rows,
     load_viewers,
     save_outages,
     save_pieces,
     save_samples,
     save_slots,
+    save_viewers,
+)
+from streamusage.service.store.server_states import (
+    ServerCondition,
+    condition_of_row,
+    load_reporter,
+    load_source_failure,
+    load_state,
     save_source_failure,
     save_state,
-    save_viewers,
     state_of_row,
 )
 from streamusage.service.store.statements import PreparedStatement

@@ -15,7 +15,7 @@ from streamusage.service.rules.repair import is_filed_ahead
 from streamusage.service.store.audit import record_audit
 from streamusage.service.store.coverage_rows import is_known_server
 from streamusage.service.store.schema import servers
-from streamusage.service.store.server_rows import state_of_row
+from streamusage.service.store.server_states import state_of_row
 
 
 def remove_server(connection: Connection, server: str, actor: str, now_ms: int, *, force: bool) -> RemovedServer:

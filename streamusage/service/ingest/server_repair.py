@@ -66,16 +66,18 @@ from streamusage.service.store.schema import (
     usage,
 )
 from streamusage.service.store.server_rows import (
-    condition_of_row,
     load_epoch_slots,
     load_viewers,
     piece_of_row,
     save_outages,
     save_slots,
-    save_state,
     save_viewers,
-    state_of_row,
     write_pieces,
+)
+from streamusage.service.store.server_states import (
+    condition_of_row,
+    save_state,
+    state_of_row,
 )
 from streamusage.service.store.sql import upsert
 

@@ -18,7 +18,11 @@ from streamusage.service.rules.epoch_repair import has_exhausted_epochs
 from streamusage.service.rules.repair import is_ahead, is_filed_ahead
 from streamusage.service.store.coverage_rows import CoveredServer, is_known_server, load_covered_servers
 from streamusage.service.store.schema import outages, server_sessions, servers, slot_connections, slots, spans
-from streamusage.service.store.server_rows import clock_refusal_of_row, source_failure_of_row, state_of_row
+from streamusage.service.store.server_states import (
+    clock_refusal_of_row,
+    source_failure_of_row,
+    state_of_row,
+)
 
 _PHASES = msgspec.json.Decoder(list[PhaseChange])
 

@@ -13,7 +13,8 @@ from streamusage.service.rules.epoch_repair import LARGEST_EPOCH
 from streamusage.service.rules.repair import is_ahead
 from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, read_counter
 from streamusage.service.store.schema import held, servers, spans
-from streamusage.service.store.server_rows import piece_of_row, state_of_row
+from streamusage.service.store.server_rows import piece_of_row
+from streamusage.service.store.server_states import state_of_row
 
 
 class CoveredServer(NamedTuple):

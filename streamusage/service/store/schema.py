@@ -190,7 +190,7 @@ viewers = Table(
     **TABLE_OPTIONS,
 )
 
-# No second index: it took most of the bytes. Streams and servers are found in `server_sessions`.
+# Without a second index, which took most of the table's bytes: `server_sessions` shows which servers have a stream.
 samples = Table(
     "samples",
     metadata,

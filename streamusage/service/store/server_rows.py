@@ -1,13 +1,13 @@
-"""Converts a server's state and rows between the store and the types of the rules."""
+"""Converts a server's rows between the store and the types of the rules. Its state is in `server_states`."""
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, select, tuple_
 
-from streamusage.api.report import Baseline, OutageRow, Peak, SampleRow, SessionRow, SlotRow, ViewerRow
+from streamusage.api.report import OutageRow, Peak, SampleRow, SessionRow, SlotRow, ViewerRow
 from streamusage.core.coverage import Provenance
 from streamusage.core.figures import late_slot_sums, slot_sums
 from streamusage.core.reasons import canonical_reason
@@ -16,7 +16,6 @@ from streamusage.service.rules.apply import (
     Piece,
     ReportRows,
     SampleKey,
-    ServerState,
     StoredRows,
     StoredSample,
     StoredSlot,
@@ -25,7 +24,6 @@ from streamusage.service.store.schema import (
     outages,
     samples,
     server_sessions,
-    servers,
     slot_connections,
     slots,
     spans,
@@ -39,9 +37,7 @@ Item = TypeVar("Item")
 
 _BATCH_SIZE = 300
 
-_STATE_FIELDS = ServerState.__struct_fields__
 _SESSION_FIELDS = SessionRow.__struct_fields__
-_BASELINE = msgspec.json.Decoder(Baseline)
 
 _SERVER: Any = bindparam("of_server")
 _EPOCH: Any = bindparam("of_epoch")
@@ -55,7 +51,6 @@ def _among(slot: ColumnElement[int]) -> tuple[ColumnElement[bool], ...]:
     return slot.in_(_STARTS), slot >= bindparam("first"), slot <= bindparam("last")
 
 
-_STATE = PreparedStatement(select(servers).where(servers.c.server == _SERVER))
 _SLOTS = PreparedStatement(
     select(slots).where(slots.c.server == _SERVER, slots.c.epoch == _EPOCH, *_among(slots.c.slot)), listed="starts"
 )
@@ -88,99 +83,6 @@ _SAMPLES = PreparedStatement(
     listed="keys",
 )
 _LAST_SPAN = PreparedStatement(select(spans).where(spans.c.server == _SERVER).order_by(spans.c.from_ms.desc()).limit(1))
-
-
-class ClockRefusal(NamedTuple):
-    """Since when a server's reports are refused because they cover time after trusted time."""
-
-    at_ms: int
-    by_ms: int
-    """How far the newest of them was ahead."""
-
-
-class ServerCondition(NamedTuple):
-    """The condition of a server that affects the figures of its sessions."""
-
-    owes: str = ""
-    """`missing` or `held` while its figures are overdue."""
-    unreachable: bool = False
-    """Silent for longer than the edge timeout: its active subscribers count as lost."""
-    removed: str = ""
-    """`in order` or `by force`; empty while the server is part of the estate."""
-
-
-def load_state(connection: Connection, server: str) -> tuple[ServerState, ServerCondition]:
-    """Return the server's state and condition; those of a new server if it never reported."""
-    rows = _STATE.rows(connection, of_server=server)
-    return (
-        (state_of_row(rows[0]), condition_of_row(rows[0])) if rows else (ServerState(server=server), ServerCondition())
-    )
-
-
-def state_of_row(row: Row[Any]) -> ServerState:
-    """Return the state in a row of `servers`."""
-    values = {name: getattr(row, name) for name in _STATE_FIELDS}
-    if row.baseline is not None:
-        values["baseline"] = _BASELINE.decode(row.baseline)
-    return ServerState(**values)
-
-
-def condition_of_row(row: Row[Any]) -> ServerCondition:
-    """Return the condition in a row of `servers`."""
-    return ServerCondition(row.owes, bool(row.unreachable), row.removed)
-
-
-def clock_refusal_of_row(row: Row[Any]) -> ClockRefusal | None:
-    """Return the refusal in a row of `servers`; `None` while reports are accepted."""
-    return None if row.clock_refused_at is None else ClockRefusal(row.clock_refused_at, row.clock_refused_by_ms)
-
-
-def load_reporter(connection: Connection, server: str) -> tuple[ServerState, ServerCondition, bool]:
-    """Return what `load_state` returns, and whether reports of the server are refused for their clock."""
-    rows = _STATE.rows(connection, of_server=server)
-    if not rows:
-        return ServerState(server=server), ServerCondition(), False
-    return state_of_row(rows[0]), condition_of_row(rows[0]), rows[0].clock_refused_at is not None
-
-
-class SourceFailure(NamedTuple):
-    """Why the agent of a server has no reading, as it reports."""
-
-    error: str
-    since_ms: int
-    reported_at_ms: int
-
-
-def source_failure_of_row(row: Row[Any]) -> SourceFailure | None:
-    """Return the failure in a row of `servers`; `None` while the agent can read its media server."""
-    if row.source_error_since is None:
-        return None
-    return SourceFailure(row.source_error, row.source_error_since, row.source_error_at)
-
-
-def load_source_failure(connection: Connection, server: str) -> SourceFailure | None:
-    """Return why the server's agent has no reading; `None` while it has."""
-    rows = _STATE.rows(connection, of_server=server)
-    return source_failure_of_row(rows[0]) if rows else None
-
-
-def save_source_failure(connection: Connection, server: str, error: str, since_ms: int, now_ms: int) -> None:
-    """Record the failure in an existing row. Its start stays until the agent has a reading."""
-    since = func.coalesce(servers.c.source_error_since, since_ms)
-    connection.execute(
-        update(servers)
-        .where(servers.c.server == server)
-        .values(source_error=error, source_error_since=since, source_error_at=now_ms)
-    )
-
-
-def save_state(connection: Connection, state: ServerState, condition: ServerCondition) -> None:
-    """Write the server's row."""
-    values = {name: getattr(state, name) for name in _STATE_FIELDS}
-    values |= {"owes": condition.owes, "unreachable": int(condition.unreachable), "removed": condition.removed}
-    if state.baseline is not None:
-        values["baseline"] = msgspec.json.encode(state.baseline)
-    upsert(connection, servers, [values])
 
 
 def load_viewers(connection: Connection, server: str) -> list[ViewerRow]:

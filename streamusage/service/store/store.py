@@ -53,7 +53,7 @@ class Store:
             if now_ms is not None:
                 with engine.migration_transaction(self._writer) as connection:
                     _migrate(connection)
-                # Another connection writes: one of SQLite that changed tables takes 1.5 times as long for a report.
+                # Reports need a new connection: on SQLite, one that changed tables takes 1.5 times as long for each.
                 self._writer.dispose()
                 with engine.migration_transaction(self._writer) as connection:
                     begin_life(connection, now_ms)

@@ -17,7 +17,7 @@ from streamusage.service.ingest.reports import apply_next_part, ingest_report, i
 from streamusage.service.rules.parts import LARGEST_WHOLE, split_report
 from streamusage.service.store.report_parts import encode_part, find_servers_with_parts
 from streamusage.service.store.schema import report_parts, samples, slots
-from streamusage.service.store.server_rows import load_state
+from streamusage.service.store.server_states import load_state
 from streamusage.service.store.store import open_store
 from tests.streamusage.service.conftest import NOW, Estate, an_estate
 from tests.support.service.reporting import ReportingAgent, a_session
