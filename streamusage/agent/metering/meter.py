@@ -472,7 +472,9 @@ class _Step:
             return
         elif line.kind in ("play", "join"):
             self._count_connection(line.protocol, started_at)
-            self.publishes.count_unseen_subscriber(StreamId(line.scope, line.name), ended_at)
+            self.publishes.count_unseen_subscriber(
+                StreamId(line.scope, line.name), ended_at, is_on_air=line.kind == "join"
+            )
         if line.watched_ms:
             for slot, share in spread(line.watched_ms, Interval(max(started_at, self.before.since), ended_at)):
                 self.additions.slot(slot).view_time_ms += share

@@ -111,8 +111,12 @@ class Publishes:
         start_time, highest = (started_at, 0) if publish is None else (publish.start_time, publish.highest)
         self._add_ended_session(publish_id, stream, start_time, ended_at, highest)
 
-    def count_unseen_subscriber(self, stream: StreamId, ended_at: int) -> None:
-        """Add a subscriber that no reading showed to the publish at that time, if there was one."""
+    def count_unseen_subscriber(self, stream: StreamId, ended_at: int, *, is_on_air: bool = False) -> None:
+        """Add a subscriber that no reading showed to the publish at that time, if there was one.
+
+        `is_on_air` is for a line which proves that the stream was on air: a publish that seems to begin only later is
+        dated by a clock that was slewed or set in between.
+        """
         for publish in self._live.values():
             if (publish.scope, publish.name) == stream and publish.start_time <= ended_at:
                 self._unseen[publish.publish_id] += 1
@@ -122,6 +126,8 @@ class Publishes:
                 session.joined += 1
                 session.highest = max(session.highest, 1)
                 return
+        if is_on_air and stream in self.seen:
+            self._unseen[self.seen[stream]] += 1
 
     def end_missing(self) -> None:
         """End the publishes that are gone without a log line at the last reading that showed them."""

@@ -1,10 +1,12 @@
 """The meter on short sequences of readings. tests/faults covers it over thousands of histories."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
 from streamusage.agent.metering import meter
-from streamusage.agent.reading import CounterReading
+from streamusage.agent.reading import CounterReading, Reading
 from streamusage.api.report import Peak
 from streamusage.core.coverage import SLOT_MS
 from tests.support.agent.readings import T0, connections, line, publish, reading, run, view_time, viewer
@@ -187,6 +189,35 @@ def test_subscriber_from_the_log_only_joins_the_session_of_its_time() -> None:
         reading(5_000, publishes=(publish(1, 10_000),), ended=(line(2, 4_000, 2_000),)),
     )
     assert (added.sessions["b1/1"].joined, added.sessions["b1/1"].highest) == (1, 1)
+
+
+def reading_by_wrong_clock(at: int, ahead_ms: int, **fields: Any) -> Reading:
+    """A reading of a machine whose wall clock is `ahead_ms` ahead at that time."""
+    return reading(at, run="run", elapsed_ms=at, machine_offset_ms=T0 + ahead_ms, **fields)
+
+
+@pytest.mark.parametrize("ahead_ms", [-600_000, -1_001, -999, -1, 0, 1, 999, 1_001, 600_000])
+def test_join_that_began_a_publish_is_counted_by_it_whatever_the_clock_shows(ahead_ms: int) -> None:
+    joins = [
+        line(0, 4_000 + later_ms + ahead_ms, 0, connection_id="", kind="join", granularity_ms=0)
+        for later_ms in (0, 0, 500)
+    ]
+    _, added = run(
+        reading_by_wrong_clock(0, 0),
+        reading_by_wrong_clock(5_000, ahead_ms, publishes=(publish(1, 1_000),), ended=tuple(joins)),
+    )
+    assert connections(added) == 3
+    assert (added.sessions["b1/1"].start_time, added.sessions["b1/1"].joined) == (T0 + 4_000, 3)
+
+
+def test_join_shortly_before_a_new_publish_is_counted_by_the_ended_one() -> None:
+    join = line(0, 4_900, 0, connection_id="", kind="join", granularity_ms=0)
+    end_of_publish = line(1, 4_950, 9_000, kind="publish")
+    _, added = run(
+        reading(0, publishes=(publish(1, 4_050),)),
+        reading(6_000, publishes=(publish(2, 1_000),), ended=(end_of_publish, join)),
+    )
+    assert (added.sessions["b1/1"].joined, added.sessions["b1/2"].joined) == (1, 0)
 
 
 @pytest.mark.parametrize("ends", [False, True], ids=["live session", "ended session"])
