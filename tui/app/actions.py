@@ -208,6 +208,13 @@ def with_keys(action: Action, keymap: Mapping[str, str]) -> Action:
     return action if keys is None else action._replace(keys=keys, shown=" ".join(map(display_key, keys.split(","))))
 
 
+def alt_characters(keymap: Mapping[str, str]) -> set[str]:
+    """Return the characters whose keys with Alt a user's key map assigns: `alt+x` and `alt+shift+x` are x and X."""
+    keys = (key.strip() for assigned in keymap.values() for key in assigned.split(","))
+    pressed = [key.removeprefix("alt+") for key in keys if key.startswith("alt+")]
+    return {key.removeprefix("shift+").upper() if key.startswith("shift+") else key for key in pressed}
+
+
 def display_key(key: str) -> str:
     """Return a key as it is shown: `ctrl+g`, `/`."""
     return format_key(key.strip())

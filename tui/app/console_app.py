@@ -18,7 +18,7 @@ from textual.message import Message
 from streamusage.core.clock import Clock
 from streamusage.core.durations import DurationError, parse_duration_ms
 from tui.app import gc_tuning
-from tui.app.actions import Context
+from tui.app.actions import Context, alt_characters
 from tui.app.feeds import Feeds, Notice, StateChange
 from tui.app.key_priority import KeyPriority, run_briefly
 from tui.app.messages import (
@@ -38,6 +38,8 @@ from tui.app.state import ConsoleState
 from tui.config.settings import ConnectionSettings
 from tui.config.view_memory import ViewMemory
 from tui.display.driver import StagedDriver, staged, terminal_erases_in_colour
+from tui.keyboard.driver import finds_escapes
+from tui.keyboard.held_keys import HeldKeys
 from tui.model import formats
 from tui.model.alerts import AlertBook
 from tui.model.text import sanitize
@@ -88,6 +90,7 @@ class ConsoleApp(App[int]):
     ) -> None:
         able = able or abilities()
         super().__init__()
+        self.driver_class = finds_escapes(self.driver_class, alt_characters(settings.keys))
         if settings.display_stage:
             self.driver_class = staged(self.driver_class, erases_in_colour=terminal_erases_in_colour)
         # Without colours the text is drawn in the terminal's own, not in shades of grey.
@@ -107,6 +110,7 @@ class ConsoleApp(App[int]):
         self.set_keymap(dict(settings.keys))
         self.feeds = Feeds()
         self.key_priority = KeyPriority()
+        self.held_keys = HeldKeys(self, super().on_event)
         if client is not None:
             client.pause = self.key_priority.pause
         self._waiting_polls: deque[SessionsPolled | PollFailed] = deque()
@@ -278,10 +282,12 @@ class ConsoleApp(App[int]):
         self.publish_state(polled=True)
 
     async def on_event(self, event: events.Event) -> None:
-        """Handle an event. Long work gives way to a key."""
-        if isinstance(event, events.Key):
+        """Handle an event. Keys are handled one after another, and long work gives way to them."""
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
             self.key_priority.key_pressed()
-        await super().on_event(event)
+            await self.held_keys.receive(event)
+        else:
+            await super().on_event(event)
 
     def _raise_alerts(self) -> None:
         for alert in self._alert_book.update(self.state.servers or ()):

@@ -71,6 +71,8 @@ class ConsoleState:
     """The service's own clock at the last poll."""
     cannot_show: str = ""
     coverage: Coverage | None = None
+    filter_before_prompt: str | None = None
+    """The filter before the one that is being typed; `None` while none is."""
     stream_history: dict[SessionKey, History | str] = field(default_factory=dict)
     """The history for the session whose detail is open, or why there is none."""
     timeline: PollTimeline = field(default_factory=PollTimeline)
@@ -293,7 +295,7 @@ class ConsoleState:
             columns=self.columns,
             density=self.density.value,
             grouped=self.view.grouped,
-            filter=self.view.filter.text,
+            filter=self.view.filter.text if self.filter_before_prompt is None else self.filter_before_prompt,
             filters=filters,
         )
 

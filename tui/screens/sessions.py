@@ -200,6 +200,8 @@ class SessionsScreen(SessionExports, DeleteDialogs):
     def action_filter(self) -> None:
         """Open the filter prompt."""
         self.add_class("filtering")
+        if self.state.filter_before_prompt is None:
+            self.state.filter_before_prompt = self.state.view.filter.text
         prompt = self.query_one(FilterPrompt)
         prompt.open(self.state.view.filter.text)
         prompt.focus()
@@ -239,6 +241,7 @@ class SessionsScreen(SessionExports, DeleteDialogs):
 
     def _close_prompt(self) -> None:
         self.remove_class("filtering")
+        self.state.filter_before_prompt = None
         self.table.focus()
 
     def action_sort_next(self) -> None:

@@ -1,0 +1,7 @@
+"""The keyboard: typed keys reach the console in their order, and each acts where the one before it has led.
+
+```
+terminal ── bytes ──▶ driver.py ── text ──▶ escapes.py ── text ──▶ Textual's parser ── keys ──▶ held_keys.py ──▶ focus
+                                            finds Escape                                        one after another
+```
+"""
