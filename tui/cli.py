@@ -76,7 +76,10 @@ class LazyGroup(HelpfulGroup):
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Every command has its own --help.",
-    exit_codes={**CLIENT_EXIT_CODES, **exit_codes(ExitCode.INTERRUPTED, ExitCode.CLOSED_PIPE)},
+    exit_codes={
+        **CLIENT_EXIT_CODES,
+        **exit_codes(ExitCode.HANGUP, ExitCode.INTERRUPTED, ExitCode.CLOSED_PIPE, ExitCode.TERMINATED),
+    },
 )
 @connection_flags
 @tz_option

@@ -29,8 +29,10 @@ class ExitCode(IntEnum):
         "support the operation",
     )
     NOT_FOUND = 5, "no such stream, session or server"
+    HANGUP = 129, "the terminal was closed (SIGHUP), or its parent process ended"
     INTERRUPTED = 130, "stopped by ctrl+c"
     CLOSED_PIPE = 141, "the reader of the output closed it"
+    TERMINATED = 143, "stopped by SIGTERM"
 
 
 ExitCodes = Mapping[ExitCode, str]

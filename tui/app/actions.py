@@ -10,6 +10,8 @@ from typing import NamedTuple
 from textual.binding import Binding
 from textual.keys import format_key
 
+from tui.display.ascii import key_name
+
 
 class Context(StrEnum):
     """A view in which an action is available; the value is its heading in the help."""
@@ -181,6 +183,7 @@ ACTIONS = (
     Action("first", "home", "Home", "", "the first row", _ALL),
     Action("last", "end,G", "End G", "", "the last row", _ALL),
     Action("refresh", "r", "r", "", "poll the service now", _ALL, command="refresh"),
+    Action("app.suspend_process", "", "ctrl+z", "", "suspend the console; fg continues it", _ALL, command="suspend"),
     Action("repaint", "", "ctrl+l", "", "draw the whole screen again", _ALL, command="repaint"),
     Action("palette", "colon,ctrl+p", ":", "", "all commands by name", _ALL),
     Action(
@@ -193,13 +196,19 @@ ACTIONS = (
 NO_KEYMAP: Mapping[str, str] = {}
 
 
-def available(context: Context, *, read_only: bool, keymap: Mapping[str, str] = NO_KEYMAP) -> list[Action]:
-    """Return the actions of a context under the user's keys; without the dangerous ones if `read_only`."""
-    return [
+def available(
+    context: Context, *, read_only: bool, keymap: Mapping[str, str] = NO_KEYMAP, unicode: bool = True
+) -> list[Action]:
+    """Return the actions of a context under the user's keys; without the dangerous ones if `read_only`.
+
+    Without `unicode`, keys are shown by name where others have a sign.
+    """
+    actions = [
         with_keys(action, keymap)
         for action in ACTIONS
         if context in action.contexts and not (read_only and action.dangerous)
     ]
+    return actions if unicode else [action._replace(shown=key_name(action.shown)) for action in actions]
 
 
 def with_keys(action: Action, keymap: Mapping[str, str]) -> Action:

@@ -1,5 +1,6 @@
 """The console's app: it wires poller, state, feeds and screens, and implements the `Console` port."""
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.segment import Segment, Segments
 from textual import events, on
-from textual.app import App
+from textual.app import App, SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.filter import Monochrome, NoColor
 from textual.geometry import Size
@@ -17,6 +18,7 @@ from textual.message import Message
 
 from streamusage.core.clock import Clock
 from streamusage.core.durations import DurationError, parse_duration_ms
+from streamusage.core.exit_codes import ExitCode
 from tui.app import gc_tuning
 from tui.app.actions import Context, alt_characters
 from tui.app.feeds import Feeds, Notice, StateChange
@@ -37,7 +39,7 @@ from tui.app.ports import PollSource
 from tui.app.state import ConsoleState
 from tui.config.settings import ConnectionSettings
 from tui.config.view_memory import ViewMemory
-from tui.display.driver import StagedDriver, staged, terminal_erases_in_colour
+from tui.display.driver import StagedDriver, fitted
 from tui.keyboard.driver import finds_escapes
 from tui.keyboard.held_keys import HeldKeys
 from tui.model import formats
@@ -46,6 +48,7 @@ from tui.model.text import sanitize
 from tui.recording.errors import RecordingError
 from tui.screens.sessions import SessionsScreen
 from tui.screens.views import create_view
+from tui.styles.no_colours import NoColours
 from tui.styles.themes import THEMES, Abilities, abilities, theme_for
 
 if TYPE_CHECKING:
@@ -72,6 +75,7 @@ class ConsoleApp(App[int]):
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c", "quit", "quit", show=False, priority=True),
+        Binding("ctrl+z", "suspend_process", "suspend", show=False),
         Binding("ctrl+l", "repaint", "repaint", show=False),  # a user may give the key to another action of a view
     ]
 
@@ -91,10 +95,11 @@ class ConsoleApp(App[int]):
         able = able or abilities()
         super().__init__()
         self.driver_class = finds_escapes(self.driver_class, alt_characters(settings.keys))
-        if settings.display_stage:
-            self.driver_class = staged(self.driver_class, erases_in_colour=terminal_erases_in_colour)
+        self.driver_class = fitted(self.driver_class, has_stage=settings.display_stage, is_unicode=able.unicode)
         # Without colours the text is drawn in the terminal's own, not in shades of grey.
-        self._filters = [NoColor() if isinstance(known, Monochrome) else known for known in self._filters]
+        self._filters = [known for known in self._filters if not isinstance(known, Monochrome | NoColor)]
+        if self.no_color or not able.colours:
+            self._filters.append(NoColours())
         for registered in THEMES.values():
             self.register_theme(registered)
         self.theme = theme_for(settings.theme, able)
@@ -104,6 +109,7 @@ class ConsoleApp(App[int]):
             host=host or (client.host if client is not None else settings.profile or ""),
             settings=settings,
             braille=able.braille,
+            unicode=able.unicode,
         )
         if memory is not None:
             self.state.restore_view(memory)
@@ -388,6 +394,20 @@ class ConsoleApp(App[int]):
         if isinstance(self._driver, StagedDriver):
             self._driver.forget()
         self.refresh()
+
+    async def action_quit(self) -> None:
+        """Quit, by ctrl+c."""
+        self.exit(ExitCode.INTERRUPTED)
+
+    def action_suspend_process(self) -> None:
+        """Leave the terminal to the shell until the shell continues the console."""
+        from tui.display.suspension import stop_job
+
+        was_stopped = False
+        with contextlib.suppress(SuspendNotSupported), self.suspend():
+            was_stopped = stop_job()
+        if not was_stopped:
+            self.show_notice("not suspended: no shell could continue the console", "warn")
 
     def action_repaint(self) -> None:
         """Draw the whole screen again."""

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from streamusage.core.clock import Clock, SystemClock
-from streamusage.core.exit_codes import ExitCode
 from tui.app import gc_tuning
 from tui.app.console_app import ConsoleApp
+from tui.app.endings import Endings
 from tui.config.paths import journal_path as default_journal_path
 from tui.config.service_client import open_client
 from tui.config.settings import ConnectionSettings
@@ -53,12 +53,13 @@ def run_console(
     gc_tuning.freeze_modules()
     clock = clock or SystemClock()
     recording = _open_recording(record, clock)
-    while True:
-        code, next_profile = asyncio.run(_run_until_quit(settings, clock, recording, demo_journal))
-        if not next_profile or switch is None:
-            return code
-        settings = switch(next_profile)
-        recording = None  # a recording is of one service
+    with Endings() as endings:
+        while True:
+            code, next_profile = asyncio.run(_run_until_quit(settings, clock, recording, demo_journal, endings))
+            if not next_profile or switch is None:
+                return code
+            settings = switch(next_profile)
+            recording = None  # a recording is of one service
 
 
 def _open_recording(path: Path | None, clock: Clock) -> "Recording | None":
@@ -71,7 +72,11 @@ def _open_recording(path: Path | None, clock: Clock) -> "Recording | None":
 
 
 async def _run_until_quit(
-    settings: ConnectionSettings, clock: Clock, recording: "Recording | None", demo_journal: Path | None
+    settings: ConnectionSettings,
+    clock: Clock,
+    recording: "Recording | None",
+    demo_journal: Path | None,
+    endings: Endings,
 ) -> tuple[int, str]:
     async with open_client(settings, clock) as client:
         path = memory_path(settings.profile or "", client.host) if demo_journal is None else None
@@ -85,9 +90,9 @@ async def _run_until_quit(
         )
         if demo_journal is not None:
             app.state.shows_skew, app.state.tz = False, None
-        code = await app.run_async()
+        code = await endings.run(app)
         remember(path, app.state.view_memory(app.sessions_screen.filters))
-    return (ExitCode.FAILURE if code is None else code), app.next_profile
+    return code, app.next_profile
 
 
 def run_plain(
@@ -117,7 +122,7 @@ def run_replay(polls: "list[RecordedPoll]", from_ms: int, *, name: str, tz: Zone
 
     clock = SystemClock()
 
-    async def play() -> int | None:
+    async def play(endings: Endings) -> int:
         app = ConsoleApp(
             None,
             ConnectionSettings(profile=name, read_only=True, tz=tz),
@@ -127,7 +132,7 @@ def run_replay(polls: "list[RecordedPoll]", from_ms: int, *, name: str, tz: Zone
             make_source=lambda post: Player(polls, post, from_ms, clock),
         )
         app.state.shows_skew = False  # the recording is of another time than now
-        return await app.run_async()
+        return await endings.run(app)
 
-    code = asyncio.run(play())
-    return ExitCode.FAILURE if code is None else code
+    with Endings() as endings:
+        return asyncio.run(play(endings))

@@ -57,6 +57,8 @@ class ConsoleState:
     """The zone in which times are shown; `None` is the machine's own."""
     braille: bool = True
     """Whether the terminal's font has braille."""
+    unicode: bool = True
+    """Whether the terminal displays more than ASCII."""
     store: SessionStore = field(default_factory=SessionStore)
     view: SessionView = field(init=False)
     history: PollHistory = field(default_factory=PollHistory)

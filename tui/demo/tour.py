@@ -17,8 +17,8 @@ from textual.widget import Widget
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
 from streamusage.core.coverage import Provenance
-from streamusage.core.exit_codes import ExitCode
 from tui.app.console_app import ConsoleApp
+from tui.app.endings import Endings
 from tui.config.settings import ConnectionSettings
 from tui.demo.estate import CUT_OFF
 from tui.screens.confirm_delete import ConfirmDelete
@@ -265,10 +265,10 @@ class TourApp(ConsoleApp):
 
 def run_tour(url: str, token: str, control: Callable[[str], None], journal_path: Path) -> int:
     """Run the tour until the console is quit; return the exit code."""
-    return asyncio.run(_run(url, token, control, journal_path))
+    with Endings() as endings:
+        return asyncio.run(_run(url, token, control, journal_path, endings))
 
 
-async def _run(url: str, token: str, control: Callable[[str], None], journal_path: Path) -> int:
+async def _run(url: str, token: str, control: Callable[[str], None], journal_path: Path, endings: Endings) -> int:
     async with UsageClient(url, token) as client:
-        code = await TourApp(client, control, journal_path).run_async()
-    return ExitCode.FAILURE if code is None else code
+        return await endings.run(TourApp(client, control, journal_path))

@@ -5,7 +5,6 @@ moves, SGR and text, then the end. A subclass of the driver's class (`App(driver
 instead. No private name of Textual is used.
 """
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,8 @@ from textual.app import App
 from textual.driver import Driver
 from textual.message import Message
 
+from tui.display import terminfo
+from tui.display.ascii import to_ascii
 from tui.display.cells import Terminal
 from tui.display.stage import WIDTH_PROBE, Stage, is_harmless
 
@@ -29,10 +30,30 @@ class StagedDriver:
         raise NotImplementedError
 
 
-def staged(base: type[Driver], *, erases_in_colour: Callable[[], bool]) -> type[Driver]:
+def fitted(base: type[Driver], *, has_stage: bool, is_unicode: bool) -> type[Driver]:
+    """Return the driver class for this terminal."""
+    if has_stage:
+        base = staged(base, erases_in_colour=terminfo.erases_in_colour, measures_widths=is_unicode)
+    return base if is_unicode else in_ascii(base)
+
+
+def in_ascii(base: type[Driver]) -> type[Driver]:
+    """Return a driver class that sends ASCII only, of the same width; `base` itself if it does not fit."""
+    if not fits(base):
+        return base
+
+    class Ascii(base):  # type: ignore[misc, valid-type]
+        def write(self, data: str) -> None:
+            super().write(to_ascii(data))
+
+    return Ascii
+
+
+def staged(base: type[Driver], *, erases_in_colour: Callable[[], bool], measures_widths: bool = True) -> type[Driver]:
     """Return a driver class that sends only cells that differ; `base` itself if it does not fit.
 
-    It fits if it draws a full screen on a terminal: Textual's driver for Linux and macOS.
+    With `measures_widths` it has the terminal report how wide it draws characters of ambiguous width. It fits if it
+    draws a full screen on a terminal: Textual's driver for Linux and macOS.
     """
     if not fits(base):
         return base
@@ -62,7 +83,7 @@ def staged(base: type[Driver], *, erases_in_colour: Callable[[], bool]) -> type[
 
         def start_application_mode(self) -> None:
             super().start_application_mode()
-            if self.stage is not None:
+            if self.stage is not None and measures_widths:
                 self._awaits_widths = True
                 super().write(WIDTH_PROBE)
 
@@ -90,14 +111,3 @@ def fits(base: type[Driver]) -> bool:
         return False
     parts = ("write", "start_application_mode", "process_message")
     return issubclass(base, LinuxDriver) and all(callable(getattr(base, part, None)) for part in parts)
-
-
-def terminal_erases_in_colour() -> bool:
-    """Return whether the terminal erases in the background of the style, by its terminfo entry (`bce`)."""
-    try:
-        import curses
-
-        curses.setupterm(os.environ.get("TERM"), 2)
-        return curses.tigetflag("bce") > 0
-    except (ImportError, OSError, Exception):
-        return False

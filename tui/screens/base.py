@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from textual.screen import Screen
 
-from tui.app.actions import Context, available
+from tui.app.actions import Action, Context, available
 from tui.app.feeds import Feed, Notice, StateChange
 from tui.app.ports import Console
 from tui.app.state import ConsoleState
@@ -95,6 +95,13 @@ class ConsoleScreen(Screen[None]):
         self._shown_notice, self._notice_at_ms = (f" {text}", ink), self.state.clock.elapsed_ms()
         self.state_changed(polled=False)
 
+    def available_actions(self) -> list[Action]:
+        """Return the actions of this view, with the keys as this terminal shows them."""
+        state = self.state
+        return available(
+            self.CONTEXT, read_only=state.is_read_only(), keymap=state.settings.keys, unicode=state.unicode
+        )
+
     def _draw_header(self, view: str = "") -> None:
         self.query_one("#header", Line).show(*bars.header(self.state, view, self.size.width))
 
@@ -104,8 +111,7 @@ class ConsoleScreen(Screen[None]):
         if self._shown_notice is not None and notice_age_ms < NOTICE_SHOWN_MS:
             parts = [self._shown_notice]
         else:
-            actions = available(self.CONTEXT, read_only=self.state.is_read_only(), keymap=self.state.settings.keys)
-            parts = bars.keys(actions, self.size.width)
+            parts = bars.keys(self.available_actions(), self.size.width)
         self.query_one("#keys", Line).show(parts)
 
     def action_refresh(self) -> None:
@@ -120,9 +126,7 @@ class ConsoleScreen(Screen[None]):
         """Open the help page."""
         from tui.screens.help import HelpScreen
 
-        self.app.push_screen(
-            HelpScreen(self.CONTEXT, read_only=self.state.is_read_only(), keymap=self.state.settings.keys)
-        )
+        self.app.push_screen(HelpScreen(self.CONTEXT, self.available_actions(), read_only=self.state.is_read_only()))
 
     def action_open_view(self, view: str) -> None:
         """Open another view over this one."""
@@ -138,10 +142,9 @@ class ConsoleScreen(Screen[None]):
         """Open the palette."""
         from tui.screens.picker import Choice, Picker
 
-        actions = available(self.CONTEXT, read_only=self.state.is_read_only(), keymap=self.state.settings.keys)
         choices = [
             Choice(action.call, action.command, f"{action.help}  {action.shown}".rstrip(), action.takes)
-            for action in actions
+            for action in self.available_actions()
             if action.command
         ]
         self.app.push_screen(Picker("Commands", choices), self._run_picked)

@@ -1,9 +1,9 @@
 """The help page: every key of a view, from the registry of actions, and the meaning of the glyphs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from textwrap import wrap
 
-from tui.app.actions import NO_KEYMAP, Context, available
+from tui.app.actions import Action, Context
 from tui.model.gaps.grid import GLYPHS, IMPORTED_GLYPH
 from tui.model.text import padded, width
 from tui.screens.page import PageScreen
@@ -33,12 +33,11 @@ def _format_entries(entries: Iterable[tuple[str, str]]) -> list[str]:
 class HelpScreen(PageScreen):
     """The help page of a view."""
 
-    def __init__(self, context: Context, *, read_only: bool, keymap: Mapping[str, str] = NO_KEYMAP) -> None:
-        super().__init__(_help_lines(context, read_only, keymap), closed_by=("question_mark", "f1"))
+    def __init__(self, context: Context, actions: Sequence[Action], *, read_only: bool) -> None:
+        super().__init__(_help_lines(context, actions, read_only), closed_by=("question_mark", "f1"))
 
 
-def _help_lines(context: Context, read_only: bool, keymap: Mapping[str, str]) -> list[str]:
-    actions = available(context, read_only=read_only, keymap=keymap)
+def _help_lines(context: Context, actions: Sequence[Action], read_only: bool) -> list[str]:
     return [
         f"Keys in the {context.value} view" + (", read-only: nothing can be deleted" if read_only else ""),
         "",

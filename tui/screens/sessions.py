@@ -10,7 +10,7 @@ from textual.widgets import Input
 
 from streamusage.core.instants import InstantError, parse_instant
 from streamusage.core.usage import SessionKey
-from tui.app.actions import Context, available, bindings
+from tui.app.actions import Context, bindings
 from tui.app.feeds import Notice
 from tui.app.state import GROWTH_MINUTES
 from tui.model.sessions.chart import look_at
@@ -113,11 +113,7 @@ class SessionsScreen(SessionExports, DeleteDialogs):
         self.query_one("#summary", Line).show(*bars.summary(state))
         self._draw_status()
         can_go_back = self.detail_is_open or bool(state.marks) or bool(state.view.filter)
-        actions = [
-            action
-            for action in available(Context.SESSIONS, read_only=state.is_read_only(), keymap=state.settings.keys)
-            if action.name != "back" or can_go_back
-        ]
+        actions = [action for action in self.available_actions() if action.name != "back" or can_go_back]
         self.query_one("#keys", Line).show(bars.keys(actions, self.size.width))
 
     def _draw_status(self) -> None:

@@ -4,11 +4,14 @@ Provenance has a glyph and a word as well: no theme carries meaning by colour al
 """
 
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
 from textual.theme import BUILTIN_THEMES, Theme
+
+from tui.display import terminfo
 
 DARK = Theme(
     name="dark",
@@ -88,13 +91,49 @@ class Abilities(NamedTuple):
     colours: bool
     many_colours: bool
     braille: bool
+    unicode: bool = True
+    """Whether it displays more than ASCII."""
 
 
-def abilities(environment: Mapping[str, str] = os.environ) -> Abilities:
-    """Return the abilities by `TERM`, `COLORTERM` and `NO_COLOR`. The Linux console's font has no braille."""
+def abilities(
+    environment: Mapping[str, str] = os.environ,
+    number_of_colours: Callable[[], int | None] = terminfo.number_of_colours,
+    *,
+    is_python_in_utf8_mode: bool = sys.flags.utf8_mode == 1,
+) -> Abilities:
+    """Return the abilities by `TERM`, `COLORTERM`, `NO_COLOR`, terminfo and the locale.
+
+    The Linux console's font has no braille.
+    """
     term = environment.get("TERM", "").lower()
     many = environment.get("COLORTERM", "").lower() in ("truecolor", "24bit") or "256" in term or "kitty" in term
-    return Abilities("NO_COLOR" not in environment, many, term.partition("-")[0] not in ("linux", "vt100", "vt220"))
+    unicode = _is_utf8(environment, is_python_in_utf8_mode)
+    return Abilities(
+        "NO_COLOR" not in environment and not _is_mono(term, number_of_colours),
+        many,
+        unicode and term.partition("-")[0] not in ("linux", "vt100", "vt220"),
+        unicode,
+    )
+
+
+def _is_mono(term: str, number_of_colours: Callable[[], int | None]) -> bool:
+    if term in ("", "dumb", "unknown"):
+        return False  # no terminal is known
+    colours = number_of_colours()
+    if colours is None:
+        return term.startswith(("vt1", "vt2", "vt3", "vt5")) or term.endswith(("-m", "-mono"))
+    return colours == 0
+
+
+def _is_utf8(environment: Mapping[str, str], is_python_in_utf8_mode: bool) -> bool:
+    """Return whether the locale is one of UTF-8; so it is taken to be where none is set, as in containers."""
+    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        locale = environment.get(name, "").lower()
+        if name == "LC_CTYPE" and locale == "c.utf-8" and is_python_in_utf8_mode:
+            continue  # set by Python itself, in place of a locale without a character set
+        if locale:
+            return "utf-8" in locale or "utf8" in locale
+    return True
 
 
 def theme_for(chosen: str, able: Abilities) -> str:

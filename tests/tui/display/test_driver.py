@@ -91,7 +91,7 @@ def test_stage_fits_terminals_only() -> None:
     [("xterm-256color", True), ("linux", True), ("screen-256color", False), ("no-such-terminal", False)],
 )
 def test_erasing_in_colour_is_known_from_terminfo(term: str, erases: bool) -> None:
-    script = "from tui.display.driver import terminal_erases_in_colour; print(terminal_erases_in_colour())"
+    script = "from tui.display.terminfo import erases_in_colour; print(erases_in_colour())"
     environment = {**os.environ, "TERM": term, "PYTHONPATH": os.pathsep.join(sys.path)}
     printed = subprocess.run(
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
