@@ -75,9 +75,18 @@ def test_demo_makes_the_recording_that_it_made_before(tape: Path, tmp_path: Path
     assert run("demo", "--record", str(today), home=tmp_path / "home").code == 0
 
     check_equal(_without_texts(_polls(tape)), _without_texts(_polls(today)))
+    assert len(_days(today)) == 2, "recordings have daily statistics in lines of their own since"
 
 
 def _polls(tape: Path) -> list[Any]:
+    return [line for line in _lines(tape) if "days" not in line]
+
+
+def _days(tape: Path) -> list[Any]:
+    return [line for line in _lines(tape) if "days" in line]
+
+
+def _lines(tape: Path) -> list[Any]:
     return [json.loads(line) for line in tape.read_text().splitlines()]
 
 

@@ -173,6 +173,7 @@ class ConsoleApp(App[int]):
             write_escape=self.write_escape,
             draw_screen=self.export_screenshot,
             no_service_reason=self.poller.no_service_reason,
+            knowledge=self.poller.knowledge,
         )
 
     @cached_property
@@ -186,6 +187,7 @@ class ConsoleApp(App[int]):
             post=self.post_message,
             start=lambda work: self.run_worker(work, group="fetch", exit_on_error=True),
             no_service_reason=self.poller.no_service_reason,
+            knowledge=self.poller.knowledge,
         )
 
     def get_default_screen(self) -> SessionsScreen:
@@ -202,6 +204,10 @@ class ConsoleApp(App[int]):
     def _start_polling(self) -> None:
         """Start the polls, and with the first one the import of httpx, once the first frame is drawn."""
         self.run_worker(self.poller.run(), group="poll", exit_on_error=True)
+        if self._recording is not None and self.client is not None:
+            from tui.recording.keeper import record_knowledge
+
+            self.run_worker(record_knowledge(self.client, self._recording, self.state.tz), group="record")
 
     def _fatal_error(self) -> None:
         """Exit with a traceback without values: a value may be a token, or a name with escape sequences."""

@@ -5,9 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from streamusage.client.errors import UsageApiError
 from streamusage.client.usage_client import UsageClient
-from tui.app.poll_timing import format_poll_timing
 from tui.app.ports import NoServiceError
 from tui.app.state import ConsoleState
 from tui.model.redaction import redacted
@@ -16,9 +14,8 @@ from tui.model.text import sanitize
 from tui.output import exports
 from tui.output.clipboard import ClipboardError, sequence
 from tui.output.exports import ExportError
-
-GAPS_WINDOW_MS = 6 * 60 * 60_000
-"""How far back the gaps in a bundle reach."""
+from tui.recording.incident import Incident
+from tui.recording.knowledge import Knowledge
 
 
 class Exporter:
@@ -36,12 +33,14 @@ class Exporter:
         write_escape: Callable[[str], None],
         draw_screen: Callable[[], str],
         no_service_reason: str = "",
+        knowledge: Knowledge | None = None,
     ) -> None:
         self._client = client
         self._state = state
         self._write_escape = write_escape
         self._draw_screen = draw_screen
         self._no_service_reason = no_service_reason
+        self._knowledge = knowledge
 
     def file_name(self, ending: str) -> str:
         """Return a name for a new file in the current folder."""
@@ -80,46 +79,11 @@ class Exporter:
 
         Returns a notice and its ink.
         """
-        state = self._state
-        parts: dict[str, object] = {
-            "summary.txt": "\n".join(self._summary()),
-            "records.json": [exports.usage_record_fields(session) for session in state.store],
-            "servers.json": state.servers or [],
-            "screen.svg": self._draw_screen(),
-            "history.json": [
-                {"at": at_ms, "changes": [(change.before, change.after) for change in changes]}
-                for at_ms, changes in state.timeline.newest()
-            ],
-            "gaps.json": await self._fetch_gaps(),
-        }
-        content = exports.bundle(parts, state.now_ms(), self._redact)
+        incident = Incident(
+            self._client, self._state, knowledge=self._knowledge, screen=self._draw_screen(), clean=self._redact
+        )
+        content = exports.bundle(await incident.parts(), self._state.now_ms(), self._redact)
         return self.save(file or self.file_name("tar.gz"), content, "an incident bundle")
 
     def _redact(self, text: str) -> str:
         return redacted(text if self._client is None else self._client.without_token(text))
-
-    async def _fetch_gaps(self) -> object:
-        """Return the coverage of the last hours, or why there is none."""
-        now_ms = self._state.now_ms()
-        if self._client is None:
-            return {"why_not": self._no_service_reason}
-        try:
-            return await self._client.coverage(now_ms - GAPS_WINDOW_MS, now_ms)
-        except UsageApiError as error:
-            return {"why_not": str(error)}
-
-    def _summary(self) -> list[str]:
-        state = self._state
-        totals = state.store.totals()
-        lines = [
-            f"service     {state.host}",
-            f"profile     {state.settings.profile or ''}",
-            f"at          {datetime.fromtimestamp(state.now_ms() / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC",
-            f"figures     {state.freshness().describe()}",
-            f"sessions    {totals.sessions:,}, {totals.live:,} on air, {totals.watching:,} watching",
-            f"filter      {state.view.filter.text or 'none'}",
-            f"failure     {state.failure or 'none'}",
-            f"limits      {state.cannot_show or 'none'}",
-            "",
-        ]
-        return [sanitize(line) for line in [*lines, *format_poll_timing(state)]]

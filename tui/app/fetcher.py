@@ -5,7 +5,7 @@ A request is not repeated while its answer is outstanding, however slow the serv
 
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 
@@ -20,11 +20,14 @@ from tui.model.daily.day_shares import accounting_zone
 from tui.model.daily.months import DayRows, Month, last_of, month_of, rows_of
 from tui.model.gaps.gap_timeline import GapFigures
 
+if TYPE_CHECKING:
+    from tui.recording.knowledge import Knowledge
+
 
 class Fetcher:
     """The requests of one console.
 
-    `client` is `None` where there is no service; `no_service_reason` is posted instead of an answer then. `post`
+    `client` is `None` where there is no service: what `knowledge` has is posted then, else `no_service_reason`. `post`
     receives the answers; `start` runs a coroutine as a worker.
     """
 
@@ -36,12 +39,14 @@ class Fetcher:
         post: Callable[[Message], object],
         start: Callable[[Coroutine[Any, Any, None]], object],
         no_service_reason: str = "",
+        knowledge: "Knowledge | None" = None,
     ) -> None:
         self._client = client
         self._state = state
         self._post = post
         self._start = start
         self._no_service_reason = no_service_reason
+        self._knowledge = knowledge
         self._outstanding: set[tuple[object, ...]] = set()
 
     @property
@@ -66,6 +71,10 @@ class Fetcher:
         self._request(("gap", row, span.from_ms, span.state), lambda: self._fetch_gap(row, span, of_stream))
 
     def _request(self, key: tuple[object, ...], fetch: Callable[[], Awaitable[Message]]) -> None:
+        if self._knowledge is not None and (known := self._knowledge.answer(key, self._zone())) is not None:
+            self._post(known)
+            return
+
         async def fetch_and_post() -> None:
             try:
                 self._post(await fetch())

@@ -102,6 +102,7 @@ def run_plain(
     from tui.app.line_mode import LineMode
     from tui.app.poller import Poller
     from tui.app.state import ConsoleState
+    from tui.recording.keeper import record_knowledge
 
     clock = SystemClock()
     recording = _open_recording(record, clock)
@@ -111,7 +112,15 @@ def run_plain(
             state = ConsoleState(clock=clock, host=client.host, settings=settings)
             state.view.show(filter_text)
             mode = LineMode(state, write, recording)
-            await Poller(client, mode.receive, interval_seconds=settings.poll_interval_s, clock=clock).run()
+            poller = Poller(client, mode.receive, interval_seconds=settings.poll_interval_s, clock=clock)
+            if recording is None:
+                await poller.run()
+                return
+            keeping = asyncio.create_task(record_knowledge(client, recording, settings.tz))
+            try:
+                await poller.run()
+            finally:
+                keeping.cancel()
 
     asyncio.run(poll())
 

@@ -70,6 +70,7 @@ class Poller:
         self.polls = 0
         """Completed polls, whether they succeeded or not."""
         self.no_service_reason = ""
+        self.knowledge = None
         self.times_slower = 1
         """Factor on the interval while the terminal has lost the focus."""
         self._refresh_requested = asyncio.Event()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tui.deletion.plan import Radius
     from tui.model.sessions.chart import ChartRequest
     from tui.model.sessions.store import Session
+    from tui.recording.knowledge import Knowledge
 
 
 class NoServiceError(Exception):
@@ -43,6 +44,10 @@ class PollSource(Protocol):
     """Factor on the interval while the terminal has lost the focus."""
     no_service_reason: str
     """Why nothing can be fetched beside the polls; empty where a service answers."""
+
+    @property
+    def knowledge(self) -> Knowledge | None:
+        """What a recording has beside its polls; `None` where a service answers."""
 
     async def run(self) -> None:
         """Poll until cancelled."""

@@ -26,7 +26,7 @@ from tui.commands.instants import instant
 )
 @tz_option
 def replay(file: Path, begin: AtNow | None, tz: str | None) -> None:
-    """Play a recording of `streamtop --record FILE` in the same console.
+    """Play a recording of `streamtop --record FILE`, or an incident bundle (B), in the same console.
 
     The gap view shows the coverage that was polled while it was open; a recording of `streamtop demo --record FILE` has
     all of it.
@@ -44,8 +44,8 @@ def replay(file: Path, begin: AtNow | None, tz: str | None) -> None:
     from tui.recording.recording import read_recording
 
     try:
-        times_in = zone(tz) if tz else zone("UTC")
         polls = read_recording(file)
+        times_in = zone(tz or next((poll.days.tz for poll in polls if poll.days is not None), "UTC"))
     except UnknownZoneError as error:
         raise CommandError(str(error), ExitCode.USAGE) from None
     except RecordingError as error:

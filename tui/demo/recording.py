@@ -17,6 +17,7 @@ from tui.app.poller import Poller
 from tui.demo.clock import SteppedClock
 from tui.demo.estate import CUT_OFF, HISTORY_MS, Estate, running_estate
 from tui.model.gaps.coverage_book import CoverageBook
+from tui.recording.knowledge import fetch_days
 from tui.recording.recording import Recording
 
 BEGINS_MS = int(datetime(2026, 11, 21, 20, 15, tzinfo=UTC).timestamp()) * 1000
@@ -51,6 +52,7 @@ class _Recorder:
         polling = asyncio.create_task(self._poller.run())
         try:
             await self._until(1)
+            await self._record_days()
             await self._live(BEFORE_STEPS)
             await self._estate.cut(CUT_OFF)
             await self._live(AWAY_STEPS)
@@ -60,6 +62,7 @@ class _Recorder:
                     break
                 await self._live(1)
             await self._live(AFTER_STEPS)
+            await self._record_days()
         finally:
             polling.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -84,6 +87,9 @@ class _Recorder:
             polls = self._poller.polls
             self._poller.refresh()
             await self._until(polls + 1)
+
+    async def _record_days(self) -> None:
+        self._tape.write_days(await fetch_days(self._client, self._clock.now_ms(), "UTC"))
 
     async def _until(self, polls: int) -> None:
         while self._poller.polls < polls:  # noqa: ASYNC110 - what is waited for is the poller's own state

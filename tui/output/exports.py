@@ -5,6 +5,7 @@ No export contains a token. CSV cells that a spreadsheet would run as a formula 
 
 import io
 import json
+import os
 import shlex
 import tarfile
 from collections.abc import Callable, Iterable, Mapping
@@ -68,10 +69,10 @@ class ExportError(Exception):
 
 
 def write(path: Path, content: str | bytes) -> Path:
-    """Write a new file; an existing one is never overwritten. Raises `ExportError`."""
+    """Write a new file that only the user can read; an existing one is never overwritten. Raises `ExportError`."""
     path = path.expanduser()
     try:
-        with path.open("xb") as file:
+        with open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
             file.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
     except FileExistsError:
         raise ExportError(f"{path} exists already; give another name") from None
@@ -90,6 +91,6 @@ def bundle(parts: Mapping[str, object], at_ms: int, clean: Callable[[str], str])
             )
             content = clean(text).encode("utf-8", "backslashreplace")
             entry = tarfile.TarInfo(f"streamtop-incident/{name}")
-            entry.size, entry.mtime = len(content), at_ms // 1000
+            entry.size, entry.mtime, entry.mode = len(content), at_ms // 1000, 0o600
             archive.addfile(entry, io.BytesIO(content))
     return packed.getvalue()

@@ -1,7 +1,11 @@
 """Recordings: what a console polled, written and played back poll by poll. One JSON value a line; no token is in it."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+import contextlib
+import io
+import tarfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Unpack
 
@@ -15,8 +19,12 @@ from tui.app.messages import CoveragePolled, HistoryMissing, PollFailed, Session
 from tui.app.ports import SubscriptionChanges
 from tui.model.sessions.store import Session
 from tui.recording.errors import RecordingError
+from tui.recording.knowledge import Knowledge, RecordedDays
 
 NO_HISTORY = "a recording has no history; the trend is drawn from its polls"
+
+_GZIP = b"\x1f\x8b"
+TAPE_IN_BUNDLE = "streamtop-incident/replay.tape"
 
 NO_SERVICE = "this is a recording: it has only what was polled then"
 
@@ -36,6 +44,8 @@ class RecordedPoll(msgspec.Struct, kw_only=True, omit_defaults=True):
     coverage: Coverage | None = None
     """Coverage for the gap view; alone in its line."""
     carriers: Placements | None = None
+    days: RecordedDays | None = None
+    """Daily statistics for the days view; alone in its line."""
 
 
 class Recording:
@@ -46,6 +56,9 @@ class Recording:
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self._clock = clock
+        self.polled_at_ms = 0
+        """Time of the newest poll in it."""
+        self.has_poll = asyncio.Event()
         try:
             path.touch(mode=0o600, exist_ok=False)
             self._file: BinaryIO = path.open("ab", buffering=0)
@@ -58,8 +71,10 @@ class Recording:
         """Write a poll; other messages are ignored. Raises `RecordingError`."""
         match message:
             case SessionsPolled():
+                self.polled_at_ms = message.now_ms or self._clock.now_ms()
+                self.has_poll.set()
                 recorded = RecordedPoll(
-                    at=message.now_ms or self._clock.now_ms(),
+                    at=self.polled_at_ms,
                     changed=list(message.changed),
                     removed=[(key.scope, key.name, key.start_time) for key in message.removed],
                     reset=message.reset,
@@ -74,6 +89,13 @@ class Recording:
                 )
             case _:
                 return
+        self._write(recorded)
+
+    def write_days(self, days: RecordedDays) -> None:
+        """Write daily statistics, with the time of the newest poll. Raises `RecordingError`."""
+        self._write(RecordedPoll(at=self.polled_at_ms, days=days))
+
+    def _write(self, recorded: RecordedPoll) -> None:
         try:
             self._file.write(msgspec.json.encode(recorded) + b"\n")
         except OSError as error:
@@ -85,23 +107,42 @@ class Recording:
 
 
 def read_recording(path: Path) -> list[RecordedPoll]:
-    """Return the polls of a recording, oldest first, without an incomplete last line. Raises `RecordingError`."""
+    """Return the polls of a recording or of an incident bundle, oldest first. Raises `RecordingError`.
+
+    An incomplete last line is left out.
+    """
     try:
-        return list(_decode_lines(path))
+        with path.open("rb") as file:
+            is_archive = file.read(len(_GZIP)) == _GZIP
+            file.seek(0)
+            return list(_decode_lines(path, _tape_in_bundle(path) if is_archive else file))
     except OSError as error:
         raise RecordingError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _decode_lines(path: Path) -> Iterator[RecordedPoll]:
+def _tape_in_bundle(path: Path) -> list[bytes]:
+    """Return the lines of the recording in an incident bundle. Raises `RecordingError`."""
+    try:
+        with (
+            tarfile.open(path) as archive,
+            contextlib.closing(archive.extractfile(TAPE_IN_BUNDLE) or io.BytesIO()) as tape,
+        ):
+            return tape.readlines()
+    except KeyError:
+        raise RecordingError(f"{path}: this bundle has no recording; streamtop 0.1.0 wrote none") from None
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise RecordingError(f"{path} is not a complete incident bundle: {error}") from None
+
+
+def _decode_lines(path: Path, lines: Iterable[bytes]) -> Iterator[RecordedPoll]:
     decoder = msgspec.json.Decoder(RecordedPoll)
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                yield decoder.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                if line.endswith(b"\n"):
-                    raise RecordingError(f"{path}, line {number}: this is not a recording of streamtop") from None
-                return
+    for number, line in enumerate(lines, 1):
+        try:
+            yield decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            if line.endswith(b"\n"):
+                raise RecordingError(f"{path}, line {number}: this is not a recording of streamtop") from None
+            return
 
 
 class Player:
@@ -114,8 +155,8 @@ class Player:
         self.interval_seconds = 1.0
         self.times_slower = 1
         self.no_service_reason = NO_SERVICE
-        self._coverage: list[CoveragePolled] = []
-        """The coverage played so far."""
+        self.knowledge = Knowledge()
+        """The coverage and the days played so far."""
         self._is_coverage_subscribed = False
 
     async def run(self) -> None:
@@ -127,12 +168,15 @@ class Player:
             elif number % 50 == 0:
                 await asyncio.sleep(0)
             last_ms = poll.at
-            self._publish(_message_of(poll))
+            if poll.days is not None:
+                self.knowledge.add_days(poll.days)
+            else:
+                self._publish(_message_of(poll))
         await asyncio.Event().wait()
 
     def _publish(self, message: Message) -> None:
         if isinstance(message, CoveragePolled):
-            self._coverage.append(message)
+            self.knowledge.coverage.append(message)
             if not self._is_coverage_subscribed:
                 return
         self._post(message)
@@ -150,7 +194,7 @@ class Player:
         if "coverage_from_ms" in changes:
             before, self._is_coverage_subscribed = self._is_coverage_subscribed, changes["coverage_from_ms"] is not None
             if self._is_coverage_subscribed and (at_once or not before):
-                for message in self._coverage:
+                for message in self.knowledge.coverage:
                     self._post(message)
 
 

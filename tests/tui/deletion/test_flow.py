@@ -99,7 +99,7 @@ class ChangingManager(PlainManager):
 class ScriptedPolls:
     """A poll source that posts the manager's sessions whenever the manager requests it."""
 
-    interval_seconds, times_slower, no_service_reason = 1.0, 1, ""
+    interval_seconds, times_slower, no_service_reason, knowledge = 1.0, 1, "", None
 
     def __init__(self, manager: ChangingManager, post: Callable[[Message], object]) -> None:
         self._manager, self._post = manager, post

@@ -67,7 +67,10 @@ async def test_bundle_contains_no_secret(tmp_path: Path, monkeypatch: pytest.Mon
             await pilot.press("B")
             await wait_for(pilot, lambda: list(tmp_path.glob("*.tar.gz")), "the bundle")
     files = read_bundle(tmp_path)
-    assert set(files) == {"summary.txt", "records.json", "servers.json", "screen.svg", "history.json", "gaps.json"}
+    assert set(files) == {
+        *("summary.txt", "records.json", "servers.json", "screen.svg", "history.json", "gaps.json", "days.json"),
+        "replay.tape",
+    }
     for name, text in files.items():
         for secret in SECRETS:
             assert secret not in text, f"{secret} in {name}"
@@ -79,6 +82,8 @@ async def test_bundle_contains_no_secret(tmp_path: Path, monkeypatch: pytest.Mon
     assert any(record["totalSubscribers"] == 9 for record in records_json)
     assert json.loads(files["history.json"])
     assert "why_not" in json.loads(files["gaps.json"])
+    for line in files["replay.tape"].splitlines():
+        json.loads(line)
 
 
 def test_bundle_paths_stay_in_its_folder(tmp_path: Path) -> None:
