@@ -3,7 +3,7 @@
 Keys that tmux and shells use (ctrl+s, ctrl+q, ctrl+z, ctrl+b, ctrl+a, ctrl+j) are never the only way.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -49,6 +49,8 @@ class Action(NamedTuple):
     """What is typed for it in the palette; empty leaves it out."""
     takes: str = ""
     """Name of the argument that may follow the command."""
+    needs_service: bool = False
+    """Whether it is left out where a recording is played, as all dangerous actions are."""
     opens: Context | None = None
     """The view of `VIEWS` that it opens."""
 
@@ -96,6 +98,17 @@ ACTIONS = (
         "delete_stream", "D", "D", "", "delete every session of this stream", _SESSIONS, True, command="delete stream"
     ),
     Action("delete_everything", "", "", "", "delete every usage record", _SESSIONS, True, command="delete everything"),
+    Action("undo", "u", "u", "", "restore the records of the last delete", _SESSIONS, True, command="undo"),
+    Action(
+        "journal",
+        "",
+        "",
+        "",
+        "the records deleted from this machine; restore them",
+        _SESSIONS,
+        command="journal",
+        needs_service=True,
+    ),
     Action(
         "gaps",
         "g",
@@ -147,7 +160,9 @@ ACTIONS = (
     Action(
         "latency", "L", "L", "", "where the time of a poll goes", (Context.SESSIONS, Context.SERVERS), command="latency"
     ),
-    Action("arm", "", "", "", "lift read-only for a time such as 5m", _ALL, command="arm", takes="TIME"),
+    Action(
+        "arm", "", "", "", "lift read-only for a time such as 5m", _ALL, command="arm", takes="TIME", needs_service=True
+    ),
     Action("theme", "", "", "", "choose a theme", _ALL, command="theme", takes="NAME"),
     Action("profile", "P", "P", "", "choose another service", _ALL, command="profile", takes="NAME"),
     Action("open", "enter,g", "⏎", "gaps", "the gap view, at this server", _SERVERS),
@@ -197,24 +212,46 @@ NO_KEYMAP: Mapping[str, str] = {}
 
 
 def available(
-    context: Context, *, read_only: bool, keymap: Mapping[str, str] = NO_KEYMAP, unicode: bool = True
+    context: Context,
+    *,
+    read_only: bool,
+    keymap: Mapping[str, str] = NO_KEYMAP,
+    unicode: bool = True,
+    has_service: bool = True,
 ) -> list[Action]:
     """Return the actions of a context under the user's keys; without the dangerous ones if `read_only`.
 
-    Without `unicode`, keys are shown by name where others have a sign.
+    Without a service those that need one are left out. Without `unicode`, keys are shown by name where others have a
+    sign.
     """
     actions = [
-        with_keys(action, keymap)
-        for action in ACTIONS
-        if context in action.contexts and not (read_only and action.dangerous)
+        action
+        for action in _with_keys([action for action in ACTIONS if context in action.contexts], keymap)
+        if not (action.dangerous and (read_only or not has_service)) and not (action.needs_service and not has_service)
     ]
     return actions if unicode else [action._replace(shown=key_name(action.shown)) for action in actions]
 
 
+def _with_keys(actions: Sequence[Action], keymap: Mapping[str, str]) -> Iterator[Action]:
+    """Yield the actions of one context under the user's keys, which take the defaults of other actions."""
+    taken = {key for action in actions if action.name in keymap for key in _keys(keymap[action.name])}
+    for action in actions:
+        default = _keys(action.keys)
+        keys = _keys(keymap[action.name]) if action.name in keymap else [key for key in default if key not in taken]
+        if keys != default:
+            action = action._replace(keys=",".join(keys), shown=" ".join(map(display_key, keys)))
+        yield action
+
+
 def with_keys(action: Action, keymap: Mapping[str, str]) -> Action:
-    """Return the action under the keys of a user's key map."""
-    keys = keymap.get(action.name)
-    return action if keys is None else action._replace(keys=keys, shown=" ".join(map(display_key, keys.split(","))))
+    """Return the action under the keys of a user's key map, as in the first of its contexts."""
+    context = action.contexts[0]
+    actions = [other for other in ACTIONS if context in other.contexts]
+    return list(_with_keys(actions, keymap))[actions.index(action)]
+
+
+def _keys(keys: str) -> list[str]:
+    return [key for key in map(str.strip, keys.split(",")) if key]
 
 
 def alt_characters(keymap: Mapping[str, str]) -> set[str]:
@@ -230,7 +267,10 @@ def display_key(key: str) -> str:
 
 
 def find_keymap_error(keymap: Mapping[str, str]) -> str:
-    """Return what is wrong with a user's key map; empty where nothing is."""
+    """Return what is wrong with a user's key map; empty where nothing is.
+
+    The default key of another action is not: a later version may use a key that the user has assigned.
+    """
     # Actions without a key are meant to be typed.
     names = {action.name for action in ACTIONS if action.keys}
     for name in keymap:
@@ -239,7 +279,7 @@ def find_keymap_error(keymap: Mapping[str, str]) -> str:
     for context in Context:
         taken: dict[str, str] = {}
         for action in available(context, read_only=False, keymap=keymap):
-            for key in filter(None, map(str.strip, action.keys.split(","))):
+            for key in _keys(action.keys):
                 if key in taken:
                     return f"{key} is assigned to both {taken[key]} and {action.name} in the {context.value} view"
                 taken[key] = action.name

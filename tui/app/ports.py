@@ -100,6 +100,12 @@ class DeletionPort(Protocol):
     def request(self, chosen: Iterable[Session], radius: Radius) -> None:
         """Open the dialog for these sessions, or show a notice with the reason why nothing can be deleted."""
 
+    def undo(self) -> None:
+        """Restore the records of the last delete, or show a notice with the reason why that is not possible."""
+
+    def open_journal(self) -> None:
+        """List the records deleted from this machine, to restore them."""
+
 
 class Console(Protocol):
     """State, feeds and verbs of a running console."""

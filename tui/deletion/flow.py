@@ -4,7 +4,8 @@ The keys are frozen when the delete is requested. Only what the dialog named is 
 session, and then the polls verify it.
 """
 
-from collections.abc import Callable, Coroutine, Iterable
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,12 +14,14 @@ from textual.message import Message
 
 from streamusage.client.errors import UsageApiError
 from streamusage.client.usage_client import UsageClient
-from streamusage.core.usage import PartialUsageRecord, UsageRecord
+from streamusage.core.usage import PartialUsageRecord, SessionKey, UsageRecord
 from tui.app.state import ConsoleState
 from tui.deletion import execute
 from tui.deletion import plan as delete_plan
 from tui.deletion.execute import Outcome
+from tui.deletion.journal import read_journal
 from tui.deletion.plan import DeletePlan, Radius
+from tui.deletion.restore import Restorable, Restored, list_restorable, restore_records
 from tui.model.sessions.store import Session
 from tui.model.text import sanitize
 
@@ -62,6 +65,9 @@ class DeletionDialogs(Protocol):
     def show_outcome(self, outcome: Outcome) -> None:
         """Show what became of each session."""
 
+    def pick_restorable(self, title: str, entries: Sequence[Restorable], picked: Callable[[Restorable], None]) -> None:
+        """List what can be restored. `picked` receives the entry that was picked, if any."""
+
 
 @dataclass
 class DeleteFinished(Message):
@@ -99,6 +105,10 @@ class DeletionFlow:
         self._polls_to_verify = 0
         self._stopped = False
         self.is_under_way = False
+        self._requested: dict[SessionKey, UsageRecord] = {}
+        """The records of the delete under way."""
+        self._undoable: list[UsageRecord] = []
+        """What the last delete deleted."""
 
     def request(self, chosen: Iterable[Session], radius: Radius) -> None:
         """Open the dialog for the sessions as they are now; only these can be deleted by it."""
@@ -122,6 +132,7 @@ class DeletionFlow:
         def confirmed(records: list[UsageRecord] | None) -> None:
             if records:
                 self.is_under_way = True
+                self._requested = {record.key: record for record in records}
                 self._start(self._delete(client, plan.subject, records))
 
         async def read_records(plan: DeletePlan) -> list[PartialUsageRecord]:
@@ -158,6 +169,8 @@ class DeletionFlow:
     def finish(self, outcome: Outcome) -> None:
         """Show what the service answered, and begin to verify it."""
         self.is_under_way = False
+        if outcome.deleted:
+            self._undoable = [self._requested[key] for key in outcome.deleted]
         failed = bool(outcome.failed or outcome.stop_reason)
         self._state.marks.forget([*outcome.deleted, *outcome.gone_before])
         self._show_outcome(outcome, "verifying …", "bad" if failed else "strong")
@@ -182,9 +195,88 @@ class DeletionFlow:
         if still_listed:
             self._show_outcome(outcome, f"but the service still lists {len(still_listed):,} of them", "bad")
         elif outcome.deleted:
-            self._show_outcome(outcome, "the service lists none of them any more", "bad" if failed else "good")
+            undo = "; u: undo" if self._client is not None and self._client.has_extension else ""
+            self._show_outcome(outcome, f"the service lists none of them any more{undo}", "bad" if failed else "good")
         else:
             self._show_outcome(outcome, "", "bad" if failed else "strong")
+
+    # Restoring
+
+    def undo(self) -> None:
+        """Restore what the last delete of this console deleted."""
+        if self._may_restore():
+            if self._undoable:
+                self._restore(self._undoable)
+            else:
+                self._show_notice("nothing to undo: this console has deleted nothing; :journal lists more", "warn")
+
+    def open_journal(self) -> None:
+        """List the records that were deleted from this machine at this service, to restore them."""
+        if self._may_restore():
+            self._start(self._list_journal())
+
+    async def _list_journal(self) -> None:
+        state = self._state
+        try:
+            records, unreadable = await asyncio.to_thread(read_journal, self.journal_path)
+        except OSError as error:
+            self._show_notice(f"the journal {self.journal_path} cannot be read: {error.strerror}", "bad")
+            return
+        here = [record for record in records if record.service == state.host]
+        entries = list_restorable(here, lambda key: key in state.store, state.now_ms(), state.tz)
+        if not entries:
+            self._show_notice(f"the journal has no deleted record of {sanitize(state.host)}", "warn")
+            return
+        more = [f"{len(records) - len(here):,} of other services"] if len(records) > len(here) else []
+        more += [f"{unreadable:,} unreadable lines"] if unreadable else []
+        title = f"Deleted at {sanitize(state.host)}, the newest first" + (
+            f" (not listed: {', '.join(more)})" if more else ""
+        )
+        self._dialogs.pick_restorable(title, entries, lambda entry: self._restore(list(entry.records)))
+
+    def _may_restore(self) -> bool:
+        """Return whether records can be restored now; else show why they cannot."""
+        client = self._client
+        if client is None:
+            reason = f"nothing can be restored: {self._no_service_reason}"
+        elif self._state.is_read_only():
+            reason = "read-only: type :arm 5m to lift it for five minutes"
+        elif self.is_under_way:
+            reason = "a delete or a restore is under way; try again when it has ended"
+        elif not client.has_extension:
+            reason = f"a plain Stream Manager cannot restore records; they are in {self.journal_path}"
+        else:
+            return True
+        self._show_notice(sanitize(reason), "warn")
+        return False
+
+    def _restore(self, records: list[UsageRecord]) -> None:
+        client = self._client
+        if client is not None and self._may_restore():
+            self.is_under_way = True
+            self._start(self._restore_records(client, records))
+
+    async def _restore_records(self, client: UsageClient, records: list[UsageRecord]) -> None:
+        restored = Restored()
+
+        def note(so_far: Restored) -> None:
+            nonlocal restored
+            restored = so_far
+
+        try:
+            await restore_records(client, records, note)
+        except (UsageApiError, ValueError) as error:
+            before = (
+                f"{restored.describe()}, then: " if restored.imported or restored.kept else "nothing was restored: "
+            )
+            self._show_notice(f"{before}{sanitize(str(error))}", "bad")
+        else:
+            if {record.key for record in self._undoable} <= {record.key for record in records}:
+                self._undoable = []
+            self._show_notice(restored.describe(), "good")
+        finally:
+            self.is_under_way = False
+            self._refresh()
 
     def _show_outcome(self, outcome: Outcome, more: str, ink: str) -> None:
         text = f"{sanitize(outcome.subject)}: {sanitize(execute.describe_outcome(outcome))}"

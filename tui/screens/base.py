@@ -99,7 +99,11 @@ class ConsoleScreen(Screen[None]):
         """Return the actions of this view, with the keys as this terminal shows them."""
         state = self.state
         return available(
-            self.CONTEXT, read_only=state.is_read_only(), keymap=state.settings.keys, unicode=state.unicode
+            self.CONTEXT,
+            read_only=state.is_read_only(),
+            keymap=state.settings.keys,
+            unicode=state.unicode,
+            has_service=not self.port.poller.no_service_reason,
         )
 
     def _draw_header(self, view: str = "") -> None:

@@ -1,4 +1,6 @@
-"""The delete dialog, about keys that were frozen when the delete was requested; Cancel has the focus.
+"""The delete dialog, about keys that were frozen when the delete was requested.
+
+The field for the confirmation has the focus; without one, Cancel has it.
 
 Before anything is sent the records are fetched again; the dialog shows what changed, and another press confirms.
 """
@@ -55,7 +57,9 @@ class ConfirmDelete(Dialog[list[UsageRecord] | None]):
             yield Static("", markup=False, id="since", classes="since")
             if plan.to_type and not plan.impossible_reason:
                 yield Static(plan.typing_prompt, markup=False)
-                yield _NameInput(id="name", compact=True)
+                yield _NameInput(id="name")
+                yield Static("", markup=False, id="refusal", classes="error")
+                yield Static("tab: buttons   esc: cancel", markup=False, classes="hint")
             with Horizontal(id="buttons"):
                 yield Button("Cancel", id="cancel")
                 if not plan.impossible_reason:
@@ -64,7 +68,12 @@ class ConfirmDelete(Dialog[list[UsageRecord] | None]):
     def on_mount(self) -> None:
         """Prepare the widgets."""
         self.query_one("#since").display = False
-        self.query_one("#cancel").focus()
+        names = self.query("#name")
+        if names:
+            self.query_one("#refusal").display = False
+            names.first().focus()
+        else:
+            self.query_one("#cancel").focus()
 
     def on_resize(self) -> None:
         """Draw for the new size."""
@@ -93,17 +102,25 @@ class ConfirmDelete(Dialog[list[UsageRecord] | None]):
     def _cancelled(self) -> None:
         self.dismiss(None)
 
+    def _is_confirmed_by(self, typed: str) -> bool:
+        # The name as it is drawn is accepted too: not every character of a name can be typed.
+        return typed in (self._plan.to_type, sanitize(self._plan.to_type))
+
     @on(Input.Changed, "#name")
     def _name_typed(self, event: Input.Changed) -> None:
-        expected = self._plan.to_type
-        # The name as it is drawn is accepted too: not every character of a name can be typed.
-        self.query_one("#go", Button).disabled = event.value not in (expected, sanitize(expected))
+        self.query_one("#go", Button).disabled = not self._is_confirmed_by(event.value)
+        self.query_one("#refusal").display = False
 
     @on(Input.Submitted, "#name")
-    def _name_submitted(self) -> None:
-        go = self.query_one("#go", Button)
-        if not go.disabled:
-            go.focus()
+    def _name_submitted(self, event: Input.Submitted) -> None:
+        if self._is_confirmed_by(event.value):
+            self.query_one("#go", Button).focus()
+            return
+        expected = sanitize(self._plan.to_type)
+        refusal = self.query_one("#refusal", Static)
+        refusal.update(_describe_difference(event.value, expected))
+        refusal.display = True
+        refusal.scroll_visible(animate=False)
 
     @on(Button.Pressed, "#go")
     def _confirmed(self) -> None:
@@ -140,6 +157,19 @@ class ConfirmDelete(Dialog[list[UsageRecord] | None]):
         since = self.query_one("#since", Static)
         since.update("\n".join(lines))
         since.display = True
+
+
+def _describe_difference(typed: str, expected: str) -> str:
+    """Return why a text does not confirm the delete."""
+    if not typed:
+        return f"Nothing is typed; nothing was deleted. Type {expected} in full."
+    if typed.strip() == expected:
+        return "There is a blank before or after it; nothing was deleted."
+    if typed.casefold() == expected.casefold():
+        return "Upper and lower case differ; nothing was deleted."
+    if expected.startswith(typed):
+        return f"The end is missing ({expected[len(typed) :]}); nothing was deleted."
+    return f"{sanitize(typed)} is not {expected}; nothing was deleted."
 
 
 class _NameInput(Input):

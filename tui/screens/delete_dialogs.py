@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from tui.screens.base import ConsoleScreen
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tui.deletion.execute import Outcome
     from tui.deletion.flow import ProgressView, ReadRecords
     from tui.deletion.plan import DeletePlan
+    from tui.deletion.restore import Restorable
 
 
 class DeleteDialogs(ConsoleScreen):
@@ -38,3 +39,28 @@ class DeleteDialogs(ConsoleScreen):
         from tui.screens.delete_progress import DeleteResult
 
         self.app.push_screen(DeleteResult(outcome))
+
+    def pick_restorable(self, title: str, entries: Sequence[Restorable], picked: Callable[[Restorable], None]) -> None:
+        """Open the list of the deleted records."""
+        from tui.screens.picker import Choice, Picked, Picker
+
+        def restore(chosen: Picked | None) -> None:
+            if chosen is not None:
+                picked(entries[int(chosen.value)])
+
+        choices = [Choice(str(number), entry.name, entry.help) for number, entry in enumerate(entries)]
+        self.app.push_screen(Picker(f"{title}; enter restores", choices), restore)
+
+    def refuse_delete(self) -> None:
+        """Show why there is nothing under the cursor to delete."""
+        is_heading = len(self.state.view) > 0
+        reason = "this is the heading of a scope; move to a session" if is_heading else "the table has no session"
+        self.show_notice(f"nothing to delete here: {reason}", "warn")
+
+    def action_undo(self) -> None:
+        """Restore the records of the last delete."""
+        self.port.deletion.undo()
+
+    def action_journal(self) -> None:
+        """List the records deleted from this machine."""
+        self.port.deletion.open_journal()

@@ -46,7 +46,9 @@ def _help_lines(context: Context, actions: Sequence[Action], read_only: bool) ->
         "By name, after :",
         "",
         *_format_entries(
-            (f"{action.command} {action.takes}".rstrip(), action.help) for action in actions if not action.keys
+            (f"{action.command} {action.takes}".rstrip(), action.help)
+            for action in actions
+            if action.command and not action.keys
         ),
         "",
         "Provenance of figures and times",

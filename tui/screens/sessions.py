@@ -393,6 +393,8 @@ class SessionsScreen(SessionExports, DeleteDialogs):
             self.port.deletion.request(marked, Radius.MARKED)
         elif session is not None:
             self.port.deletion.request([session], Radius.SESSION)
+        else:
+            self.refuse_delete()
 
     def action_delete_stream(self) -> None:
         """Request the delete of all sessions of the stream under the cursor."""
@@ -402,6 +404,8 @@ class SessionsScreen(SessionExports, DeleteDialogs):
         session = self.table.cursor_session
         if session is not None:
             self.port.deletion.request(self.state.store.of_stream(session.stream), Radius.STREAM)
+        else:
+            self.refuse_delete()
 
     def action_delete_everything(self) -> None:
         """Request the delete of all sessions."""

@@ -18,7 +18,7 @@ from tests.support.console.pilot import (
     wait_for_figures,
 )
 from tests.support.program import REPOSITORY
-from tui.app.actions import ACTIONS, VIEWS, Action, Context, find_keymap_error
+from tui.app.actions import ACTIONS, VIEWS, Action, Context, available, find_keymap_error
 from tui.app.console_app import ConsoleApp
 from tui.config.settings import ConnectionSettings
 from tui.model.sessions.columns import Density
@@ -52,6 +52,7 @@ SESSIONS: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
     "mark_range(-1)": (["j", "j"], cursor_row, lambda app, at: len(app.state.marks) == 2 and cursor_row(app) == at - 1),
     "delete_session": ([], lambda app: None, is_screen(ConfirmDelete)),
     "delete_stream": ([], lambda app: None, is_screen(ConfirmDelete)),
+    "undo": ([], lambda app: None, lambda app, _: "nothing to undo" in str(app.sessions_screen.notice)),
     "sort_next": ([], lambda app: app.state.view.column, lambda app, before: app.state.view.column != before),
     "reverse": ([], lambda app: app.state.view.descending, lambda app, was: app.state.view.descending != was),
     "sort": ([], lambda app: None, is_screen(Picker)),
@@ -348,12 +349,35 @@ def test_default_key_map_assigns_no_key_twice() -> None:
     ("keymap", "reason"),
     [
         ({"nothing": "x"}, "unknown action 'nothing'"),
-        ({"gaps": "q"}, "assigned to both"),
+        ({"gaps": "x", "servers": "x"}, "x is assigned to both gaps and servers"),
+        ({"gaps": "x,x"}, "x is assigned to both gaps and gaps"),
         ({"delete_everything": "x"}, "unknown action 'delete_everything'"),
     ],
 )
 def test_invalid_key_map_is_refused_with_a_reason(keymap: dict[str, str], reason: str) -> None:
     assert reason in find_keymap_error(keymap)
+
+
+def test_key_of_the_user_takes_the_default_of_another_action() -> None:
+    keymap = {"gaps": "u", "mark": "G"}
+    assert find_keymap_error(keymap) == ""
+    by_name = {action.name: action for action in available(Context.SESSIONS, read_only=False, keymap=keymap)}
+    assert (by_name["gaps"].keys, by_name["undo"].keys, by_name["undo"].shown) == ("u", "", "")
+    assert (by_name["mark"].keys, by_name["last"].keys) == ("G", "end")
+    gaps = {action.name: action for action in available(Context.GAPS, read_only=False, keymap=keymap)}
+    assert gaps["last"].keys == "end,G", "there the user gave the key to no action"
+
+
+async def test_key_of_the_user_works_where_it_is_the_default_of_another_action(
+    store_of_an_hour: Path, tmp_path: Path
+) -> None:
+    async with frozen_service(store_of_an_hour, tmp_path) as (client, clock):
+        settings = ConnectionSettings(poll_interval_s=60, keys={"gaps": "u"})
+        app = ConsoleApp(client, settings, clock=clock, journal_path=tmp_path / "j")
+        async with app.run_test(size=(100, 24)) as pilot:
+            await wait_for_figures(pilot)
+            await pilot.press("u")
+            assert isinstance(app.screen, GapsScreen)
 
 
 async def test_key_of_the_user_replaces_the_default_key(store_of_an_hour: Path, tmp_path: Path) -> None:

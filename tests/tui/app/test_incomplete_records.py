@@ -60,7 +60,7 @@ async def test_incomplete_record_is_never_deleted(tmp_path: Path) -> None:
         assert isinstance(dialog, ConfirmDelete)
         assert not dialog.query("#go")
         assert "is incomplete" in "\n".join(str(text.render()) for text in dialog.query("Static"))  # type: ignore[attr-defined]
-        await pilot.press("escape", "D", "tab", *"live/part", "enter", "enter")
+        await pilot.press("escape", "D", *"live/part", "enter", "enter")
         await wait_for(pilot, lambda: len(manager.records) == 1, "the complete record deleted")
         assert manager.records == [without_lost("part")]
     assert all("startTime=" in target for target in manager.deletes)
@@ -69,7 +69,7 @@ async def test_incomplete_record_is_never_deleted(tmp_path: Path) -> None:
 async def test_record_that_became_incomplete_after_the_request_is_not_deleted(tmp_path: Path) -> None:
     manager = PlainManager(wire("a", start=START), wire("a", start=START + 5))
     async with open_console(manager, tmp_path) as (pilot, app):
-        await pilot.press("D", "tab", *"live/a", "enter")
+        await pilot.press("D", *"live/a", "enter")
         manager.records[0] = without_lost("a")
         await pilot.press("enter")
         dialog = app.screen

@@ -155,7 +155,7 @@ async def answer_dialog(pilot: Pilot[int], app: ConsoleApp, manager: ChangingMan
     """Confirm the dialog or cancel it, while the sessions change."""
     dialog = app.screen
     assert isinstance(dialog, ConfirmDelete)
-    await wait_for(pilot, lambda: any(button.has_focus for button in dialog.query("#cancel")), "the dialog")
+    await wait_for(pilot, lambda: any(field.has_focus for field in dialog.query("#name, #cancel")), "the dialog")
     plan = dialog._plan
     named = plan.keys
     text = dialog_text(dialog)

@@ -71,14 +71,17 @@ async def test_delete_removes_only_the_confirmed_session(tmp_path: Path) -> None
         await pilot.press("j", "D")
         assert isinstance(app.screen, ConfirmDelete)
         assert app.screen.focused is not None
-        assert app.screen.focused.id == "cancel"
-        await pilot.press("enter")
+        assert app.screen.focused.id == "name"
+        await pilot.press("enter", "enter")
+        assert isinstance(app.screen, ConfirmDelete), "enter in an empty field confirms nothing"
+        await pilot.press("tab", "enter")
+        assert app.screen is app.sessions_screen, "the next field is Cancel"
         assert len(await client.usage()) == 3
 
         await pilot.press("D")
         go = app.screen.query_one("#go", Button)
         assert go.disabled
-        await pilot.press("tab", *"live/ca")
+        await pilot.press(*"live/ca")
         assert go.disabled
         await pilot.press("m", "enter")
         # Another session of the stream starts before the confirmation.
@@ -219,7 +222,7 @@ async def test_second_delete_is_refused_while_one_is_under_way(tmp_path: Path) -
         console(client, tmp_path).run_test(size=(100, 24)) as pilot,
     ):
         app = await wait_for_figures(pilot)
-        await pilot.press("space", "space", "d", "tab", "2", "enter", "enter")
+        await pilot.press("space", "space", "d", "2", "enter", "enter")
         await wait_for(pilot, lambda: manager.deletes, "the first delete on its way")
         await pilot.press("escape", "j", "d")
         assert app.screen is app.sessions_screen

@@ -1,0 +1,85 @@
+"""Restores deleted records: those of the last delete, and those of the local journal."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import NamedTuple
+
+from streamusage.client.usage_client import UsageClient
+from streamusage.core.usage import SessionKey, UsageRecord
+from tui.deletion.journal import DeletedRecord
+from tui.model import formats
+from tui.model.text import sanitize
+
+RECORDS_A_REQUEST = 2000
+MOST_LISTED = 1_000
+"""Deletes and records of the journal that a list shows, the newest ones; `streamtop journal` shows all."""
+
+
+@dataclass
+class Restored:
+    """What a restore did."""
+
+    imported: int = 0
+    kept: int = 0
+    """Records that the service has already."""
+
+    def describe(self) -> str:
+        """Return the result as a sentence."""
+        there = f"; {_count(self.kept)} there already" if self.kept else ""
+        return f"restored {_count(self.imported)}{there}"
+
+
+class Restorable(NamedTuple):
+    """An entry of the list of deleted records: one record, or all of one delete."""
+
+    name: str
+    help: str
+    records: tuple[UsageRecord, ...]
+
+
+async def restore_records(
+    client: UsageClient, records: Sequence[UsageRecord], restored: Callable[[Restored], None]
+) -> None:
+    """Import records again; `restored` receives the sum after each request. Raises `UsageApiError`."""
+    done = Restored()
+    for first in range(0, len(records), RECORDS_A_REQUEST):
+        result = await client.import_records(records[first : first + RECORDS_A_REQUEST])
+        done = Restored(done.imported + result.imported, done.kept + result.kept)
+        restored(done)
+
+
+def list_restorable(
+    deleted: Iterable[DeletedRecord], is_listed: Callable[[SessionKey], bool], now_ms: int, tz: tzinfo | None
+) -> list[Restorable]:
+    """Return the deletes of several records and the deleted records, the newest delete first."""
+    by_delete: dict[int, list[DeletedRecord]] = {}
+    for record in deleted:
+        by_delete.setdefault(record.deleted_at, []).append(record)
+    found: list[Restorable] = []
+    for deleted_at in sorted(by_delete, reverse=True):
+        records = by_delete[deleted_at]
+        at = formats.moment(deleted_at, now_ms, tz)
+        if len(records) > 1:
+            found.append(
+                Restorable(f"all {_count(len(records))}", f"deleted {at} together", tuple(map(_documented, records)))
+            )
+        for record in records:
+            started = formats.moment(record.start_time, now_ms, tz)
+            listed = "; listed again" if is_listed(record.key) else ""
+            found.append(
+                Restorable(
+                    sanitize(str(record.stream)),
+                    f"started {started}, {formats.count(record.total_subscribers)} in all, deleted {at}{listed}",
+                    (_documented(record),),
+                )
+            )
+    return found[:MOST_LISTED]
+
+
+def _documented(record: DeletedRecord) -> UsageRecord:
+    return UsageRecord(**{name: getattr(record, name) for name in UsageRecord.__struct_fields__})
+
+
+def _count(number: int) -> str:
+    return f"{number:,} record" + ("" if number == 1 else "s")
