@@ -54,11 +54,11 @@ def decode_content(transport: HttpTransport, reply: Reply, action: str, kind: ty
     try:
         return msgspec.json.decode(reply.body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        description = describe_body(reply.body)
+        is_json = reply.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"["))
         cause = (
-            f"the reply {description}"
-            if "JSON object" not in description
-            else f"broken JSON: {transport.without_token(str(error))}"
+            f"broken JSON: {transport.without_token(str(error))}"
+            if is_json
+            else f"the reply {describe_body(reply.body)}"
         )
         raise InvalidAnswerError(transport.host, action, cause) from None
 

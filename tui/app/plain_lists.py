@@ -7,11 +7,11 @@ a hash and the key of each row, and the sessions on air.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from streamusage.api.extension import LiveStream
-from streamusage.client.errors import InvalidAnswerError, NotFoundError, RefusedError
+from streamusage.client.errors import InvalidAnswerError
 from streamusage.client.listed_records import Listing, PlainKey
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.usage import PartialUsageRecord, SessionKey
+from tui.app.live_list_reader import LiveListReader
 from tui.model.sessions.live_list import merge_live_list
 from tui.model.sessions.session import Session, from_record
 from tui.model.sessions.session_batch import SessionBatch
@@ -29,6 +29,8 @@ class ListChanges:
     removed: list[SessionKey]
     reset: bool
     live_list_is_readable: bool
+    live_list_problem: str = ""
+    """Why the live list could not be read; empty where it could."""
 
 
 class PlainLists:
@@ -36,6 +38,7 @@ class PlainLists:
 
     def __init__(self, client: UsageClient) -> None:
         self._client = client
+        self._live_list = LiveListReader(client)
         self._listing = Listing()
         self._is_first = True
         self._on_air: dict[SessionKey, Session] = {}
@@ -44,7 +47,7 @@ class PlainLists:
         """The usage records of those that have one."""
 
     async def poll(self) -> ListChanges:
-        """Poll both lists. Raises `UsageApiError`."""
+        """Poll both lists. Raises `UsageApiError` where the records cannot be read; the live list may fail."""
         if self._is_first:
             return await self._poll_first()
         changes = await self._poll_again()
@@ -55,12 +58,6 @@ class PlainLists:
         if changes is None:
             raise InvalidAnswerError(self._client.host, "read the lists", "a record is listed and cannot be found")
         return changes
-
-    async def _read_live_list(self) -> list[LiveStream] | None:
-        try:
-            return await self._client.live_list()
-        except (RefusedError, NotFoundError, InvalidAnswerError):
-            return None
 
     async def _pause_after(self, steps: Iterable[object]) -> None:
         for _ in steps:
@@ -77,7 +74,7 @@ class PlainLists:
         await self._pause_after(listing.places(batch.repeated, places))
         for several in places.values():
             listing.always_decode(several)
-        live = await self._read_live_list()
+        live = await self._live_list.read()
         on_air: dict[SessionKey, Session] = {}
         await self._pause_after(merge_live_list(batch, live or [], on_air))
         recorded = {key: session for key in on_air if (session := batch.get(key)) is not None}
@@ -87,7 +84,13 @@ class PlainLists:
                 await self._client.pause()
         self._listing, self._on_air, self._recorded, self._is_first = listing, on_air, recorded, False
         changed = list(batch) if len(batch) <= SMALL_LIST else batch
-        return ListChanges(changed, [], reset=True, live_list_is_readable=live is not None)
+        return ListChanges(
+            changed,
+            [],
+            reset=True,
+            live_list_is_readable=live is not None,
+            live_list_problem=self._live_list.problem,
+        )
 
     async def _poll_again(self) -> ListChanges | None:
         """Return the changes; `None` where a record is needed that was not decoded."""
@@ -99,7 +102,7 @@ class PlainLists:
         reader = await self._client.usage_since(self._listing, collect)
         for superseded in reader.superseded:
             records.pop(SessionKey(*superseded), None)
-        live = await self._read_live_list()
+        live = await self._live_list.read()
         known = _Known(records, self._recorded, reader.removed)
         on_air: dict[SessionKey, Session] = {}
         await self._pause_after(merge_live_list(known, live or [], on_air))
@@ -120,7 +123,13 @@ class PlainLists:
                 removed.add(key)
         self._listing, self._on_air = reader.listing, on_air
         self._recorded = {key: record for key in on_air if (record := known.get(key)) is not None}
-        return ListChanges(list(changed.values()), list(removed), reset=False, live_list_is_readable=live is not None)
+        return ListChanges(
+            list(changed.values()),
+            list(removed),
+            reset=False,
+            live_list_is_readable=live is not None,
+            live_list_problem=self._live_list.problem,
+        )
 
     async def _needs_record(
         self, on_air: Iterable[SessionKey], listing: Listing, records: dict[SessionKey, Session]

@@ -25,7 +25,7 @@ from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import Clock
 from streamusage.core.usage import SessionKey, StreamId
 from tui.app.messages import CoveragePolled, HistoryMissing, HistoryPolled, PollFailed, SessionsPolled, TrendsPolled
-from tui.app.plain_lists import SMALL_LIST, PlainLists
+from tui.app.plain_lists import SMALL_LIST, ListChanges, PlainLists
 from tui.app.ports import SubscriptionChanges
 from tui.model.latency import Split
 from tui.model.sessions.chart import ChartRequest
@@ -42,7 +42,8 @@ _STEP_RECORDS = 300
 """Records that are processed before the event loop gets its turn."""
 
 NO_EXTENSION = "plain Stream Manager: no gaps, no servers; trends from own polls"
-NO_LIVE_LIST = "plain Stream Manager, live list unreadable: a session appears once it has ended"
+NO_LIVE_LIST = "live list unreadable ({problem}): a session appears once it has ended"
+OLD_LIVE_LIST = "live list unreadable ({problem}): who is on air is as of the reading before"
 NO_HISTORY = "a plain Stream Manager keeps no history and no figures per server"
 
 
@@ -246,8 +247,16 @@ class Poller:
                 reset=lists.reset,
                 now_ms=service_time.now_ms if service_time else None,
                 servers=None,
-                cannot_show=NO_EXTENSION if lists.live_list_is_readable else NO_LIVE_LIST,
+                cannot_show=_describe_lists(lists),
                 drift=self._client.records_drift,
                 split=self._split(),
             )
         )
+
+
+def _describe_lists(lists: ListChanges) -> str:
+    """Return what the lists of a plain Stream Manager do not show."""
+    if not lists.live_list_problem:
+        return NO_EXTENSION
+    text = OLD_LIVE_LIST if lists.live_list_is_readable else NO_LIVE_LIST
+    return text.format(problem=lists.live_list_problem)

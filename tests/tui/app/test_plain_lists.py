@@ -13,6 +13,7 @@ from streamusage.client.usage_client import UsageClient
 from streamusage.core.usage import SessionKey
 from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
 from tests.support.plain_manager import wire, without
+from tui.app.live_list_reader import FAILURES_BRIDGED
 from tui.app.plain_lists import PlainLists
 from tui.model.sessions.live_list import with_live_list
 from tui.model.sessions.session import Session, from_record
@@ -30,6 +31,9 @@ class ChangingManager(CannedServer):
         self.live: list[dict[str, Any]] = []
         self.fails: str = ""
         self.live_list_status = 200
+        self.on_air: list[dict[str, Any]] | None = None
+        """The rows that a console knows: of the last readable answer; `None` when it was refused, or failed often."""
+        self.failures_of_live_list = 0
 
     def _record(self) -> dict[str, Any]:
         random = self.random
@@ -66,8 +70,14 @@ class ChangingManager(CannedServer):
         busy = reply(500, '{"errorMessage": "busy", "timestamp": 1}')
         if request.path.endswith("/list/stats"):
             if self.live_list_status != 200:
+                self.on_air = None
                 return reply(403, '{"errorMessage": "no", "timestamp": 1}')
-            return busy if self.fails == "live" else reply(200, msgspec.json.encode(self.live))
+            if self.fails == "live":
+                self.failures_of_live_list += 1
+                self.on_air = self.on_air if self.failures_of_live_list <= FAILURES_BRIDGED else None
+                return busy
+            self.on_air, self.failures_of_live_list = list(self.live), 0
+            return reply(200, msgspec.json.encode(self.live))
         whole = reply(200, msgspec.json.encode(self.records))
         return whole[:-9] if self.fails == "records" else whole
 
@@ -75,7 +85,7 @@ class ChangingManager(CannedServer):
         """Return the sessions of both lists, decoded whole."""
         body = msgspec.json.encode(self.records)
         found = {record.key: from_record(record) for records in decode_records(body) for record in records}
-        live = msgspec.convert(self.live, list[LiveStream]) if self.live_list_status == 200 else []
+        live = msgspec.convert(self.on_air or [], list[LiveStream])
         return found | with_live_list(found, live)
 
 
@@ -101,6 +111,8 @@ async def test_followed_lists_equal_whole_lists(seed: int) -> None:
                     assert not {session.key for session in changes.changed} & set(changes.removed)
                     store.apply(changes.changed, changes.removed, reset=changes.reset)
                 assert {session.key: session for session in store} == server.expected(), f"seed {seed}"
-                assert changes.live_list_is_readable is (server.live_list_status == 200)
+                assert changes.live_list_is_readable is (server.on_air is not None)
+                is_read = server.live_list_status == 200 and server.fails != "live"
+                assert bool(changes.live_list_problem) is not is_read
             server.change()
         assert failed
