@@ -286,7 +286,7 @@ class ListingReader:
             self._raise_fault(rows, numbers)
             raise
         if len(decoded.records) != len(chosen):
-            raise UnreadableError("broken JSON: the objects of the list cannot be separated")
+            raise UnreadableError("not every element of the list is an object")
         self._fault = self._fault or decoded.fault
         return decoded
 
@@ -352,7 +352,7 @@ class ListingReader:
             decode_records_once(b"[{" + rest, first=first, at_byte=at_byte)
             rows = 0
         if rows != 1:
-            raise UnreadableError("broken JSON: the objects of the list cannot be separated")
+            raise UnreadableError("not every element of the list is an object")
         row = rest.rstrip(_SPACE)[:-1].rstrip(_SPACE)[:-1]
         return self._match([row])
 

@@ -1,7 +1,7 @@
 """Decode lists of usage records slice by slice, so that an event loop can run in between. Pure.
 
-A record that lacks a documented field is decoded as a `PartialUsageRecord`. A body that cannot be decoded raises
-`UnreadableError`, which names the fault and its position.
+A record that lacks a documented field, or has another value there, is decoded as a `PartialUsageRecord`. A body that
+cannot be decoded raises `UnreadableError`, which names the fault and its position.
 """
 
 import re
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from streamusage.client.exact_numbers import exact_integer
 from streamusage.core.usage import PartialUsageRecord, UsageRecord
 
 
@@ -27,23 +28,26 @@ _INDEX = re.compile(r"\$\[(\d+)\]")
 
 
 class _LenientRecord(msgspec.Struct, frozen=True):
-    """A record that may lack documented fields and may use the correct spelling `activeSubscribers`."""
+    """A record that may lack documented fields, may use the correct spelling `activeSubscribers`, and may have values
+    of another type: a number in another notation is read by `exact_integer`, any other value counts as missing.
+    """
 
-    name: str | None = None
-    scope: str | None = None
-    start_time: int | None = msgspec.field(name="startTime", default=None)
-    end_time: int | None = msgspec.field(name="endTime", default=None)
-    duration: int | None = None
-    max_subscribers: int | None = msgspec.field(name="maxSubscribers", default=None)
-    lost_subscribers: int | None = msgspec.field(name="lostSubscribers", default=None)
-    total_subscribers: int | None = msgspec.field(name="totalSubscribers", default=None)
-    updated: int | None = None
-    acive_subscribers: int | None = msgspec.field(name="aciveSubscribers", default=None)
-    active_subscribers: int | None = msgspec.field(name="activeSubscribers", default=None)
+    name: Any = None
+    scope: Any = None
+    start_time: Any = msgspec.field(name="startTime", default=None)
+    end_time: Any = msgspec.field(name="endTime", default=None)
+    duration: Any = None
+    max_subscribers: Any = msgspec.field(name="maxSubscribers", default=None)
+    lost_subscribers: Any = msgspec.field(name="lostSubscribers", default=None)
+    total_subscribers: Any = msgspec.field(name="totalSubscribers", default=None)
+    updated: Any = None
+    acive_subscribers: Any = msgspec.field(name="aciveSubscribers", default=None)
+    active_subscribers: Any = msgspec.field(name="activeSubscribers", default=None)
 
     @property
     def has_a_key(self) -> bool:
-        return None not in (self.name, self.scope, self.start_time)
+        is_text = isinstance(self.name, str) and isinstance(self.scope, str)
+        return is_text and exact_integer(self.start_time) is not None
 
 
 _records = msgspec.json.Decoder(list[UsageRecord])
@@ -170,20 +174,20 @@ def _decode_leniently(part: bytes, error_text: str) -> Sequence[PartialUsageReco
 def _to_record(record: _LenientRecord) -> PartialUsageRecord:
     active = record.active_subscribers if record.acive_subscribers is None else record.acive_subscribers
     fields: dict[str, Any] = {
-        "name": record.name,
-        "scope": record.scope,
-        "start_time": record.start_time,
-        "end_time": record.end_time,
-        "duration": record.duration,
-        "active_subscribers": active,
-        "max_subscribers": record.max_subscribers,
-        "lost_subscribers": record.lost_subscribers,
-        "total_subscribers": record.total_subscribers,
-        "updated": record.updated,
+        "name": record.name if isinstance(record.name, str) else None,
+        "scope": record.scope if isinstance(record.scope, str) else None,
+        "start_time": exact_integer(record.start_time),
+        "end_time": exact_integer(record.end_time),
+        "duration": exact_integer(record.duration),
+        "active_subscribers": exact_integer(active),
+        "max_subscribers": exact_integer(record.max_subscribers),
+        "lost_subscribers": exact_integer(record.lost_subscribers),
+        "total_subscribers": exact_integer(record.total_subscribers),
+        "updated": exact_integer(record.updated),
     }
     if None not in fields.values():
         return UsageRecord(**fields)
-    fields |= {"name": record.name or "", "scope": record.scope or "", "start_time": record.start_time or 0}
+    fields |= {"name": fields["name"] or "", "scope": fields["scope"] or "", "start_time": fields["start_time"] or 0}
     return PartialUsageRecord(**fields)
 
 

@@ -37,6 +37,7 @@ from streamusage.client.errors import (
     InvalidAnswerError,
 )
 from streamusage.client.http_options import DEFAULT_OPTIONS, HttpOptions
+from streamusage.client.lenient_live_list import LenientLiveStream
 from streamusage.client.listed_records import Listing, ListingReader, PlainKey
 from streamusage.client.record_decoding import UnreadableError, decode_record
 from streamusage.client.reply_decoding import Content, decode_reply, error_message, lacks_extension, raise_for_status
@@ -141,7 +142,8 @@ class UsageClient:
         reply = await self._send(ApiRequest("GET", f"{self._api}/event/list/stats", action, with_token=False))
         if reply.status == 404 and error_message(self._transport, reply):
             return []
-        return decode_reply(self._transport, reply, action, list[LiveStream])
+        rows = decode_reply(self._transport, reply, action, list[LenientLiveStream])
+        return [stream for row in rows if (stream := row.to_stream()) is not None]
 
     async def delete_session(self, key: SessionKey) -> PartialUsageRecord:
         """Delete one session and return its last record.

@@ -186,10 +186,6 @@ def test_name_that_contains_a_separator_does_not_hide_the_other_rows() -> None:
 
 
 def test_fault_of_a_row_is_reported_with_its_place_and_position() -> None:
-    rows = listed(30)
-    rows[20] |= {"updated": "yesterday"}
-    with pytest.raises(UnreadableError, match=r"Expected `int`, got `str` - at `\$\[20\].updated`"):
-        read_all([encode(rows, {})])
     body = encode(listed(30), {})
     broken = body.replace(b'"cam-20"', b"cam-20 ")
     with pytest.raises(UnreadableError) as caught:
@@ -197,6 +193,23 @@ def test_fault_of_a_row_is_reported_with_its_place_and_position() -> None:
     with pytest.raises(UnreadableError) as expected:
         decode(broken)
     assert str(caught.value) == str(expected.value)
+
+
+def test_figure_that_is_no_number_is_missing_in_its_row_only() -> None:
+    rows = listed(30)
+    rows[20] |= {"updated": "yesterday"}
+    follower = read_all([encode(listed(30), {}), encode(rows, {})])
+    assert len(follower.table) == 30
+    assert follower.decoded == 1
+
+
+@pytest.mark.parametrize("place", [0, 15, 30])
+@pytest.mark.parametrize("element", [None, 5, "x", [1]])
+def test_element_that_is_no_object_makes_the_list_unreadable(element: Any, place: int) -> None:
+    rows: list[Any] = listed(30)
+    rows.insert(place, element)
+    with pytest.raises(UnreadableError, match=r"not every element of the list is an object|Expected `object`"):
+        read_all([encode(rows, {})])
 
 
 def test_long_name_full_of_separators_takes_time_in_proportion_to_its_length() -> None:

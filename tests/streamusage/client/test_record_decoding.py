@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -54,9 +55,28 @@ def test_list_without_any_complete_key_is_unreadable() -> None:
         decode(without(wire(), "startTime"), without(wire(), "startTime"))
 
 
-def test_figure_of_a_wrong_type_is_unreadable() -> None:
-    with pytest.raises(UnreadableError, match=r"Expected `int`, got `str` - at `\$\[1\].updated`"):
-        decode(wire("a"), wire("b") | {"updated": "yesterday"})
+@pytest.mark.parametrize("wrong", ["yesterday", 1.5, True, [1], {"ms": 1}, 1e40])
+def test_figure_that_is_no_exact_integer_is_missing_in_its_record_only(wrong: object) -> None:
+    whole, partial = decode(wire("a"), wire("b") | {"updated": wrong})
+    assert isinstance(whole, UsageRecord)
+    assert partial.updated is None
+    assert partial.total_subscribers == wire()["totalSubscribers"]
+    assert missing_fields(partial) == ["updated"]
+
+
+@pytest.mark.parametrize("notation", [float, str, lambda number: f"{float(number)!r}", lambda number: f"{number:.12E}"])
+def test_numbers_in_another_notation_are_read(notation: Callable[[int], object]) -> None:
+    expected = wire("b")
+    other = {name: notation(value) if isinstance(value, int) else value for name, value in expected.items()}
+    _, decoded = decode(wire("a"), other)
+    assert isinstance(decoded, UsageRecord)
+    assert msgspec.to_builtins(decoded) == expected
+
+
+def test_name_of_a_wrong_type_is_missing() -> None:
+    _, partial = decode(wire("a"), wire("b") | {"name": 5})
+    assert partial.name == ""
+    assert missing_fields(partial) == ["name"]
 
 
 texts = st.text(st.sampled_from('},{[]":\\ aü日\x1b') | st.characters(exclude_categories=["Cs"]), max_size=12)

@@ -48,7 +48,7 @@ def merge_live_list(
         key = SessionKey(stream.scope, stream.name, started.get(stream, 0))
         before = found.get(key)
         if before is not None:
-            active = (before.active or 0) + row.current_subscribers
+            active = _sum(before.active, row.current_subscribers)
         else:
             active = row.current_subscribers
             before = records.get(key)
@@ -70,3 +70,8 @@ def merge_live_list(
                 text=f"{stream.scope}/{stream.name}".casefold(),
             )
         found[key] = msgspec.structs.replace(before, active=active, live=True)
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    """Return the sum of two figures; unknown if one of them is."""
+    return None if one is None or other is None else one + other
