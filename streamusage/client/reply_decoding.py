@@ -3,6 +3,7 @@
 The text of a failure quotes the service's own message where it sent one, without the token.
 """
 
+import time
 from typing import TypeVar
 
 import msgspec
@@ -32,12 +33,25 @@ def raise_for_status(transport: HttpTransport, reply: Reply, action: str) -> Non
     if status == 404 and message:
         raise NotFoundError(transport.host, action, cause, status=status)
     if status == 429 or status >= 500:
-        raise UnreachableError(transport.host, action, cause, status=status)
+        raise UnreachableError(
+            transport.host, action, cause, status=status, retry_after_seconds=_retry_after_seconds(reply)
+        )
     if 300 <= status < 400:
         raise InvalidAnswerError(transport.host, action, f"{cause}: the service redirects; check the address")
     raise InvalidAnswerError(
         transport.host, action, f"{cause}: this is not the usage API of a Stream Manager; check the address"
     )
+
+
+def _retry_after_seconds(reply: Reply) -> float | None:
+    """Return how long the service wants to be left alone. A date is compared with the service's own clock."""
+    value = reply.headers.get("Retry-After")
+    if value is None:
+        return None
+    from streamusage.client.retry_after import date_ms, retry_after_seconds
+
+    now_ms = date_ms(reply.headers.get("Date"))
+    return retry_after_seconds(value, time.time_ns() // 1_000_000 if now_ms is None else now_ms)
 
 
 def decode_reply(transport: HttpTransport, reply: Reply, action: str, kind: type[Content]) -> Content:

@@ -421,8 +421,7 @@ class ConsoleApp(App[int]):
 
     def refresh_now(self) -> None:
         """Poll now, and look again for the extension."""
-        self.poller.look_for_extension()
-        self.poller.refresh()
+        self.poller.start_over()
 
     def toggle_pause(self) -> None:
         """Pause the table, or resume it."""

@@ -48,7 +48,8 @@ class PollFailed(Message):
 
     why: str
     refused: bool
-    retry_in_ms: int
+    retry_in_ms: int | None
+    """`None` where only the operator tries again: the service refused the token."""
 
 
 @dataclass

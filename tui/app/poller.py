@@ -75,6 +75,9 @@ class Poller:
         self.times_slower = 1
         """Factor on the interval while the terminal has lost the focus."""
         self._refresh_requested = asyncio.Event()
+        self._start_over_requested = asyncio.Event()
+        self._is_held = False
+        """Whether only the operator polls before the wait is over: the service refused, or wants to be left alone."""
         self._under_way = False
         self._subscriptions = Subscriptions()
         self._cursor: str | None = None
@@ -85,18 +88,21 @@ class Poller:
         self._has_trends = True
 
     def refresh(self) -> None:
-        """Poll as soon as the poll under way, if any, is done."""
-        self._refresh_requested.set()
+        """Poll as soon as the poll under way, if any, is done, and the service does not want to be left alone."""
+        if not self._is_held:
+            self._refresh_requested.set()
 
     @property
     def is_idle(self) -> bool:
         """Whether no poll is under way and none is requested."""
         return not self._under_way and not self._refresh_requested.is_set()
 
-    def look_for_extension(self) -> None:
-        """Check again at the next poll whether the service has our extension."""
+    def start_over(self) -> None:
+        """Poll now, also where the service wants to be left alone, and look again for our extension."""
         if self._client.has_extension is False:
             self._client.has_extension = None
+        self._start_over_requested.set()
+        self._refresh_requested.set()
 
     def subscribe(self, *, at_once: bool = True, **changes: Unpack[SubscriptionChanges]) -> None:
         """Change what is polled beside the sessions, and poll now unless `at_once` is false or nothing changed."""
@@ -111,25 +117,33 @@ class Poller:
         while True:
             self._under_way = True
             self._refresh_requested.clear()
+            self._start_over_requested.clear()
             began_ms = self._clock.elapsed_ms()
             wait = await self._poll_once()
             self._under_way = False
             self.polls += 1
             took = (self._clock.elapsed_ms() - began_ms) / 1000
+            requested = self._start_over_requested if self._is_held else self._refresh_requested
+            if wait is not None:
+                wait = max(wait, min(LONGEST_WAIT_SECONDS, SHARE_OF_TIME * took))
             try:
-                async with asyncio.timeout(max(wait, min(LONGEST_WAIT_SECONDS, SHARE_OF_TIME * took))):
-                    await self._refresh_requested.wait()
+                async with asyncio.timeout(wait):
+                    await requested.wait()
             except TimeoutError:
                 pass
 
-    async def _poll_once(self) -> float:
-        """Poll once. Returns the seconds until the next poll."""
+    async def _poll_once(self) -> float | None:
+        """Poll once. Returns the seconds until the next poll; `None` where only the operator begins it."""
+        self._is_held = False
         try:
             await self._poll()
         except UsageApiError as error:
             self._failures += 1
-            wait = self._back_off()
-            self._post(PollFailed(str(error), isinstance(error, RefusedError), round(wait * 1000)))
+            retry_after = error.retry_after_seconds or 0.0
+            wait = None if is_token_refused(error) else max(self._back_off(), retry_after)
+            self._is_held = wait is None or retry_after > 0
+            retry_in_ms = None if wait is None else round(wait * 1000)
+            self._post(PollFailed(str(error), isinstance(error, RefusedError), retry_in_ms))
             return wait
         self._failures = 0
         return self.interval_seconds * self.times_slower
@@ -252,6 +266,11 @@ class Poller:
                 split=self._split(),
             )
         )
+
+
+def is_token_refused(error: UsageApiError) -> bool:
+    """Return whether the service refused the token: the same request will be refused again."""
+    return isinstance(error, RefusedError) and (error.status in (401, 403) or "token" in error.cause.lower())
 
 
 def _describe_lists(lists: ListChanges) -> str:

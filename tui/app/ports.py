@@ -53,10 +53,10 @@ class PollSource(Protocol):
         """Poll until cancelled."""
 
     def refresh(self) -> None:
-        """Poll as soon as possible."""
+        """Poll as soon as possible, but not while the service wants to be left alone."""
 
-    def look_for_extension(self) -> None:
-        """Check again at the next poll whether the service has our extension."""
+    def start_over(self) -> None:
+        """Poll now, also where the service wants to be left alone, and look again for our extension."""
 
     def subscribe(self, *, at_once: bool = True, **changes: Unpack[SubscriptionChanges]) -> None:
         """Change what is polled beside the sessions, and poll now unless `at_once` is false or nothing changed."""

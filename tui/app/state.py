@@ -95,6 +95,8 @@ class ConsoleState:
     _service_now_ms: int | None = None
     _polled_at_ms: int | None = None
     _retry_at_ms: int | None = None
+    _is_given_up: bool = False
+    """Whether no poll follows before the operator requests one."""
     _armed_until_ms: int | None = None
     _paused_at_ms: int | None = None
     _job: Steps | None = None
@@ -140,7 +142,7 @@ class ConsoleState:
             yield from self.view.steps()
         self._polled_at_ms = polled_at_ms
         self._service_now_ms = polled.now_ms
-        self._retry_at_ms = None
+        self._retry_at_ms, self._is_given_up = None, False
         self.failures, self.failure = 0, ""
         self.skew_ms = None if polled.now_ms is None else polled.now_ms - self.clock.now_ms()
         self.servers, self.cannot_show = polled.servers, polled.cannot_show
@@ -274,7 +276,8 @@ class ConsoleState:
         """Record a poll that failed. Nothing that was known is dropped."""
         self.failures += 1
         self.failure = failed.why
-        self._retry_at_ms = self.clock.elapsed_ms() + failed.retry_in_ms
+        self._is_given_up = failed.retry_in_ms is None
+        self._retry_at_ms = None if failed.retry_in_ms is None else self.clock.elapsed_ms() + failed.retry_in_ms
         self.history.add_failure()
         self.tally.add_failure()
         self.changed = {}
@@ -344,6 +347,7 @@ class ConsoleState:
             interval_ms=self.poll_interval_ms * self.times_slower,
             failures=self.failures,
             retry_at_ms=self._retry_at_ms,
+            is_given_up=self._is_given_up,
         )
 
     def trend(self, session: Session, cells: int) -> list[Point]:

@@ -25,6 +25,8 @@ class Freshness:
     """`None` before the first successful poll."""
     retry_in_ms: int | None
     """Time until the next attempt; `None` while polls succeed or one is in flight."""
+    is_given_up: bool = False
+    """Whether no attempt follows before the operator requests one."""
 
     @property
     def allows_deletes(self) -> bool:
@@ -35,6 +37,7 @@ class Freshness:
         """Return `live 2s`, `STALE 41s, deletes off` or `offline 4m, next try in 8s`."""
         age = "" if self.age_ms is None else f" {formats.duration(self.age_ms)}"
         retry = "" if self.retry_in_ms is None else f", next try in {-(-self.retry_in_ms // 1000)}s"
+        retry = ", r: try again" if self.is_given_up else retry
         match self.step:
             case StalenessLevel.WAITING:
                 return f"no figures yet{retry}" if retry else "asking…"
@@ -55,7 +58,13 @@ OFFLINE_AFTER_FAILURES = 3
 
 
 def freshness(
-    *, elapsed_ms: int, polled_at_ms: int | None, interval_ms: int, failures: int, retry_at_ms: int | None
+    *,
+    elapsed_ms: int,
+    polled_at_ms: int | None,
+    interval_ms: int,
+    failures: int,
+    retry_at_ms: int | None,
+    is_given_up: bool = False,
 ) -> Freshness:
     """Return the staleness of the figures. All instants are of one clock that never steps.
 
@@ -63,9 +72,8 @@ def freshness(
     """
     retry_in_ms = None if retry_at_ms is None else max(0, retry_at_ms - elapsed_ms)
     if polled_at_ms is None:
-        return Freshness(
-            StalenessLevel.OFFLINE if failures >= OFFLINE_AFTER_FAILURES else StalenessLevel.WAITING, None, retry_in_ms
-        )
+        step = StalenessLevel.OFFLINE if failures >= OFFLINE_AFTER_FAILURES else StalenessLevel.WAITING
+        return Freshness(step, None, retry_in_ms, is_given_up)
     age_ms = max(0, elapsed_ms - polled_at_ms)
     stale_after_ms = max(STALE_AFTER_INTERVALS * interval_ms, STALE_AFTER_AT_LEAST_MS)
     if age_ms > stale_after_ms:
@@ -74,4 +82,4 @@ def freshness(
         step = StalenessLevel.LATE
     else:
         step = StalenessLevel.LIVE
-    return Freshness(step, age_ms, retry_in_ms)
+    return Freshness(step, age_ms, retry_in_ms, is_given_up)

@@ -85,7 +85,7 @@ class Recording:
                 recorded = RecordedPoll(at=message.coverage.now, coverage=message.coverage, carriers=message.carriers)
             case PollFailed():
                 recorded = RecordedPoll(
-                    at=self._clock.now_ms(), why_failed=message.why, retry_in_ms=message.retry_in_ms
+                    at=self._clock.now_ms(), why_failed=message.why, retry_in_ms=message.retry_in_ms or 0
                 )
             case _:
                 return
@@ -184,7 +184,7 @@ class Player:
     def refresh(self) -> None:
         """Do nothing: a recording has no service."""
 
-    def look_for_extension(self) -> None:
+    def start_over(self) -> None:
         """Do nothing: a recording has no service."""
 
     def subscribe(self, *, at_once: bool = True, **changes: Unpack[SubscriptionChanges]) -> None:

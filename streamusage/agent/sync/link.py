@@ -7,8 +7,6 @@ stays until an operator changes something. The agent repeats the request later i
 
 import asyncio
 import gzip
-import math
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -27,14 +25,13 @@ from streamusage.client.errors import InvalidAddressError, RefusedError, Unreach
 from streamusage.client.http_options import PROXY_NEEDS_LOGIN, HttpOptions
 from streamusage.client.reply_decoding import decode_content, error_message
 from streamusage.client.requests import ApiRequest, Reply
+from streamusage.client.retry_after import retry_after_seconds as parse_retry_after
 from streamusage.client.transport import HttpTransport
 from streamusage.core.clock import Clock, SystemClock
 from streamusage.core.secrets import WORD, Secret, make_secret
 
 LARGEST_REPLY_BYTES = 64 << 20
 """A reply contains at most the open viewers of one server. A larger one is not from the service."""
-
-LONGEST_RETRY_AFTER_SECONDS = 3600.0
 
 GZIP_FROM_BYTES = 1024
 
@@ -165,7 +162,7 @@ class ServiceLink:
                 action,
                 f"HTTP {reply.status}{_quoted_message(transport, reply)}",
                 status=reply.status,
-                retry_after_seconds=self._retry_after_seconds(reply.headers.get("Retry-After")),
+                retry_after_seconds=parse_retry_after(reply.headers.get("Retry-After"), self._clock.now_ms()),
             )
         return transport, reply
 
@@ -173,19 +170,6 @@ class ServiceLink:
         hint = _HINTS.get(reply.status, "change the configuration of the service or of the agent")
         cause = f"HTTP {reply.status}{_quoted_message(transport, reply)}: {hint}"
         return RefusedError(transport.host, action, cause, status=reply.status)
-
-    def _retry_after_seconds(self, value: str | None) -> float | None:
-        """Return the seconds of a `Retry-After`, which is a number or a date; `None` where it is missing or invalid."""
-        if value is None:
-            return None
-        try:
-            seconds = float(value)
-        except ValueError:
-            try:
-                seconds = parsedate_to_datetime(value).timestamp() - self._clock.now_ms() / 1000
-            except (ValueError, TypeError, OverflowError, OSError):
-                return None
-        return min(max(0.0, seconds), LONGEST_RETRY_AFTER_SECONDS) if not math.isnan(seconds) else None
 
 
 def _quoted_message(transport: HttpTransport, reply: Reply) -> str:
