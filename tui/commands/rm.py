@@ -7,11 +7,11 @@ Every record is written to the local journal before its delete is sent.
 import sys
 import time
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import click
 
 from streamusage.client.schema_drift import count_missing_fields
-from streamusage.client.usage_client import UsageClient
 from streamusage.command_help import HelpfulCommand
 from streamusage.core.exit_codes import ExitCode
 from streamusage.core.usage import EmptyNameError, PartialUsageRecord, StreamId, UsageRecord
@@ -26,6 +26,7 @@ from tui.commands.shell import (
     read_filter,
     refuse_if_read_only,
     run_requests,
+    to_command_error,
 )
 from tui.commands.streams import format_stream_name, parse_stream_name
 from tui.commands.tables import session_view
@@ -38,6 +39,8 @@ from tui.model.sessions.store import from_record
 from tui.output import Format, print_rows
 from tui.output.printer import table_text
 
+MOST_DELETED_ONE_BY_ONE = 1_000
+"""With --all, more records are deleted by one request, whose answer does not name them."""
 MOST_SHOWN = 20
 """Number of records listed before the question; the rest is counted."""
 
@@ -88,17 +91,26 @@ def rm(
     if filter_text is not None:
         if stream is not None or start_time is not None or everything:
             raise click.UsageError("--where excludes SCOPE/NAME, --start-time and --all")
-        gone = _remove_matching(connection, filter_text, yes=yes)
+        removal = _remove_matching(connection, filter_text, yes=yes)
     elif everything:
         if stream is not None or start_time is not None:
             raise click.UsageError("--all deletes every record and excludes SCOPE/NAME and --start-time")
-        gone = _remove_everything(connection, yes=yes)
+        removal = _remove_everything(connection, yes=yes)
     elif stream is None:
         raise click.UsageError("name a stream as SCOPE/NAME, or give --all to delete every record")
     else:
-        gone = _remove_stream(connection, _named(stream), start_time, yes=yes)
+        removal = _remove_stream(connection, _named(stream), start_time, yes=yes)
     if output_format is not None:
-        print_rows(gone, session_view(connection.tz), output_format)
+        print_rows(removal.deleted, session_view(connection.tz), output_format)
+    if removal.failure is not None:
+        raise removal.failure
+
+
+class Removal(NamedTuple):
+    """The records that this run deleted, and why it ended early."""
+
+    deleted: list[UsageRecord]
+    failure: CommandError | None = None
 
 
 def _named(text: str) -> StreamId:
@@ -108,9 +120,7 @@ def _named(text: str) -> StreamId:
         raise click.UsageError(str(error)) from None
 
 
-def _remove_stream(
-    connection: ConnectionSettings, stream: StreamId, start_time: int | None, *, yes: bool
-) -> list[UsageRecord]:
+def _remove_stream(connection: ConnectionSettings, stream: StreamId, start_time: int | None, *, yes: bool) -> Removal:
     if start_time is None and not yes:
         _need_terminal(f"to delete every session of {format_stream_name(stream)}")
     told = run_requests(connection, lambda client: client.usage_of(stream))
@@ -127,12 +137,10 @@ def _remove_stream(
         answer = prompt_operator(f"Delete {what} at {connection.host}? Daily statistics are kept. [y/N]")
         if answer.lower() not in {"y", "yes"}:
             raise CommandError("nothing was deleted", ExitCode.FAILURE)
-    run_requests(connection, lambda client: _delete_each(client, what, found))
-    print_message(f"deleted {what} at {connection.host}; kept in {journal_path()}")
-    return found
+    return _delete_each(connection, what, found)
 
 
-def _remove_matching(connection: ConnectionSettings, text: str, *, yes: bool) -> list[UsageRecord]:
+def _remove_matching(connection: ConnectionSettings, text: str, *, yes: bool) -> Removal:
     shown = read_filter([text])
     if not shown:
         raise click.UsageError("--where has an empty filter, which selects everything; use --all for that")
@@ -150,24 +158,32 @@ def _remove_matching(connection: ConnectionSettings, text: str, *, yes: bool) ->
         print_message(f"This deletes {what} at {connection.host}. Daily statistics are kept.")
         if prompt_operator(f"Type their number to confirm ({len(found)}):").replace(",", "") != str(len(found)):
             raise CommandError("that is not their number; nothing was deleted", ExitCode.FAILURE)
-    run_requests(connection, lambda client: _delete_each(client, what, found))
-    print_message(f"deleted {what} at {connection.host}; kept in {journal_path()}")
-    return found
+    return _delete_each(connection, what, found)
 
 
-async def _delete_each(client: UsageClient, what: str, records: list[UsageRecord]) -> None:
-    outcome = await delete_sessions(client, what, records, None, time.time_ns() // 1_000_000)
+def _delete_each(connection: ConnectionSettings, what: str, found: list[UsageRecord]) -> Removal:
+    """Delete sessions one by one, and report those that this run deleted: somebody else may have been faster."""
+    outcome = run_requests(
+        connection, lambda client: delete_sessions(client, what, found, None, time.time_ns() // 1_000_000)
+    )
+    keys = set(outcome.deleted)
+    deleted = [record for record in found if record.key in keys]
     if outcome.failure is not None:
-        if outcome.deleted or outcome.gone_before:
-            print_message(f"of {counted(len(records), 'session')}: {describe_outcome(outcome)}")
-        if isinstance(outcome.failure, deletion_journal.DeletionJournalError):
-            raise CommandError(str(outcome.failure), ExitCode.FAILURE)
-        raise outcome.failure
+        if deleted or outcome.gone_before:
+            print_message(f"of {counted(len(found), 'session')}: {describe_outcome(outcome)}")
+        return Removal(deleted, to_command_error(outcome.failure, connection))
+    gone = counted(len(outcome.gone_before), "session")
+    if not deleted:
+        text = f"{connection.host}: {gone} had been deleted by somebody else; this run deleted nothing"
+        return Removal(deleted, CommandError(text, ExitCode.NOT_FOUND))
     if outcome.gone_before:
-        print_message(f"{counted(len(outcome.gone_before), 'session')} already gone")
+        what = counted(len(deleted), "session")
+        print_message(f"{gone} had been deleted by somebody else")
+    print_message(f"deleted {what} at {connection.host}; kept in {journal_path()}")
+    return Removal(deleted)
 
 
-def _remove_everything(connection: ConnectionSettings, *, yes: bool) -> list[UsageRecord]:
+def _remove_everything(connection: ConnectionSettings, *, yes: bool) -> Removal:
     if not yes:
         _need_terminal("to delete every record")
     records = run_requests(connection, lambda client: client.usage())
@@ -181,13 +197,23 @@ def _remove_everything(connection: ConnectionSettings, *, yes: bool) -> list[Usa
         print_message(f"This deletes every usage record of {connection.host}: {what}. Daily statistics are kept.")
         if prompt_operator("Type the host to confirm:") != connection.host:
             raise CommandError(f"that is not {connection.host}; nothing was deleted", ExitCode.FAILURE)
+    if 0 < len(found) <= MOST_DELETED_ONE_BY_ONE and all(_is_deletable(record) for record in found):
+        removal = _delete_each(connection, what, found)
+        if removal.failure is None or removal.failure.exit_code is ExitCode.NOT_FOUND:
+            run_requests(connection, lambda client: client.delete_all())  # what began meanwhile
+        return removal
     try:
         journal = deletion_journal.append_records(found, service=connection.host)
     except deletion_journal.DeletionJournalError as error:
         raise CommandError(str(error), ExitCode.FAILURE) from None
     run_requests(connection, lambda client: client.delete_all())
     print_message(f"deleted every usage record of {connection.host}: {what}; kept in {journal}")
-    return found
+    return Removal(found)
+
+
+def _is_deletable(record: UsageRecord) -> bool:
+    """Return whether a record's session can be deleted by itself."""
+    return record.start_time > 0 and bool(record.name) and all(record.scope.split("/"))
 
 
 def _whole(records: Sequence[PartialUsageRecord]) -> list[UsageRecord]:

@@ -87,10 +87,15 @@ def run_requests(connection: ConnectionSettings, conversation: Callable[[UsageCl
 
     try:
         return asyncio.run(held())
-    except RequestError as error:
-        raise CommandError(f"{error}{_hint(error, connection)}", error.exit_code) from None
-    except EmptyNameError as error:
-        raise CommandError(str(error), ExitCode.USAGE) from None
+    except (RequestError, EmptyNameError) as error:
+        raise to_command_error(error, connection) from None
+
+
+def to_command_error(error: Exception, connection: ConnectionSettings) -> CommandError:
+    """Return the error that ends the command, with a hint for a service that was not chosen, or a missing token."""
+    if isinstance(error, RequestError):
+        return CommandError(f"{error}{_hint(error, connection)}", error.exit_code)
+    return CommandError(str(error), ExitCode.USAGE if isinstance(error, EmptyNameError) else ExitCode.FAILURE)
 
 
 def refuse_if_read_only(connection: ConnectionSettings, unchanged: str) -> None:

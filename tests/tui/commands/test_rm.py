@@ -9,6 +9,7 @@ import stat
 import pytest
 
 from streamusage.core.usage import StreamId
+from tests.support.canned_answers import ReceivedRequest, reply
 from tests.support.commands.hostile import HOSTILE, TOKEN, hostile_manager
 from tests.support.commands.service_process import ServiceProcess
 from tests.support.plain_manager import PlainManager, wire
@@ -140,6 +141,63 @@ async def test_session_that_starts_during_the_confirmation_is_kept(streamtop: Pr
         os.close(control)
         os.close(terminal)
     assert (process.returncode, manager.records) == (0, [wire(start=2)])
+
+
+class TwoDeleters(PlainManager):
+    """Another operator deletes records at the moment at which this run sends its first delete."""
+
+    def __init__(self, *records: dict[str, object], taken: int) -> None:
+        super().__init__(*records)
+        self.taken = taken
+        self.respond = self._respond_second
+
+    def _respond_second(self, request: ReceivedRequest) -> bytes:
+        if request.method == "DELETE" and len(self.deletes) == 1:
+            del self.records[: self.taken]
+        return self._respond(request)
+
+
+SELECTIONS = [("live/keynote",), ("--where", "keynote"), ("--all",)]
+
+
+@pytest.mark.parametrize("arguments", SELECTIONS)
+async def test_rm_reports_only_what_this_run_deleted(streamtop: Program, arguments: tuple[str, ...]) -> None:
+    async with TwoDeleters(*(wire(start=start) for start in range(1, 31)), taken=20) as manager:
+        ended = await streamtop("rm", *arguments, "--yes", "--format", "json", "--url", manager.url, **TOKEN)
+    assert ended.code == 0, ended.err
+    assert [record["startTime"] for record in json.loads(ended.out)] == list(range(21, 31))
+    assert "deleted 10 sessions" in ended.err
+    assert "20 sessions had been deleted by somebody else" in ended.err
+    assert "30 sessions" not in ended.err
+
+
+@pytest.mark.parametrize("arguments", SELECTIONS)
+async def test_rm_exits_with_5_when_somebody_else_deleted_everything(
+    streamtop: Program, arguments: tuple[str, ...]
+) -> None:
+    async with TwoDeleters(*(wire(start=start) for start in range(1, 31)), taken=30) as manager:
+        ended = await streamtop("rm", *arguments, "--yes", "--format", "json", "--url", manager.url, **TOKEN)
+    assert ended.code == 5, ended.err
+    assert json.loads(ended.out) == []
+    assert "this run deleted nothing" in ended.err
+
+
+async def test_rm_prints_what_it_deleted_before_a_failure(streamtop: Program) -> None:
+    async with PlainManager(wire(start=1), wire(start=2), wire(start=3)) as manager:
+        respond = manager.respond
+        manager.respond = lambda request: reply(503) if len(manager.deletes) > 1 else respond(request)
+        ended = await streamtop("rm", "live/keynote", "--yes", "--format", "json", "--url", manager.url, **TOKEN)
+    assert ended.code == 3, ended.err
+    assert [record["startTime"] for record in json.loads(ended.out)] == [1]
+    assert "1 deleted, 1 failed, 1 not tried" in ended.err
+
+
+async def test_two_deleters_of_a_real_service_report_each_session_once(service: ServiceProcess) -> None:
+    records = [wire(start=start) for start in range(1, 41)]
+    await service("import", "-", stdin=json.dumps(records).encode())
+    both = await asyncio.gather(*(service("rm", "live/keynote", "--yes", "--format", "json") for _ in range(2)))
+    deleted = [record["startTime"] for ended in both for record in json.loads(ended.out or "[]")]
+    assert sorted(deleted) == list(range(1, 41)), [ended.err for ended in both]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
