@@ -4,7 +4,6 @@ Help and version import neither Textual nor SQLAlchemy nor an HTTP client.
 """
 
 import importlib
-import os
 import sys
 from pathlib import Path
 from typing import Any, get_args
@@ -18,6 +17,7 @@ from tui.app import gc_tuning
 from tui.commands.errors import CommandError
 from tui.commands.flags import connection_flags, tz_option
 from tui.config.theme_names import ThemeName
+from tui.standard_streams import OutputError, discard_output, guard_standard_streams
 
 COMMANDS = {
     "demo": ("tui.demo.command:demo", "Try it: a small estate of simulated servers, with an outage."),
@@ -117,6 +117,7 @@ def streamtop(ctx: click.Context, /, **flags: Any) -> None:
 
 def main() -> None:
     """Run the command line and exit. A closed pipe and ctrl+c end it quietly."""
+    guard_standard_streams()
     try:
         exit_code = streamtop.main(prog_name="streamtop", standalone_mode=False)
         sys.stdout.flush()
@@ -130,7 +131,12 @@ def main() -> None:
     except click.Abort:
         exit_code = ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # No reader is left. Buffered output is discarded, so that the interpreter's last flush is quiet too.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         exit_code = ExitCode.CLOSED_PIPE
+    except OutputError as error:
+        discard_output()
+        click.echo(
+            f"streamtop: standard output cannot be written: {error.strerror}; what was printed is incomplete", err=True
+        )
+        exit_code = ExitCode.FAILURE
     sys.exit(exit_code if isinstance(exit_code, int) else 0)

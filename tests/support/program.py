@@ -48,7 +48,9 @@ class Program:
             os.close(ours)
             os.close(its)
 
-    async def start(self, *arguments: str, stdin: int, **environment: str) -> asyncio.subprocess.Process:
+    async def start(
+        self, *arguments: str, stdin: int, stderr: int = asyncio.subprocess.PIPE, **environment: str
+    ) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -56,7 +58,7 @@ class Program:
             *arguments,
             stdin=stdin,
             stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stderr=stderr,
             env=self.environment | environment,
             cwd=self.home,
             # The workers of the test runner ignore SIGINT, and their child processes inherit that.

@@ -1,5 +1,6 @@
 """`streamtop import`: imports usage records into our own service. If any record is invalid, nothing is sent."""
 
+import asyncio
 import re
 import sys
 from collections.abc import Iterator
@@ -46,7 +47,10 @@ def import_records(connection: ConnectionSettings, file: BinaryIO) -> None:
       streamtop ls --profile a --format ndjson | streamtop import --profile b -
     """
     refuse_if_read_only(connection, "nothing was imported")
-    records = parsed(file.read(), file.name)
+    content = file.read()
+    if not content.strip():
+        raise CommandError(f"{file.name} is empty, nothing was imported", ExitCode.USAGE)
+    records = parsed(content, file.name)
     result = run_requests(connection, lambda client: _send(client, records))
     click.echo(f"{result.imported:,} imported, {result.kept:,} kept as they were")
 
@@ -100,18 +104,20 @@ async def _send(client: UsageClient, records: list[UsageRecord]) -> ImportResult
     imported = kept = 0
     with click.progressbar(
         range(0, len(records), RECORDS_A_REQUEST),
-        label="importing",
+        label=f"importing {counted(len(records), 'record')}",
         file=sys.stderr,
         hidden=len(records) <= RECORDS_A_REQUEST or not sys.stderr.isatty(),
     ) as starts:
         for start in starts:
             try:
                 result = await client.import_records(records[start : start + RECORDS_A_REQUEST])
-            except UsageApiError:
-                if start:
-                    print_message(
-                        f"{start:,} of {counted(len(records), 'record')} were sent; importing again keeps them. Then:"
-                    )
+            except (UsageApiError, asyncio.CancelledError) as error:
+                what = "stopped" if isinstance(error, asyncio.CancelledError) else "failed"
+                print_message(
+                    f"{what} after {start:,} of {counted(len(records), 'record')}: {imported:,} imported, "
+                    f"{kept:,} kept as they were; the next {min(RECORDS_A_REQUEST, len(records) - start):,} may be in. "
+                    "Import the same file again: records that are in are kept"
+                )
                 raise
             imported, kept = imported + result.imported, kept + result.kept
     return ImportResult(imported=imported, kept=kept)

@@ -1,13 +1,18 @@
 """`streamtop import` of valid and invalid files."""
 
+import asyncio
 import json
+import os
+import signal
 
 import pytest
 
+from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
 from tests.support.commands.hostile import TOKEN
 from tests.support.commands.service_process import ServiceProcess
 from tests.support.plain_manager import PlainManager, wire
 from tests.support.program import Ended, Program
+from tests.support.waiting import LONGEST_WAIT_S
 
 
 async def import_from_stdin(streamtop: Program, content: str) -> Ended:
@@ -55,6 +60,75 @@ async def test_import_of_5000_records_is_complete(service: ServiceProcess) -> No
     ended = await service("import", str(path))
     assert ended.out == "5,000 imported, 0 kept as they were\n"
     assert len(await service.records()) == 5000
+
+
+@pytest.mark.parametrize("content", ["", "\n", " \n\n"])
+async def test_empty_file_is_not_a_success(streamtop: Program, content: str) -> None:
+    ended = await import_from_stdin(streamtop, content)
+    assert ended.code == 2
+    assert "is empty, nothing was imported" in ended.err
+
+
+async def test_empty_list_imports_nothing(service: ServiceProcess) -> None:
+    ended = await service("import", "-", stdin=b"[]")
+    assert (ended.code, ended.out) == (0, "0 imported, 0 kept as they were\n")
+
+
+class SlowImporter(CannedServer):
+    """Accepts the first request of an import, and answers no other one."""
+
+    def __init__(self) -> None:
+        super().__init__(self._answer)
+        self.second = asyncio.Event()
+
+    async def _answer(self, request: ReceivedRequest) -> bytes:
+        if len(self.requests) > 1:
+            self.second.set()
+            await asyncio.Event().wait()
+        return reply(200, '{"imported": 1990, "kept": 10}')
+
+
+async def test_stopped_import_reports_what_is_in(streamtop: Program) -> None:
+    path = streamtop.home / "records.json"
+    path.write_text(json.dumps([wire(f"s{at}", start=at + 1) for at in range(5000)]))
+    async with SlowImporter() as server:
+        process = await streamtop.start("import", str(path), "--url", server.url, stdin=asyncio.subprocess.DEVNULL)
+        await asyncio.wait_for(server.second.wait(), LONGEST_WAIT_S)
+        process.send_signal(signal.SIGINT)
+        out, err = await asyncio.wait_for(process.communicate(), LONGEST_WAIT_S)
+    assert (process.returncode, out) == (130, b"")
+    assert b"stopped after 2,000 of 5,000 records: 1,990 imported, 10 kept as they were" in err
+    assert b"Traceback" not in err
+
+
+async def test_failed_import_reports_what_is_in(streamtop: Program) -> None:
+    path = streamtop.home / "records.json"
+    path.write_text(json.dumps([wire(f"s{at}", start=at + 1) for at in range(5000)]))
+    async with SlowImporter() as server:
+        server.respond = lambda request: (
+            reply(503) if len(server.requests) > 1 else reply(200, '{"imported": 1990, "kept": 10}')
+        )
+        ended = await streamtop("import", str(path), "--url", server.url)
+    assert ended.code == 3
+    assert "failed after 2,000 of 5,000 records: 1,990 imported, 10 kept as they were" in ended.err
+
+
+async def test_import_shows_its_progress_on_a_terminal(streamtop: Program) -> None:
+    path = streamtop.home / "records.json"
+    path.write_text(json.dumps([wire(f"s{at}", start=at + 1) for at in range(5000)]))
+    async with SlowImporter() as server:
+        server.respond = lambda request: reply(200, '{"imported": 2000, "kept": 0}')
+        ours, its = os.openpty()
+        process = await streamtop.start(
+            "import", str(path), "--url", server.url, stdin=asyncio.subprocess.DEVNULL, stderr=its
+        )
+        await asyncio.wait_for(process.communicate(), LONGEST_WAIT_S)
+        shown = os.read(ours, 65_536).decode()
+        os.close(ours)
+        os.close(its)
+    assert process.returncode == 0
+    assert "importing 5,000 records" in shown
+    assert "100%" in shown
 
 
 async def test_viewer_token_cannot_import(service: ServiceProcess) -> None:
