@@ -8,15 +8,20 @@ import asyncio
 import logging
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import urlencode
 
 from streamusage.client.addresses import ServiceAddress
 from streamusage.client.errors import InvalidAddressError, InvalidAnswerError, UnreachableError, UsageApiError
-from streamusage.client.http_client import describe_failure, open_http_client
+from streamusage.client.http_client import open_http_client
 from streamusage.client.http_options import HttpOptions
 from streamusage.client.httpx_import import httpx
+from streamusage.client.network.failures import describe_failure
+from streamusage.client.network.proxies import chosen_proxy, proxy_name
 from streamusage.client.requests import ApiRequest, Receive, Reply, ReplyTiming, Sender, milliseconds_since
+
+_MOST_CLOSED_CONNECTIONS = 5
+"""How many open connections may turn out to be closed, before a request fails."""
 
 
 def parse_address(text: str) -> ServiceAddress:
@@ -50,7 +55,10 @@ class HttpExchange:
     def __init__(self, address: ServiceAddress, options: HttpOptions, trust: ssl.SSLContext | None) -> None:
         self._base = httpx.URL(address.url)
         self._options = options
-        self._http = open_http_client(options, trust)
+        self._scheme = address.scheme
+        proxy = chosen_proxy(address.scheme, address.host, options)
+        self._proxy = proxy_name(proxy)
+        self._http = open_http_client(options, trust, proxy=proxy)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -68,7 +76,7 @@ class HttpExchange:
         try:
             request = self._build_request(api_request, sender.token)
             async with asyncio.timeout(self._options.answer_seconds):
-                return await self._exchange(request, sender, action, receive)
+                return await self._exchange(request, sender, action, receive, is_repeatable=not maybe_done)
         except TimeoutError:
             seconds = self._options.answer_seconds
             failure = UnreachableError(host, action, f"no complete reply within {seconds:g} s")
@@ -78,11 +86,13 @@ class HttpExchange:
             failure = InvalidAnswerError(host, action, "the reply cannot be decompressed")
         except httpx.HTTPError as error:
             # Only text from outside may contain the token: a short one occurs in our own words, too.
-            cause = describe_failure(error, self._options) or sender.without_token(str(error)) or type(error).__name__
+            known = describe_failure(error, self._options, scheme=self._scheme, proxy=self._proxy)
+            cause = known or sender.without_token(str(error)) or "the request failed, and the cause is not known"
             failure = UnreachableError(host, action, cause)
             maybe_done = maybe_done and not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
         except OSError as error:
-            failure = UnreachableError(host, action, sender.without_token(str(error)) or type(error).__name__)
+            cause = sender.without_token(error.strerror or str(error))
+            failure = UnreachableError(host, action, cause or "this machine could not send the request")
         if maybe_done and isinstance(failure, UnreachableError):
             failure = UnreachableError(
                 host, action, f"{failure.cause}; the request may have been carried out: check before you repeat it"
@@ -104,7 +114,25 @@ class HttpExchange:
         url = self._base.copy_with(raw_path=target.encode("ascii"))
         return self._http.build_request(api_request.method, url, headers=headers, content=api_request.body)
 
-    async def _exchange(self, request: httpx.Request, sender: Sender, action: str, receive: Receive | None) -> Reply:
+    async def _send(
+        self, request: httpx.Request, *, is_repeatable: bool, was_connected: Callable[[], bool]
+    ) -> httpx.Response:
+        """Return the head of the reply.
+
+        A connection that was open already may have been closed by the server when the request reached it: then a
+        request that changes nothing is sent once more, over a new one.
+        """
+        for _ in range(_MOST_CLOSED_CONNECTIONS):
+            try:
+                return await self._http.send(request, stream=True)
+            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+                if was_connected() or not is_repeatable:
+                    raise
+        return await self._http.send(request, stream=True)
+
+    async def _exchange(
+        self, request: httpx.Request, sender: Sender, action: str, receive: Receive | None, *, is_repeatable: bool
+    ) -> Reply:
         started_at = time.perf_counter()
         connected_at: float | None = None
 
@@ -114,7 +142,9 @@ class HttpExchange:
                 connected_at = time.perf_counter()
 
         request.extensions["trace"] = trace
-        response = await self._http.send(request, stream=True)
+        response = await self._send(
+            request, is_repeatable=is_repeatable, was_connected=lambda: connected_at is not None
+        )
         head_at = time.perf_counter()
         try:
             body, size = bytearray(), 0

@@ -8,6 +8,7 @@
 | `keepalive_seconds`    | 5                  | 60                | 5                     |
 | `largest_answer_bytes` | the profile, 256 MiB | 64 MiB            | 32 MiB                |
 | `ca_file`              | the profile        | `[service]`       | `[[source]]`          |
+| `client_cert`, `client_key` | the profile       | none              | none                  |
 | `proxy`                | the profile, else the environment | `[service]`, else the environment | none |
 """
 
@@ -32,6 +33,10 @@ class HttpOptions:
     """Largest reply that is kept whole. A list of records is read part by part: the limit is that of one record."""
     ca_file: Path | None = None
     """Certificates to trust in addition to the default ones, for a private authority."""
+    client_cert: Path | None = None
+    """Certificate that is shown to a service that requests one, in PEM; it may contain its key."""
+    client_key: Path | None = None
+    """The key of that certificate."""
     proxy: str | None = None
     """HTTP proxy; `None` for that of the environment (`HTTPS_PROXY` and related variables)."""
     uses_environment: bool = True

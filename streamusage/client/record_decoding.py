@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from streamusage.api.extension import ErrorBody
 from streamusage.client.exact_numbers import exact_integer
 from streamusage.core.usage import PartialUsageRecord, UsageRecord
 
@@ -201,14 +202,18 @@ def _opening_bracket(body: bytes) -> int:
 
 
 def describe_body(body: bytes) -> str:
-    """Return what a body is, such as "is a web page", to complete a sentence about the reply."""
+    """Return what a body is, such as "is a web page", to complete a sentence about the reply. Quotes an error in it."""
     head = body[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if not head:
         return "is empty"
     if head.startswith((b"<!doctype", b"<html", b"<?xml", b"<")):
         return "is a web page"
     if head.startswith(b"{"):
-        return "is a JSON object"
+        try:
+            message = msgspec.json.decode(body.lstrip(b"\xef\xbb\xbf"), type=ErrorBody).error_message
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return "is a JSON object"
+        return f"is an error, “{message[:500]}”"
     return "is not JSON"
 
 

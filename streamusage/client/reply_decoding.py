@@ -10,6 +10,7 @@ import msgspec
 
 from streamusage.api.extension import ErrorBody
 from streamusage.client.errors import InvalidAnswerError, NotFoundError, RefusedError, UnreachableError
+from streamusage.client.http_options import PROXY_NEEDS_LOGIN
 from streamusage.client.record_decoding import describe_body
 from streamusage.client.requests import Reply
 from streamusage.client.transport import HttpTransport
@@ -25,8 +26,15 @@ def raise_for_status(transport: HttpTransport, reply: Reply, action: str) -> Non
     status = reply.status
     if status in (200, 201, 204):
         return
+    if status == 407:
+        raise UnreachableError(transport.host, action, PROXY_NEEDS_LOGIN, status=status)
     message = error_message(transport, reply)
     cause = f"HTTP {status}" + (f", “{message}”" if message else "")
+    if transport.proxy_name and not message and status in (403, 500, 502, 503, 504):
+        cause += f", from the proxy {transport.proxy_name} or from the service behind it"
+    if status == 400 and not message and _requires_tls(reply.body):
+        cause += ": the server there uses TLS; the address must start with https://"
+        raise InvalidAnswerError(transport.host, action, cause, status=status)
     if status in (400, 401, 403, 409, 422):
         hint = "; check the token" if status in (401, 403) or "token" in message.lower() else ""
         raise RefusedError(transport.host, action, cause + hint, status=status)
@@ -37,10 +45,30 @@ def raise_for_status(transport: HttpTransport, reply: Reply, action: str) -> Non
             transport.host, action, cause, status=status, retry_after_seconds=_retry_after_seconds(reply)
         )
     if 300 <= status < 400:
-        raise InvalidAnswerError(transport.host, action, f"{cause}: the service redirects; check the address")
+        target = _redirect_target(transport, reply)
+        cause += f": the service redirects to {target}; " if target else ": the service redirects; "
+        raise InvalidAnswerError(transport.host, action, f"{cause}check the address", status=status)
     raise InvalidAnswerError(
-        transport.host, action, f"{cause}: this is not the usage API of a Stream Manager; check the address"
+        transport.host,
+        action,
+        f"{cause}: this is not the usage API of a Stream Manager; check the address",
+        status=status,
     )
+
+
+def _requires_tls(body: bytes) -> bool:
+    """Return whether a web server reports that a request without TLS came to a port for it."""
+    text = body[:4096].lower()
+    return b"https" in text or b"requires tls" in text
+
+
+def _redirect_target(transport: HttpTransport, reply: Reply) -> str:
+    """Return where a reply redirects, without query and login: they may contain a token."""
+    location = transport.without_token(reply.headers.get("Location", ""))
+    target = location.partition("?")[0].partition("#")[0]
+    scheme, separator, rest = target.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"[:200]
 
 
 def _retry_after_seconds(reply: Reply) -> float | None:
@@ -48,7 +76,7 @@ def _retry_after_seconds(reply: Reply) -> float | None:
     value = reply.headers.get("Retry-After")
     if value is None:
         return None
-    from streamusage.client.retry_after import date_ms, retry_after_seconds
+    from streamusage.client.network.retry_after import date_ms, retry_after_seconds
 
     now_ms = date_ms(reply.headers.get("Date"))
     return retry_after_seconds(value, time.time_ns() // 1_000_000 if now_ms is None else now_ms)
@@ -65,6 +93,8 @@ def decode_reply(transport: HttpTransport, reply: Reply, action: str, kind: type
 
 def decode_content(transport: HttpTransport, reply: Reply, action: str, kind: type[Content]) -> Content:
     """Return the content of a reply as `kind`, whatever its status. Raises `InvalidAnswerError`."""
+    if message := error_message(transport, reply):
+        raise InvalidAnswerError(transport.host, action, f"HTTP {reply.status} with an error in it, “{message}”")
     try:
         return msgspec.json.decode(reply.body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -91,5 +121,5 @@ def lacks_extension(transport: HttpTransport, reply: Reply) -> bool:
     if reply.status in (401, 403):
         return not error_message(transport, reply)
     if reply.status == 200:
-        return not reply.body.lstrip().startswith(b"{")
+        return not reply.body.lstrip().startswith(b"{") or bool(error_message(transport, reply))
     return 300 <= reply.status < 500 and reply.status not in (408, 409, 413, 422, 429)

@@ -7,7 +7,7 @@ Where the address, the certificates or the proxy can be wrong, it is checked at 
     |--------------------------------------|------------------|-----------------------------|
     | a plain address, without a proxy     | at once          | `addresses.parse_plain`     |
     | any other address; a proxy           | at once          | httpx, imported for it      |
-    | `ca_file`                            | at once          | `certificates`              |
+    | `ca_file`, `client_cert`             | at once          | `certificates`              |
 """
 
 import asyncio
@@ -19,9 +19,10 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from streamusage.client.addresses import ServiceAddress, parse_plain
-from streamusage.client.certificates import trust_of_authority, trust_of_nobody
+from streamusage.client.certificates import trust_of_nobody, trust_of_options
 from streamusage.client.errors import InvalidAddressError, InvalidAnswerError
 from streamusage.client.http_options import DEFAULT_OPTIONS, HttpOptions, has_proxy
+from streamusage.client.network.proxies import chosen_proxy, proxy_name
 from streamusage.client.requests import ApiRequest, Receive, Reply, Sender
 
 if TYPE_CHECKING:
@@ -45,9 +46,11 @@ class HttpTransport:
         self._token = "" if callable(token) else _parse_token(token)
         """The token of the last request."""
         self._options = options
-        self._trust = None if options.ca_file is None else trust_of_authority(options.ca_file)
+        self._trust = trust_of_options(options)
         self._exchange = self._open_exchange() if has_proxy(options) else None
         self._opening = asyncio.Lock()
+        self.proxy_name = proxy_name(chosen_proxy(self._address.scheme, self._address.host, options))
+        """The proxy of the requests, for messages; empty where there is none."""
         self.base_url = self._address.url
         self.host = self._address.host
         """Host and port, used in messages."""

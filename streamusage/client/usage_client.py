@@ -32,10 +32,7 @@ from streamusage.api.extension import (
     Trends,
 )
 from streamusage.client.api_version import ApiVersion
-from streamusage.client.errors import (
-    ExtensionMissingError,
-    InvalidAnswerError,
-)
+from streamusage.client.errors import ExtensionMissingError, InvalidAnswerError
 from streamusage.client.http_options import DEFAULT_OPTIONS, HttpOptions
 from streamusage.client.lenient_live_list import LenientLiveStream
 from streamusage.client.listed_records import Listing, ListingReader, PlainKey
@@ -340,7 +337,11 @@ class UsageClient:
             raise self._extension_missing(action)
         method = method or ("GET" if body is None else "POST")
         reply = await self._send(ApiRequest(method, path, action, query or {}, body, bearer=True))
-        if self.has_extension is None and lacks_extension(self._transport, reply):
+        if (
+            self.has_extension is None
+            and lacks_extension(self._transport, reply)
+            and not await self._has_servers(path, reply)
+        ):
             self.has_extension = False
             raise self._extension_missing(action)
         started_at = time.perf_counter()
@@ -352,6 +353,15 @@ class UsageClient:
         if isinstance(now_ms, int):
             self.service_time = ServiceTime(now_ms, self._clock.elapsed_ms())
         return answer
+
+    async def _has_servers(self, path: str, refusal: Reply) -> bool:
+        """Return whether the service has our extension, although it refused a request: it may be about the request."""
+        can_be_ours = refusal.status == 400 or (refusal.status == 404 and path != "/api/v1/changes")
+        if not can_be_ours or not error_message(self._transport, refusal):
+            return False
+        request = ApiRequest("GET", "/api/v1/servers", "read the servers", bearer=True)
+        self.has_extension = not lacks_extension(self._transport, await self._send(request)) or None
+        return self.has_extension is True
 
     def _extension_missing(self, action: str) -> ExtensionMissingError:
         return ExtensionMissingError(

@@ -23,9 +23,9 @@ from streamusage.api.report import (
 )
 from streamusage.client.errors import InvalidAddressError, RefusedError, UnreachableError
 from streamusage.client.http_options import PROXY_NEEDS_LOGIN, HttpOptions
+from streamusage.client.network.retry_after import retry_after_seconds as parse_retry_after
 from streamusage.client.reply_decoding import decode_content, error_message
 from streamusage.client.requests import ApiRequest, Reply
-from streamusage.client.retry_after import retry_after_seconds as parse_retry_after
 from streamusage.client.transport import HttpTransport
 from streamusage.core.clock import Clock, SystemClock
 from streamusage.core.secrets import WORD, Secret, make_secret

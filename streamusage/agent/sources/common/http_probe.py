@@ -16,8 +16,9 @@ import httpx
 from streamusage.agent.config.sources import MAX_RESPONSE_BYTES, media_server_options
 from streamusage.agent.reading import EndedConnection, SourceError
 from streamusage.agent.sources.common.http_auth import parse_challenges, sends_secret_in_clear
-from streamusage.client.http_client import describe_failure, open_http_client
+from streamusage.client.http_client import open_http_client
 from streamusage.client.http_options import HttpOptions
+from streamusage.client.network.failures import describe_failure
 from streamusage.core.clock import Clock
 from streamusage.core.secrets import Secret
 

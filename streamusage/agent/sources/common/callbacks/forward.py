@@ -23,8 +23,9 @@ from streamusage.agent.config.sources import (
     duration_between,
     media_server_options,
 )
-from streamusage.client.http_client import describe_failure, open_http_client
+from streamusage.client.http_client import open_http_client
 from streamusage.client.http_options import HttpOptions
+from streamusage.client.network.failures import describe_failure
 
 LOG = logging.getLogger(__name__)
 

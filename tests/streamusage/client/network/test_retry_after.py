@@ -3,7 +3,7 @@
 import pytest
 
 from streamusage.client.errors import UnreachableError
-from streamusage.client.retry_after import retry_after_seconds
+from streamusage.client.network.retry_after import retry_after_seconds
 from tests.support.canned_answers import reply
 from tests.support.client_failures import failure_of
 

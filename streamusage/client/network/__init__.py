@@ -1,0 +1,1 @@
+"""What lies between a client and its service: proxies, failures of connections, and how long to wait."""

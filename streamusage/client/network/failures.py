@@ -1,0 +1,62 @@
+"""Why a request failed, in the words of an operator: the cause first, then what to do. Imports httpx."""
+
+from streamusage.client.http_options import PROXY_NEEDS_LOGIN, HttpOptions
+from streamusage.client.httpx_import import httpx
+
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG")
+
+
+def describe_failure(error: httpx.HTTPError, options: HttpOptions, *, scheme: str = "", proxy: str = "") -> str:
+    """Return why a request failed, and what an operator can do about it; empty where that is unknown.
+
+    `scheme` is that of the service's address; `proxy` names the proxy that is used, if one is.
+    """
+    text, peer = str(error), options.peer
+    if isinstance(error, httpx.ProxyError):
+        if "407" in text:
+            return PROXY_NEEDS_LOGIN
+        return f"the proxy {proxy} refused to connect to {peer} ({text})" if text else f"the proxy {proxy} refused"
+    behind = f"{peer}, or the proxy {proxy} before it," if proxy else peer
+    if isinstance(error, httpx.ConnectTimeout):
+        what = "TLS connection" if scheme == "https" else "connection"
+        return f"no {what}{f' to the proxy {proxy}' if proxy else ''} within {options.connect_seconds:g} s"
+    if isinstance(error, httpx.ReadTimeout):
+        return f"{behind} stopped responding"
+    if isinstance(error, httpx.WriteTimeout):
+        return f"{behind} stopped reading the request"
+    if isinstance(error, httpx.TimeoutException):
+        return "the request timed out"
+    if "CERTIFICATE_REQUIRED" in text.upper().replace(" ", "_"):
+        return f"{peer} requires a client certificate; set client_cert and client_key"
+    if isinstance(error, httpx.RemoteProtocolError):
+        return _describe_protocol_error(text, scheme, behind)
+    if isinstance(error, httpx.ReadError | httpx.WriteError | httpx.CloseError):
+        return f"{behind} closed the connection before the reply was complete"
+    if isinstance(error, httpx.ConnectError):
+        return _describe_connect_error(text, options, scheme, proxy)
+    return ""
+
+
+def _describe_protocol_error(text: str, scheme: str, behind: str) -> str:
+    if scheme == "http" and "illegal" in text:
+        return "the server there does not use HTTP; if it uses TLS, the address must start with https://"
+    if scheme == "http" and "without sending a response" in text:
+        return f"{behind} closed the connection without a reply; if it uses TLS, the address must start with https://"
+    return "the connection was closed early, or the server there does not use HTTP"
+
+
+def _describe_connect_error(text: str, options: HttpOptions, scheme: str, proxy: str) -> str:
+    if any(known in text for known in _NO_TLS):
+        return "the server there does not use TLS; the address must start with http://"
+    if "certificate" in text.lower():
+        return (
+            f"its certificate is not trusted ({text}); if a private authority signed it, set ca_file to the file of "
+            "its certificate"
+        )
+    if scheme == "https" and ("EOF" in text or "reset" in text.lower()):
+        return "the connection was closed during the TLS handshake; is this the port for https://?"
+    if "not known" in text or "resolution" in text or "getaddrinfo" in text or "No address" in text:
+        return f"the proxy {proxy} is no known host; check its address" if proxy else "no such host; check the address"
+    if proxy:
+        return f"the proxy {proxy} does not answer; is it running, and is its address right?"
+    return f"nothing answers there; is {options.peer} running, and is the address right?"
