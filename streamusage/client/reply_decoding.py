@@ -32,9 +32,8 @@ def raise_for_status(transport: HttpTransport, reply: Reply, action: str) -> Non
     cause = f"HTTP {status}" + (f", “{message}”" if message else "")
     if transport.proxy_name and not message and status in (403, 500, 502, 503, 504):
         cause += f", from the proxy {transport.proxy_name} or from the service behind it"
-    if status == 400 and not message and _requires_tls(reply.body):
-        cause += ": the server there uses TLS; the address must start with https://"
-        raise InvalidAnswerError(transport.host, action, cause, status=status)
+    if status == 400 and not message and (hint := _tls_hint(transport, reply.body)):
+        raise InvalidAnswerError(transport.host, action, f"{cause}: {hint}", status=status)
     if status in (400, 401, 403, 409, 422):
         hint = "; check the token" if status in (401, 403) or "token" in message.lower() else ""
         raise RefusedError(transport.host, action, cause + hint, status=status)
@@ -56,10 +55,14 @@ def raise_for_status(transport: HttpTransport, reply: Reply, action: str) -> Non
     )
 
 
-def _requires_tls(body: bytes) -> bool:
-    """Return whether a web server reports that a request without TLS came to a port for it."""
-    text = body[:4096].lower()
-    return b"https" in text or b"requires tls" in text
+def _tls_hint(transport: HttpTransport, body: bytes) -> str:
+    """Return what to do where a web server reports a wrong scheme, or a missing certificate; else nothing."""
+    text, is_encrypted = body[:4096].lower(), transport.base_url.startswith("https:")
+    if is_encrypted and b"ssl certificate" in text:
+        return "the service requires a client certificate; set client_cert and client_key"
+    if not is_encrypted and (b"https" in text or b"requires tls" in text):
+        return "the server there uses TLS; the address must start with https://"
+    return ""
 
 
 def _redirect_target(transport: HttpTransport, reply: Reply) -> str:

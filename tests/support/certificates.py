@@ -30,3 +30,15 @@ def sign(folder: Path) -> Signed:
 
 def _openssl(*arguments: str | Path) -> None:
     subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+
+
+def sign_client(folder: Path, *, password: str = "") -> Signed:
+    """Create a client's certificate and key in a directory where `sign` created the authority."""
+    certificate, key = folder / "client.pem", folder / "client-key.pem"
+    protected = ("-passout", f"pass:{password}") if password else ()
+    kind = tuple(part for part in _KEY if part != "-nodes") if password else _KEY
+    _openssl(
+        *("req", "-x509", *kind, *protected, "-CA", folder / "authority.pem", "-CAkey", folder / "authority-key.pem"),
+        *("-subj", "/CN=client of a test", "-addext", "basicConstraints=CA:FALSE", "-keyout", key, "-out", certificate),
+    )
+    return Signed(folder / "authority.pem", certificate, key)

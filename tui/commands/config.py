@@ -88,6 +88,12 @@ def _settings(loaded: Config, document: Mapping[str, Any], connection: Connectio
         if key in ("url", "token_file", "token_env"):
             continue
         source = f"{path} [profiles.{name}]" if key in given else "default"
+        if key in ("ca_file", "client_cert", "client_key", "proxy"):
+            from_variable = connection.route_from.get(key, "").startswith("STREAMTOP_")
+            value = getattr(connection, key) if from_variable else getattr(chosen, key)
+            source = connection.route_from[key] if from_variable else source
+            yield Setting(key, escape_unprintable(str(value)), source, meaning)
+            continue
         if key != "alerts":
             yield Setting(key, escape_unprintable(str(getattr(chosen, key))), source, meaning)
             continue

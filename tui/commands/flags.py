@@ -10,7 +10,7 @@ from streamusage.client.api_version import ApiVersion
 
 
 def connection_flags(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--url`, `--token-file`, `--profile` and `--api-version` to a command."""
+    """Add the flags that select a service, and how it is reached, to a command."""
     for option in reversed(
         (
             click.option(
@@ -25,6 +25,29 @@ def connection_flags(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="File that holds the token. [else STREAMTOP_TOKEN, the profile]",
             ),
             click.option("--profile", metavar="NAME", help="A profile of config.toml."),
+            click.option(
+                "--ca-file",
+                metavar="FILE",
+                type=click.Path(path_type=Path),
+                help="Certificates of a private authority. [else STREAMTOP_CA_FILE, the profile]",
+            ),
+            click.option(
+                "--client-cert",
+                metavar="FILE",
+                type=click.Path(path_type=Path),
+                help="Certificate for a service that requires one. [else STREAMTOP_CLIENT_CERT, the profile]",
+            ),
+            click.option(
+                "--client-key",
+                metavar="FILE",
+                type=click.Path(path_type=Path),
+                help="The key of the certificate. [else STREAMTOP_CLIENT_KEY, the profile]",
+            ),
+            click.option(
+                "--proxy",
+                metavar="URL",
+                help="HTTP proxy. [else STREAMTOP_PROXY, the profile, HTTPS_PROXY and the like]",
+            ),
             click.option(
                 "--api-version",
                 type=click.Choice(get_args(ApiVersion)),

@@ -116,6 +116,10 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """The environment variable with the token."""
     ca_file: Path | None = None
     """Certificates of a private authority, to trust for this service; relative to the folder of `config.toml`."""
+    client_cert: Path | None = None
+    """Certificate for a service that requires one, in PEM; relative to the folder of `config.toml`."""
+    client_key: Path | None = None
+    """The key of `client_cert`, without a password, if it is in another file."""
     proxy: Annotated[str, CheckedBy(checked_url)] | None = None
     """HTTP proxy for this service, without a login; by default HTTPS_PROXY and related variables."""
     api_version: ApiVersion = "4.0"

@@ -14,6 +14,8 @@ def open_client(settings: ConnectionSettings, clock: Clock | None = None) -> Usa
     options = replace(
         DEFAULT_OPTIONS,
         ca_file=settings.ca_file,
+        client_cert=settings.client_cert,
+        client_key=settings.client_key,
         proxy=settings.proxy,
         largest_answer_bytes=settings.largest_answer_mb * 1_048_576,
     )

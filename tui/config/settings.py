@@ -40,12 +40,22 @@ class SettingsError(Exception):
     """A setting is unusable. The text names its source and what is allowed."""
 
 
+class _Route(NamedTuple):
+    """How the service is reached, from one source; `None` where it does not say."""
+
+    ca_file: Path | None = None
+    client_cert: Path | None = None
+    client_key: Path | None = None
+    proxy: str | None = None
+
+
 class _Environment(NamedTuple):
     """Settings of the environment; an empty variable counts as unset."""
 
     url: str | None
     token: HiddenToken | None
     display_stage: bool | None
+    route: "_Route"
 
 
 UTC = zone("UTC")
@@ -58,6 +68,10 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     token_file: Path | None = None
     profile: str | None = None
     api_version: ApiVersion | None = None
+    ca_file: Path | None = None
+    client_cert: Path | None = None
+    client_key: Path | None = None
+    proxy: str | None = None
     read_only: bool = False
     tz: str | None = None
     theme: ThemeName | None = None
@@ -76,7 +90,11 @@ class ConnectionSettings:
     token_from: str = "nowhere"
     """Source of the token, as text."""
     ca_file: Path | None = None
+    client_cert: Path | None = None
+    client_key: Path | None = None
     proxy: str | None = None
+    route_from: Mapping[str, str] = field(default_factory=dict)
+    """Source of each of the four settings before that is set, as text."""
     profile: str | None = None
     """The profile's name; `None` without a profile."""
     api_version: ApiVersion = "4.0"
@@ -139,13 +157,14 @@ def resolve(flags: Flags, *, warn: Callable[[str], None]) -> ConnectionSettings:
     else:
         token, token_from = _environment_token(environment), "STREAMTOP_TOKEN"
 
+    route, route_from = _choose_route(flags, environment.route, of_profile, name)
     return ConnectionSettings(
         url=checked,
         url_from=url_from,
         token=token,
         token_from=token_from if token is not None else "nowhere",
-        ca_file=None if of_profile.ca_file is None else config_path().parent / of_profile.ca_file.expanduser(),
-        proxy=of_profile.proxy,
+        **route._asdict(),
+        route_from=route_from,
         profile=name,
         api_version=flags.api_version or chosen.api_version,
         read_only=flags.read_only or chosen.read_only,
@@ -162,6 +181,49 @@ def resolve(flags: Flags, *, warn: Callable[[str], None]) -> ConnectionSettings:
         keys=config.keys,
         profiles={known: profile.url for known, profile in config.profiles.items()},
     )
+
+
+def _choose_route(
+    flags: Flags, of_environment: _Route, of_profile: Profile, name: str | None
+) -> tuple[_Route, dict[str, str]]:
+    """Return each setting from the first source that has it, and the sources. A profile named by a flag counts as one.
+
+    Raises `SettingsError`. A certificate is never joined with the key of a later source.
+    """
+    in_profile = _Route(
+        ca_file=_beside_config(of_profile.ca_file),
+        client_cert=_beside_config(of_profile.client_cert),
+        client_key=_beside_config(of_profile.client_key),
+        proxy=of_profile.proxy,
+    )
+    given = _Route(flags.ca_file, flags.client_cert, flags.client_key, flags.proxy)
+    sources = [("--{}", given), ("STREAMTOP_{}", of_environment)]
+    sources.insert(1 if flags.profile is not None else 2, (f"profile {name}", in_profile))
+    route, route_from = _Route(), dict[str, str]()
+    for source, values in sources:
+        has_certificate = route.client_cert is not None
+        for setting, value in values._asdict().items():
+            if value is None or setting in route_from or (setting == "client_key" and has_certificate):
+                continue
+            named = setting.replace("_", "-") if source == "--{}" else setting.upper()
+            route_from[setting] = source.format(named)
+            if isinstance(value, Path):
+                value = value.expanduser()
+            elif source != f"profile {name}":
+                try:
+                    value = checked_url(value)
+                except ValueError as error:
+                    raise SettingsError(f"{route_from[setting]}: {error}") from None
+            route = route._replace(**{setting: value})
+    return route, route_from
+
+
+def _beside_config(file: Path | None) -> Path | None:
+    return None if file is None else config_path().parent / file.expanduser()
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
 
 
 def load_config() -> Config:
@@ -234,6 +296,11 @@ def _environment_token(environment: _Environment) -> HiddenToken | None:
         raise SettingsError(str(error)) from None
 
 
+_VARIABLES = frozenset(
+    f"streamtop_{name}" for name in ("url", "token", "display_stage", "ca_file", "client_cert", "client_key", "proxy")
+)
+
+
 def _same_service(one: str, other: str) -> bool:
     return _origin(urlsplit(one)) == _origin(urlsplit(other))
 
@@ -247,7 +314,7 @@ def _environment(variables: Mapping[str, str] | None = None) -> _Environment:
     found = {
         name.lower(): value
         for name, value in (os.environ if variables is None else variables).items()
-        if value and name.lower() in ("streamtop_url", "streamtop_token", "streamtop_display_stage")
+        if value and name.lower() in _VARIABLES
     }
     if not all(_is_text(value) for value in found.values()):
         raise SettingsError("environment: STREAMTOP_URL and STREAMTOP_TOKEN must be UTF-8 text")
@@ -256,6 +323,12 @@ def _environment(variables: Mapping[str, str] | None = None) -> _Environment:
         url=found.get("streamtop_url"),
         token=None if token is None else HiddenToken(token),
         display_stage=None if stage is None else _is_on("STREAMTOP_DISPLAY_STAGE", stage),
+        route=_Route(
+            ca_file=_path(found.get("streamtop_ca_file")),
+            client_cert=_path(found.get("streamtop_client_cert")),
+            client_key=_path(found.get("streamtop_client_key")),
+            proxy=found.get("streamtop_proxy"),
+        ),
     )
 
 

@@ -5,6 +5,8 @@ from streamusage.client.httpx_import import httpx
 
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG")
 
+_MOST_CAUSES = 8
+
 
 def describe_failure(error: httpx.HTTPError, options: HttpOptions, *, scheme: str = "", proxy: str = "") -> str:
     """Return why a request failed, and what an operator can do about it; empty where that is unknown.
@@ -26,15 +28,29 @@ def describe_failure(error: httpx.HTTPError, options: HttpOptions, *, scheme: st
         return f"{behind} stopped reading the request"
     if isinstance(error, httpx.TimeoutException):
         return "the request timed out"
-    if "CERTIFICATE_REQUIRED" in text.upper().replace(" ", "_"):
+    if "CERTIFICATE_REQUIRED" in _texts_of_causes(error):
         return f"{peer} requires a client certificate; set client_cert and client_key"
     if isinstance(error, httpx.RemoteProtocolError):
         return _describe_protocol_error(text, scheme, behind)
     if isinstance(error, httpx.ReadError | httpx.WriteError | httpx.CloseError):
-        return f"{behind} closed the connection before the reply was complete"
+        hint = "; if it requires a client certificate, set client_cert"
+        is_asked = scheme == "https" and options.client_cert is None
+        return f"{behind} closed the connection before the reply was complete{hint if is_asked else ''}"
     if isinstance(error, httpx.ConnectError):
         return _describe_connect_error(text, options, scheme, proxy)
     return ""
+
+
+def _texts_of_causes(error: BaseException) -> str:
+    """Return the texts of an error and of its causes: the outermost one may have none."""
+    texts, cause = list[str](), error
+    while len(texts) < _MOST_CAUSES:
+        texts.append(str(cause))
+        inner = cause.__cause__ or cause.__context__
+        if inner is None:
+            break
+        cause = inner
+    return " ".join(texts)
 
 
 def _describe_protocol_error(text: str, scheme: str, behind: str) -> str:

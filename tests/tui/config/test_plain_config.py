@@ -15,6 +15,8 @@ VALUES: dict[str, list[Any]] = {
     "token_file": ["token", "~/token"],
     "token_env": ["LAB_TOKEN", ""],
     "ca_file": ["ca.pem"],
+    "client_cert": ["me.pem"],
+    "client_key": ["me.key"],
     "proxy": ["http://proxy:3128", "http://me:pw@proxy"],
     "api_version": ["3.1", "4.0", "2.0"],
     "largest_answer_mb": [1024, 1, 65536, 0, 65537, True, 2.0, "256"],

@@ -117,6 +117,34 @@ def test_certificates_and_proxy_are_those_of_the_service_of_the_profile(home: Pa
     assert (elsewhere.ca_file, elsewhere.proxy) == (None, None)
 
 
+def test_certificates_and_proxy_come_from_flags_then_the_environment_then_the_profile(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "config.toml").write_text(
+        'default_profile = "a"\n[profiles.a]\nurl = "https://a"\nca_file = "ca.pem"\n'
+        'client_cert = "me.pem"\nclient_key = "me.key"\nproxy = "http://of-profile:1"'
+    )
+    assert (connection().client_cert, connection().client_key) == (home / "me.pem", home / "me.key")
+    monkeypatch.setenv("STREAMTOP_CA_FILE", "/env/ca.pem")
+    monkeypatch.setenv("STREAMTOP_CLIENT_CERT", "/env/me.pem")
+    monkeypatch.setenv("STREAMTOP_PROXY", "http://of-environment:1")
+    found = connection()
+    assert (found.ca_file, found.proxy) == (Path("/env/ca.pem"), "http://of-environment:1")
+    assert (found.client_cert, found.client_key) == (Path("/env/me.pem"), None), "a key of another certificate"
+    assert found.route_from["proxy"] == "STREAMTOP_PROXY"
+    assert connection(profile="a").proxy == "http://of-profile:1", "a profile named by a flag counts as a flag"
+    found = connection(profile="a", ca_file=Path("flag.pem"), proxy="http://of-flag:1", client_key=Path("flag.key"))
+    assert (found.ca_file, found.proxy) == (Path("flag.pem"), "http://of-flag:1")
+    assert (found.client_cert, found.client_key) == (home / "me.pem", Path("flag.key"))
+
+
+def test_wrong_proxy_of_the_environment_is_named_without_its_login(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAMTOP_PROXY", "http://porter:s3cret@proxy:1")
+    with pytest.raises(SettingsError, match="STREAMTOP_PROXY") as caught:
+        connection()
+    assert "s3cret" not in str(caught.value)
+
+
 def test_defaults_of_settings_are_those_without_file_and_environment(home: Path) -> None:
     assert connection() == ConnectionSettings()
 
