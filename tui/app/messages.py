@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from streamusage.client.schema_drift import SchemaDrift
     from streamusage.core.usage import SessionKey
     from tui.model.daily.months import DayRows, Month
+    from tui.model.failure_page import FailedRequest
     from tui.model.gaps.gap_timeline import GapFigures
     from tui.model.latency import Split
     from tui.model.sessions.store import Session
@@ -50,6 +51,8 @@ class PollFailed(Message):
     refused: bool
     retry_in_ms: int | None
     """`None` where only the operator tries again: the service refused the token."""
+    request: FailedRequest | None = None
+    """What failed, for the page of an error; `None` in a recording."""
 
 
 @dataclass

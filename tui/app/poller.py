@@ -19,14 +19,17 @@ from streamusage.client.errors import (
     InvalidAnswerError,
     NotFoundError,
     RefusedError,
+    UnreachableError,
     UsageApiError,
 )
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import Clock
+from streamusage.core.text import escape_unprintable
 from streamusage.core.usage import SessionKey, StreamId
 from tui.app.messages import CoveragePolled, HistoryMissing, HistoryPolled, PollFailed, SessionsPolled, TrendsPolled
 from tui.app.plain_lists import SMALL_LIST, ListChanges, PlainLists
 from tui.app.ports import SubscriptionChanges
+from tui.model.failure_page import FailedRequest, FailureKind
 from tui.model.latency import Split
 from tui.model.sessions.chart import ChartRequest
 from tui.model.sessions.session import Session, from_record
@@ -143,7 +146,7 @@ class Poller:
             wait = None if is_token_refused(error) else max(self._back_off(), retry_after)
             self._is_held = wait is None or retry_after > 0
             retry_in_ms = None if wait is None else round(wait * 1000)
-            self._post(PollFailed(str(error), isinstance(error, RefusedError), retry_in_ms))
+            self._post(PollFailed(_describe(error), isinstance(error, RefusedError), retry_in_ms, to_request(error)))
             return wait
         self._failures = 0
         return self.interval_seconds * self.times_slower
@@ -271,6 +274,28 @@ class Poller:
 def is_token_refused(error: UsageApiError) -> bool:
     """Return whether the service refused the token: the same request will be refused again."""
     return isinstance(error, RefusedError) and (error.status in (401, 403) or "token" in error.cause.lower())
+
+
+def to_request(error: UsageApiError) -> FailedRequest:
+    """Return a failure as a value that a view can explain."""
+    status = error.status
+    if is_token_refused(error):
+        kind = FailureKind.TOKEN
+    elif isinstance(error, RefusedError):
+        kind = FailureKind.REFUSED
+    elif "proxy" in error.cause:
+        kind = FailureKind.PROXY
+    elif isinstance(error, UnreachableError):
+        is_busy = status == 429 or (status == 503 and error.retry_after_seconds is not None)
+        kind = FailureKind.BUSY if is_busy else FailureKind.UNREACHABLE if status is None else FailureKind.TROUBLE
+    else:
+        kind = FailureKind.UNREADABLE if status is None else FailureKind.OTHER_SERVICE
+    return FailedRequest(kind, status, error.action, error.cause)
+
+
+def _describe(error: UsageApiError) -> str:
+    """Return a failure in one line, the cause first: the end of the line may be cut."""
+    return escape_unprintable(f"{error.cause} (could not {error.action} at {error.host})")
 
 
 def _describe_lists(lists: ListChanges) -> str:

@@ -14,6 +14,7 @@ from streamusage.core.usage import SessionKey
 from tui.app.messages import PollFailed, SessionsPolled
 from tui.config.settings import ConnectionSettings
 from tui.config.view_memory import ViewMemory
+from tui.model.failure_page import FailedRequest
 from tui.model.latency import Latency
 from tui.model.sessions.columns import COLUMNS, Density, sort_names
 from tui.model.sessions.filter import FilterError, parse
@@ -89,6 +90,8 @@ class ConsoleState:
     """Whether the header shows it."""
     failure: str = ""
     """Why the last poll failed; empty if it succeeded."""
+    failed_request: FailedRequest | None = None
+    """What failed in the last poll."""
     failures: int = 0
     """Failed polls in a row."""
     _grown_since_minute: int = 0
@@ -275,7 +278,7 @@ class ConsoleState:
     def record_failure(self, failed: PollFailed) -> None:
         """Record a poll that failed. Nothing that was known is dropped."""
         self.failures += 1
-        self.failure = failed.why
+        self.failure, self.failed_request = failed.why, failed.request
         self._is_given_up = failed.retry_in_ms is None
         self._retry_at_ms = None if failed.retry_in_ms is None else self.clock.elapsed_ms() + failed.retry_in_ms
         self.history.add_failure()

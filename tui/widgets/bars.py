@@ -9,6 +9,7 @@ from tui.model import formats
 from tui.model.staleness import StalenessLevel
 from tui.model.text import sanitize, shortened, width
 from tui.model.unread import NO_READING
+from tui.widgets.error_page import error_page
 from tui.widgets.lines import Part
 
 _STEP_INKS = {
@@ -109,7 +110,7 @@ def status(state: ConsoleState, notice: Part | None, row: int | None) -> tuple[l
     right: list[Part] = []
     if row is not None and len(state.view):
         right = [(f"{formats.count(row + 1)} of {formats.count(len(state.view))} ", "quiet")]
-    if state.failure:
+    if state.failure and error_page(state) is None:
         failure = (" " + sanitize(state.failure), "bad")
         if notice is None or notice[1] == "quiet":
             return [failure], []

@@ -21,6 +21,7 @@ from tui.model.sessions.store import Session
 from tui.model.sessions.view import Heading
 from tui.model.text import padded, padded_left, sanitize
 from tui.model.unread import reason_lines
+from tui.widgets.error_page import error_page, page_lines
 from tui.widgets.headed_table import HeadedTable
 from tui.widgets.lines import Part
 
@@ -145,6 +146,8 @@ class SessionTable(HeadedTable):
 
     def _empty_table(self, cells: int) -> list[list[Part]]:
         """Return the lines of a table without rows: why there are none."""
+        if page := error_page(self._state):
+            return page_lines(page, cells)
         if not self._state.has_figures:
             return [[("   polling " + sanitize(self._state.host) + " …", "quiet")]]
         if self._state.view.filter:
