@@ -24,6 +24,7 @@ SLICE_BYTES = 256 * 1024
 
 _CUTS_BEFORE_DOUBLING = 4
 _BOUNDARY = re.compile(rb"\}\s*,")
+_LONGEST_SCALAR_BYTES = 500
 _POSITION = re.compile(r"\(byte (\d+)\)$")
 _INDEX = re.compile(r"\$\[(\d+)\]")
 
@@ -206,7 +207,11 @@ def describe_body(body: bytes) -> str:
     head = body[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if not head:
         return "is empty"
-    if head.startswith((b"<!doctype", b"<html", b"<?xml", b"<")):
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "is UTF-16, not UTF-8"
+    if head.startswith(b"<?xml"):
+        return "is XML"
+    if head.startswith(b"<"):
         return "is a web page"
     if head.startswith(b"{"):
         try:
@@ -214,6 +219,13 @@ def describe_body(body: bytes) -> str:
         except (msgspec.DecodeError, UnicodeDecodeError):
             return "is a JSON object"
         return f"is an error, “{message[:500]}”"
+    if head[:1] in b'"-0123456789tfn' and len(head) < _LONGEST_SCALAR_BYTES:
+        try:
+            msgspec.json.decode(head)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            pass
+        else:
+            return "is a single JSON value"
     return "is not JSON"
 
 

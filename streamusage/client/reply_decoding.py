@@ -39,7 +39,7 @@ def raise_for_status(transport: HttpTransport, reply: Reply, action: str) -> Non
         raise RefusedError(transport.host, action, cause + hint, status=status)
     if status == 404 and message:
         raise NotFoundError(transport.host, action, cause, status=status)
-    if status == 429 or status >= 500:
+    if status in (408, 425, 429) or status >= 500:
         raise UnreachableError(
             transport.host, action, cause, status=status, retry_after_seconds=_retry_after_seconds(reply)
         )

@@ -287,7 +287,9 @@ def to_request(error: UsageApiError) -> FailedRequest:
         kind = FailureKind.PROXY
     elif isinstance(error, UnreachableError):
         is_busy = status == 429 or (status == 503 and error.retry_after_seconds is not None)
-        kind = FailureKind.BUSY if is_busy else FailureKind.UNREACHABLE if status is None else FailureKind.TROUBLE
+        is_cut = "within the reply" in error.cause
+        without_status = FailureKind.UNREADABLE if is_cut else FailureKind.UNREACHABLE
+        kind = FailureKind.BUSY if is_busy else without_status if status is None else FailureKind.TROUBLE
     else:
         kind = FailureKind.UNREADABLE if status is None else FailureKind.OTHER_SERVICE
     return FailedRequest(kind, status, error.action, error.cause)

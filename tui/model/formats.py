@@ -115,7 +115,7 @@ def optional_bandwidth(bps: int | None) -> str:
 
 
 def _scaled(number: int, unit: str) -> str:
-    value, prefixes = float(number), iter("kMGTPE")
+    value, prefixes = float(number), iter("kMGTPEZYRQ")
     prefix = ""
     while abs(value) >= 999.5:
         value, prefix = value / 1000, next(prefixes, "")

@@ -31,7 +31,7 @@ def describe_failure(error: httpx.HTTPError, options: HttpOptions, *, scheme: st
     if "CERTIFICATE_REQUIRED" in _texts_of_causes(error):
         return f"{peer} requires a client certificate; set client_cert and client_key"
     if isinstance(error, httpx.RemoteProtocolError):
-        return _describe_protocol_error(text, scheme, behind)
+        return _describe_protocol_error(text, scheme, proxy)
     if isinstance(error, httpx.ReadError | httpx.WriteError | httpx.CloseError):
         hint = "; if it requires a client certificate, set client_cert"
         is_asked = scheme == "https" and options.client_cert is None
@@ -53,12 +53,16 @@ def _texts_of_causes(error: BaseException) -> str:
     return " ".join(texts)
 
 
-def _describe_protocol_error(text: str, scheme: str, behind: str) -> str:
-    if scheme == "http" and "illegal" in text:
-        return "the server there does not use HTTP; if it uses TLS, the address must start with https://"
-    if scheme == "http" and "without sending a response" in text:
-        return f"{behind} closed the connection without a reply; if it uses TLS, the address must start with https://"
-    return "the connection was closed early, or the server there does not use HTTP"
+def _describe_protocol_error(text: str, scheme: str, proxy: str) -> str:
+    closed = f"the connection{f' to the proxy {proxy}' if proxy else ''} was closed early"
+    hint = "; if it uses TLS, the address must start with https://" if scheme == "http" else ""
+    if "complete message body" in text or "incomplete chunked" in text:
+        return f"{closed}, within the reply"
+    if "without sending a response" in text:
+        return f"{closed}, without a reply{hint}"
+    if "illegal" in text and hint:
+        return f"the server there does not use HTTP{hint}"
+    return f"{closed}, or the server there does not use HTTP"
 
 
 def _describe_connect_error(text: str, options: HttpOptions, scheme: str, proxy: str) -> str:
