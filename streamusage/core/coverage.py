@@ -36,6 +36,8 @@ WORST_FIRST = (
 )
 """The states, the one that an operator must notice first in front."""
 
+INCOMPLETE = frozenset({Provenance.LOST, Provenance.HELD, Provenance.MISSING, Provenance.PARTIAL})
+"""In these states something is, or may be, left out: a figure is a lower bound."""
 
 IMPORTED = "imported"
 """Provenance of the figures of a record that was imported: no server accounts for them. Time never has it."""

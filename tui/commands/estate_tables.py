@@ -38,9 +38,9 @@ def server_view(shown: Sequence[ServerStatus], tz: ZoneInfo, now_ms: int) -> Vie
                 "server",
                 "role",
                 "state",
-                "since",
-                "last_sync_at",
-                "watermark",
+            ),
+            *same_named("since", "last_sync_at", "watermark", is_time=True),
+            *same_named(
                 "sync_interval_ms",
                 "phase",
                 "epoch",
@@ -49,14 +49,18 @@ def server_view(shown: Sequence[ServerStatus], tz: ZoneInfo, now_ms: int) -> Vie
                 "active_subscribers",
                 "clock_offset_ms",
                 "removed",
-                "removed_at",
             ),
+            *same_named("removed_at", is_time=True),
             *([CsvField[ServerStatus]("repair", lambda server: server.repair or None)] if ails else []),
             *(
                 [
                     CsvField[ServerStatus]("source_error", lambda server: server.source_error or None),
-                    CsvField[ServerStatus]("source_error_since", lambda server: server.source_error_since or None),
-                    CsvField[ServerStatus]("source_error_at", lambda server: server.source_error_at or None),
+                    CsvField[ServerStatus](
+                        "source_error_since", lambda server: server.source_error_since or None, is_time=True
+                    ),
+                    CsvField[ServerStatus](
+                        "source_error_at", lambda server: server.source_error_at or None, is_time=True
+                    ),
                 ]
                 if unread
                 else []
@@ -79,10 +83,11 @@ def orphan_view(tz: ZoneInfo) -> View[Orphan]:
         ],
         fields=[
             *same_named("scope", "name"),
-            CsvField("startTime", lambda orphan: orphan.start_time),
+            CsvField("startTime", lambda orphan: orphan.start_time, is_time=True),
             CsvField("server", lambda orphan: orphan.server),
-            CsvField("endTime", lambda orphan: orphan.end_time),
-            *same_named("active", "highest", "total", "first_at", "last_at"),
+            CsvField("endTime", lambda orphan: orphan.end_time, is_time=True),
+            *same_named("active", "highest", "total"),
+            *same_named("first_at", "last_at", is_time=True),
         ],
     )
 
@@ -101,8 +106,9 @@ def audit_view(tz: ZoneInfo) -> View[AuditEntry]:
             ),
         ],
         fields=[
-            *same_named("at", "who", "operation", "scope", "name"),
-            CsvField("startTime", lambda entry: entry.start_time),
+            *same_named("at", is_time=True),
+            *same_named("who", "operation", "scope", "name"),
+            CsvField("startTime", lambda entry: entry.start_time, is_time=True),
             CsvField("records", lambda entry: entry.records),
         ],
     )

@@ -89,7 +89,7 @@ def _view(connection: ConnectionSettings) -> View[DeletedRecord]:
         ],
         fields=[
             *RECORD_CSV_FIELDS,
-            CsvField("deletedAt", lambda record: record.deleted_at),
+            CsvField("deletedAt", lambda record: record.deleted_at, is_time=True),
             CsvField("service", lambda record: record.service),
         ],
     )

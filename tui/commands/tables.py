@@ -11,9 +11,9 @@ import msgspec
 from streamusage.api.daily import GapDelta
 from streamusage.api.extension import Outage, ServerCoverage, SessionRecord
 from streamusage.api.report import AgentPhase
-from streamusage.core.coverage import Provenance
+from streamusage.core.coverage import INCOMPLETE, Provenance
 from streamusage.core.figures import FIGURES, Combination, Figure
-from streamusage.core.usage import RECORD_FIELDS, PartialUsageRecord, UsageRecord
+from streamusage.core.usage import RECORD_FIELDS, RECORD_TIMES, PartialUsageRecord, UsageRecord
 from tui.commands.streams import format_stream_name
 from tui.model import formats
 from tui.model.formats import UNKNOWN
@@ -66,15 +66,15 @@ def gaps_of(servers: Iterable[ServerCoverage], *, with_live: bool) -> list[Gap]:
 
 
 RECORD_CSV_FIELDS: Sequence[CsvField[Any]] = tuple(
-    CsvField(documented, attrgetter(name)) for documented, name in RECORD_FIELDS.items()
+    CsvField(documented, attrgetter(name), name in RECORD_TIMES) for documented, name in RECORD_FIELDS.items()
 )
 """Fields of a usage record by documented name, in the documented order."""
 
 
 def session_view(tz: ZoneInfo) -> View[PartialUsageRecord]:
-    """Return the view of sessions; JSON and CSV have the documented names and order."""
+    """Return the view of sessions; JSON and CSV have the documented names and order, then state and provenance."""
     return View(
-        document=lambda record: documented(record) if isinstance(record, UsageRecord) else record,
+        document=_session_document,
         columns=[
             TableColumn("STREAM", lambda record: format_stream_name(record.stream)),
             TableColumn("STATE", _state),
@@ -87,8 +87,28 @@ def session_view(tz: ZoneInfo) -> View[PartialUsageRecord]:
             TableColumn("TOTAL", lambda record: formats.count(record.total_subscribers), figure=True),
             TableColumn("START TIME", lambda record: str(record.start_time or UNKNOWN), figure=True),
         ],
-        fields=RECORD_CSV_FIELDS,
+        fields=[
+            *RECORD_CSV_FIELDS,
+            CsvField("live", lambda record: _ours(record).get("live")),
+            CsvField("provenance", lambda record: _ours(record).get("provenance")),
+            CsvField("lowerBound", lambda record: _ours(record).get("lowerBound")),
+        ],
     )
+
+
+def _session_document(record: PartialUsageRecord) -> object:
+    """Return a session as JSON has it. Only our own service knows state and provenance."""
+    if not isinstance(record, SessionRecord):
+        return record
+    return msgspec.to_builtins(documented(record)) | _ours(record)
+
+
+def _ours(record: PartialUsageRecord) -> dict[str, bool | str]:
+    """Return what only our own service knows of a session: nothing from a plain Stream Manager."""
+    if not isinstance(record, SessionRecord):
+        return {}
+    is_lower_bound = not record.imported and record.provenance in INCOMPLETE
+    return {"live": record.live, "provenance": record.provenance_name, "lowerBound": is_lower_bound}
 
 
 def gap_view(shown: Iterable[Gap], tz: ZoneInfo) -> View[Gap]:
@@ -112,13 +132,14 @@ def gap_view(shown: Iterable[Gap], tz: ZoneInfo) -> View[Gap]:
         ],
         fields=[
             CsvField("server", lambda gap: gap.server),
-            CsvField("from", lambda gap: gap.from_ms),
-            CsvField("to", lambda gap: gap.to_ms),
+            CsvField("from", lambda gap: gap.from_ms, is_time=True),
+            CsvField("to", lambda gap: gap.to_ms, is_time=True),
             CsvField("state", lambda gap: gap.state.value),
-            *same_named("detected_at", "filled_at", "reason"),
+            *same_named("detected_at", "filled_at", is_time=True),
+            *same_named("reason"),
             *(CsvField(f"delta_{figure.name}", _recovered(figure.name)) for figure in FIGURES),
             CsvField("failed_attempts", lambda gap: gap.failed_attempts),
-            *(CsvField(f"{phase}_at", _phase_at(phase)) for phase in PHASES),
+            *(CsvField(f"{phase}_at", _phase_at(phase), is_time=True) for phase in PHASES),
             *(CsvField(f"delta_connections_by_protocol_{name}", _gap_protocol(name)) for name in protocols),
         ],
     )

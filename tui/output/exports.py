@@ -8,7 +8,7 @@ import json
 import os
 import shlex
 import tarfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -22,9 +22,10 @@ from tui.output.printer import csv_text, json_text
 _KEY_FIELDS = (
     ExportField("name", lambda session: session.name),
     ExportField("scope", lambda session: session.scope),
-    ExportField("endTime", lambda session: session.end_time),
+    ExportField("endTime", lambda session: session.end_time, is_time=True),
+    ExportField("lowerBound", lambda session: session.is_lower_bound),
 )
-"""Fields of the usage record that no column shows by itself."""
+"""Fields that no column shows by itself."""
 
 
 def export_fields() -> list[ExportField]:
@@ -46,12 +47,18 @@ def usage_record_fields(session: Session) -> dict[str, object]:
 
 def table_csv(sessions: Iterable[Session]) -> str:
     """Return the sessions as CSV."""
-    return "".join(csv_text(sessions, [CsvField[Session](field.name, field.value) for field in export_fields()]))
+    return "".join(csv_text(sessions, [CsvField[Session](*field) for field in export_fields()]))
 
 
 def table_json(sessions: Iterable[Session]) -> str:
-    """Return the sessions as JSON."""
-    return "".join(json_text(usage_record_fields(session) for session in sessions))
+    """Return the sessions as JSON, each with the fields of the CSV: state and provenance beside the usage record."""
+    return "".join(json_text(session_fields(sessions)))
+
+
+def session_fields(sessions: Iterable[Session]) -> Iterator[dict[str, object]]:
+    """Yield every session with the fields of the table, by name; unknown ones are null."""
+    fields = export_fields()
+    return ({field.name: field.value(session) for field in fields} for session in sessions)
 
 
 def curl(base_url: str, api_version: str, session: Session) -> str:

@@ -6,8 +6,10 @@ sanitised. Output is written in blocks, so that a long list starts to appear at 
 
 import csv
 import io
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import islice
 from operator import attrgetter
@@ -19,14 +21,19 @@ from streamusage.core.text import escape_json
 from tui.model.text import sanitize, shortened, width
 
 Row = TypeVar("Row")
-Cell = str | int | float | None
+Cell = str | int | float | bool | None
 
 BLOCK_ROWS = 1000
 WIDEST_CELL = 60
 """Widest column in cells. On a terminal longer text is cut; elsewhere it is printed in full."""
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20"
+"""With these a formula begins: some spreadsheets accept the wide forms, too."""
+FORMULA_STARTS = (*_SIGNS, "\t", "\r", "\n")
 """First characters of a text cell that a spreadsheet would run as a formula."""
+
+_FORMULA = re.compile(rf'((?:^|[,;|\t\r\n])["\s]*)(?=[{re.escape(_SIGNS)}])')
+"""Where a formula begins in a text, whatever separates cells and whether quotes are removed."""
 
 
 class Format(StrEnum):
@@ -47,15 +54,16 @@ class TableColumn(msgspec.Struct, Generic[Row], frozen=True):
 
 
 class CsvField(msgspec.Struct, Generic[Row], frozen=True):
-    """A column of the CSV: its name and a row's value."""
+    """A column of the CSV: its name and a row's value. A time in milliseconds has an ISO column, too, at the end."""
 
     name: str
     value: Callable[[Row], Cell]
+    is_time: bool = False
 
 
-def same_named(*names: str) -> list[CsvField[Any]]:
+def same_named(*names: str, is_time: bool = False) -> list[CsvField[Any]]:
     """Return CSV columns of the row's attributes with the same names."""
-    return [CsvField(name, attrgetter(name)) for name in names]
+    return [CsvField(name, attrgetter(name), is_time) for name in names]
 
 
 class View(msgspec.Struct, Generic[Row], frozen=True):
@@ -108,25 +116,52 @@ def ndjson_text(rows: Iterable[object]) -> Iterator[str]:
 
 
 def csv_text(rows: Iterable[Row], fields: Sequence[CsvField[Row]], *, only_visible: bool = False) -> Iterator[str]:
-    """Yield a line of names, then a line a row. Text that a spreadsheet would run is prefixed with an apostrophe.
+    """Yield a line of names, then a line a row. Text that a spreadsheet would run gets an apostrophe.
 
-    `only_visible` shows control characters as pictures, for a terminal.
+    The last columns have each time of the row as ISO text in UTC: `startTime_iso` for `startTime`. `only_visible` shows
+    control characters as pictures, for a terminal.
     """
     line = io.StringIO()
     writer = csv.writer(line, lineterminator="\n")
-    header: list[Cell] = [field.name for field in fields]
-    for cells in _with_header(header, ([field.value(row) for field in fields] for row in rows)):
-        writer.writerow(
-            [inert(sanitize(cell) if only_visible else cell) if isinstance(cell, str) else cell for cell in cells]
-        )
+    times = [at for at, field in enumerate(fields) if field.is_time]
+    header: list[Cell] = [*(field.name for field in fields), *(f"{fields[at].name}_iso" for at in times)]
+    for cells in _with_header(header, (_with_iso_times([field.value(row) for field in fields], times) for row in rows)):
+        writer.writerow([_csv_cell(cell, only_visible=only_visible) for cell in cells])
         yield line.getvalue()
         line.seek(0)
         line.truncate()
 
 
+def _with_iso_times(cells: list[Cell], times: Sequence[int]) -> list[Cell]:
+    return cells + [_iso_time(cells[at]) for at in times]
+
+
+def _iso_time(at_ms: Cell) -> str | None:
+    """Return `2026-11-21T12:03:04.000Z`; nothing for an unknown time, or one outside the calendar."""
+    if not at_ms or not isinstance(at_ms, int):
+        return None
+    try:
+        then = datetime.fromtimestamp(at_ms / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return f"{then:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03}Z"
+
+
+def _csv_cell(cell: Cell, *, only_visible: bool) -> Cell:
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, str):
+        return inert(sanitize(cell) if only_visible else cell)
+    return cell
+
+
 def inert(text: str) -> str:
-    """Return the text as a cell that no spreadsheet runs as a formula."""
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+    """Return the text as a cell that no spreadsheet runs as a formula, also if it takes `;` or tabs as separators.
+
+    An apostrophe stands before what would begin a formula at the start of the text or after a separator within it.
+    """
+    marked = _FORMULA.sub(r"\1'", text)
+    return f"'{marked}" if marked.startswith(FORMULA_STARTS) else marked
 
 
 def table_text(rows: Sequence[Row], columns: Sequence[TableColumn[Row]], *, cut: bool) -> Iterator[str]:

@@ -57,7 +57,7 @@ class Incident:
             self._missing.append("polls: none has succeeded")
         return {
             "summary.txt": "\n".join(self._summary()),
-            "records.json": [exports.usage_record_fields(session) for session in state.store],
+            "records.json": list(exports.session_fields(state.store)),
             "servers.json": state.servers or [],
             "screen.svg": self._screen,
             "history.json": [

@@ -7,13 +7,18 @@ import json
 import re
 import signal
 import sys
+from datetime import UTC, datetime
 
+import pytest
+
+from tests.streamusage.service.conftest import Estate
 from tests.support.canned_answers import CannedServer, reply
 from tests.support.commands.hostile import HOSTILE, TOKEN, hostile_manager
+from tests.support.commands.run_command import run_command
 from tests.support.commands.service_process import ServiceProcess
 from tests.support.plain_manager import PlainManager, wire
 from tests.support.program import Program
-from tests.support.waiting import LONGEST_WAIT_S
+from tests.support.waiting import LONGEST_WAIT_S, wait_until
 
 
 async def test_json_has_the_documented_records(streamtop: Program) -> None:
@@ -64,7 +69,10 @@ async def test_csv_cells_are_never_formulas(streamtop: Program) -> None:
         ended = await streamtop("ls", "--url", manager.url, "--format", "csv", **TOKEN)
     rows = list(csv.DictReader(io.StringIO(ended.out)))
     assert sorted(row["name"] for row in rows) == sorted("'=1+1" if name == "=1+1" else name for name in HOSTILE)
-    assert list(rows[0]) == list(wire())
+    assert list(rows[0]) == [
+        *(*wire(), "live", "provenance", "lowerBound"),
+        *("startTime_iso", "endTime_iso", "updated_iso"),
+    ]
 
 
 async def test_json_escapes_terminal_control_characters(streamtop: Program) -> None:
@@ -96,6 +104,41 @@ async def test_closed_pipe_is_no_error(streamtop: Program) -> None:
     assert out.startswith(b"STREAM")
     assert b"Traceback" not in err
     assert b"Exception" not in err
+
+
+@pytest.mark.parametrize("kind", ["json", "ndjson", "csv"])
+async def test_machine_formats_have_state_and_provenance(estate: Estate, streamtop: Program, kind: str) -> None:
+    estate.clock.now += 60_000
+
+    async def is_missing() -> bool:
+        changes = (await estate.request("GET", "/api/v1/changes")).json()
+        return bool(changes["records"][0]["provenance"] == "missing")
+
+    await wait_until(is_missing, "the servers owe time")
+    out = (await run_command(estate, streamtop, "ls", "--format", kind, token="viewer-token")).out
+    if kind == "csv":
+        rows = {row["name"]: row for row in csv.DictReader(io.StringIO(out))}
+        start = int(rows["stream1"]["startTime"])
+        assert (
+            rows["stream1"]["startTime_iso"] == f"{datetime.fromtimestamp(start // 1000, UTC):%Y-%m-%dT%H:%M:%S}.000Z"
+        )
+        known: list[object] = ["true", "missing", "true"]
+    else:
+        listed = json.loads(out) if kind == "json" else map(json.loads, out.splitlines())
+        rows = {row["name"]: row for row in listed}
+        known = [True, "missing", True]
+    assert [rows["stream1"][name] for name in ("live", "provenance", "lowerBound")] == known
+
+
+async def test_imported_records_are_no_lower_bounds_and_are_imported_again(service: ServiceProcess) -> None:
+    await service("import", "-", stdin=json.dumps([wire("keynote", start=3000)]).encode())
+    listed = (await service("ls", "--format", "json")).out
+    (record,) = json.loads(listed)
+    assert {name: record.pop(name) for name in ("live", "provenance", "lowerBound")} == {
+        "live": False, "provenance": "imported", "lowerBound": False,
+    }  # fmt: skip
+    assert record == wire("keynote", start=3000)
+    assert (await service("import", "-", stdin=listed.encode())).out == "0 imported, 1 kept as they were\n"
 
 
 async def test_table_of_a_real_service_is_filtered(service: ServiceProcess) -> None:

@@ -32,7 +32,8 @@ async def test_server_without_a_reading_is_listed_with_the_agents_words(estate: 
     assert found[0]["source_error"] == "connection refused; start nginx"
     assert "source_error" not in found[1]
     header, first = (await run_command(estate, streamtop, "servers", "--format", "csv")).out.splitlines()[:2]
-    assert header.endswith(",source_error,source_error_since,source_error_at")
+    times = ("since", "last_sync_at", "watermark", "removed_at", "source_error_since", "source_error_at")
+    assert header.endswith(",source_error,source_error_since,source_error_at," + ",".join(f"{at}_iso" for at in times))
     assert f",connection refused; start nginx,{estate.clock.now - 300_000},{estate.clock.now}" in first
 
 
@@ -80,7 +81,8 @@ async def test_repair_lists_the_changes_and_asks_before_it_moves_figures(tmp_pat
         assert "filed in the future" in listed.out
         assert "run: streamtop servers repair edge-1" in listed.err
         table = await run_command(estate, streamtop, "servers", "--format", "csv")
-        assert table.out.splitlines()[0].endswith(",repair")
+        times = ("since", "last_sync_at", "watermark", "removed_at")
+        assert table.out.splitlines()[0].endswith(",repair," + ",".join(f"{at}_iso" for at in times))
         gaps = await run_command(estate, streamtop, "gaps", "--fail-on", "missing,lost", "--max-age", "10m")
         assert (gaps.code, "streamtop servers repair edge-1" in gaps.err) == (1, True)
 

@@ -1,5 +1,6 @@
 """The incident bundle: complete evidence without secrets."""
 
+import csv
 import io
 import json
 import tarfile
@@ -9,12 +10,14 @@ import pytest
 
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
+from streamusage.core.coverage import Provenance
 from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
 from tests.support.console.pilot import wait_for, wait_for_figures
-from tests.support.console.records import recent
+from tests.support.console.records import recent, session
 from tests.support.plain_manager import wire
 from tui.app.console_app import ConsoleApp
 from tui.config.settings import ConnectionSettings
+from tui.output import exports
 
 TOKEN = 's3/cr+et"to<k>en\\&x'
 START = recent(90)
@@ -84,6 +87,22 @@ async def test_bundle_contains_no_secret(tmp_path: Path, monkeypatch: pytest.Mon
     assert "why_not" in json.loads(files["gaps.json"])
     for line in files["replay.tape"].splitlines():
         json.loads(line)
+
+
+def test_exported_sessions_have_state_provenance_and_iso_times() -> None:
+    known = session("known", 1_795_262_400_007, provenance=Provenance.MISSING)
+    plain = session("plain", 1_795_262_400_007, provenance=None, live=False)
+    rows = list(csv.DictReader(io.StringIO(exports.table_csv([known, plain]))))
+    assert [(row["live"], row["provenance"], row["lowerBound"]) for row in rows] == [
+        ("true", "missing", "true"),
+        ("false", "", ""),
+    ]
+    assert rows[0]["startTime_iso"] == "2026-11-21T12:00:00.007Z"
+    documents = json.loads(exports.table_json([known, plain]))
+    assert [[row[name] for name in ("live", "provenance", "lowerBound")] for row in documents] == [
+        [True, "missing", True],
+        [False, None, None],
+    ]
 
 
 def test_bundle_paths_stay_in_its_folder(tmp_path: Path) -> None:

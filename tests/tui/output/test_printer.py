@@ -4,10 +4,20 @@ import csv
 import io
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.output.printer import FORMULA_STARTS, CsvField, TableColumn, csv_text, json_text, ndjson_text, table_text
+from tui.output.printer import (
+    FORMULA_STARTS,
+    CsvField,
+    TableColumn,
+    csv_text,
+    inert,
+    json_text,
+    ndjson_text,
+    table_text,
+)
 
 any_text = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30)
 
@@ -24,8 +34,53 @@ class TestPrinting:
         text = "".join(csv_text(rows, [CsvField("text", lambda row: row), CsvField("length", lambda row: -len(row))]))
         for row, cells in zip(rows, list(csv.reader(io.StringIO(text, newline="")))[1:], strict=True):
             assert not cells[0].startswith(FORMULA_STARTS)
-            assert cells[0].removeprefix("'" if row.startswith(FORMULA_STARTS) else "") == row
+            assert cells[0] == inert(row)
             assert cells[1] == str(-len(row)), "the minus of a number is kept"
+
+    @given(st.text("ab,;|\t\r\n\"' =+-@\uff1d", max_size=12))
+    def test_inert_text_differs_by_apostrophes_before_formulas_only(self, text: str) -> None:
+        expected = list(text)
+        found = list(inert(text))
+        while expected:
+            if found[0] == expected[0]:
+                expected.pop(0)
+                found.pop(0)
+            else:
+                assert found.pop(0) == "'"
+                assert expected[0] in FORMULA_STARTS
+        assert not found
+        assert inert(inert(text)) == inert(text)
+
+    @given(st.lists(st.text("ab,;|\t\r\n\"' =+-@", min_size=1, max_size=12), min_size=1, max_size=3))
+    def test_no_separator_and_no_quoting_makes_a_cell_a_formula(self, rows: list[str]) -> None:
+        fields = [CsvField("first", str), CsvField("figure", lambda row: len(row)), CsvField("second", str)]
+        text = "".join(csv_text(rows, fields))
+        for separator in ",;\t|":
+            for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE):
+                for cells in csv.reader(io.StringIO(text, newline=""), delimiter=separator, quoting=quoting):
+                    for cell in cells:
+                        assert not cell.lstrip(' "\t\r\n').startswith(FORMULA_STARTS), (separator, cell)
+
+    @pytest.mark.parametrize("name", ["a;=1+1", 'a;"=1+1', "a\t=1+1", "a\n@x", "a, ;+1", '"=1', " -1"])
+    def test_formula_after_a_separator_gets_an_apostrophe(self, name: str) -> None:
+        at = next(number for number, character in enumerate(name) if character in "=+-@")
+        assert inert(name) == f"{name[:at]}'{name[at:]}"
+
+    @pytest.mark.parametrize("name", ["room - 2", "a=b", "x;y", "news, live", "mail@host", "cam+1"])
+    def test_ordinary_name_is_unchanged(self, name: str) -> None:
+        assert inert(name) == name
+
+    def test_times_have_iso_columns_at_the_end(self) -> None:
+        times = [1_795_262_400_007, 0, None, 10**18]
+        fields = [CsvField[int | None]("at", lambda at: at, is_time=True), CsvField("known", lambda at: at is not None)]
+        lines = "".join(csv_text(times, fields)).splitlines()
+        assert lines == [
+            "at,known,at_iso",
+            "1795262400007,true,2026-11-21T12:00:00.007Z",
+            "0,true,",
+            ",false,",
+            "1000000000000000000,true,",
+        ]
 
     def test_table_is_aligned_by_cells(self) -> None:
         columns = [

@@ -30,10 +30,10 @@ def daily_view(shown: Sequence[DailyStatistics]) -> View[DailyStatistics]:
         fields=[
             *same_named("server", "day", "tz", "state"),
             *_figure_fields(shown),
-            CsvField("closed_at", lambda day: day.closed.at if day.closed else None),
+            CsvField("closed_at", lambda day: day.closed.at if day.closed else None, is_time=True),
             CsvField("closed_by", lambda day: day.closed.by or day.closed.rule if day.closed else None),
             CsvField("revision", lambda day: day.closed.revision if day.closed else None),
-            CsvField("adjustment_at", lambda day: day.adjustment.at if day.adjustment else None),
+            CsvField("adjustment_at", lambda day: day.adjustment.at if day.adjustment else None, is_time=True),
             *(CsvField(f"adjustment_{name}", _adjusted(name)) for name in SUM_NAMES),
             CsvField("waiting_for", lambda day: " ".join(day.waiting_for) or None),
             *([CsvField("void_revisions", _void_revisions)] if _has_voids(shown) else []),
@@ -82,7 +82,9 @@ def ledger_view(shown: Sequence[LedgerEntry], tz: ZoneInfo) -> View[LedgerEntry]
             *([TableColumn[LedgerEntry]("OF A VOID CLOSING", _void_revision, figure=True)] if has_void else []),
         ],
         fields=[
-            *same_named("server", "day", "tz", "entry", "at", *SUM_NAMES),
+            *same_named("server", "day", "tz", "entry"),
+            *same_named("at", is_time=True),
+            *same_named(*SUM_NAMES),
             *([CsvField[LedgerEntry]("void_revision", lambda entry: entry.void_revision or None)] if has_void else []),
             *(CsvField(f"connections_by_protocol_{name}", _entry_protocol(name)) for name in protocols),
         ],
@@ -103,8 +105,10 @@ def void_view(tz: ZoneInfo) -> View[VoidEntry]:
             TableColumn("REASON", lambda entry: entry.reason),
         ],
         fields=[
-            *same_named("server", "day", "tz", "revision", "at", "by", "reason"),
-            CsvField("closed_at", lambda entry: entry.closed.at),
+            *same_named("server", "day", "tz", "revision"),
+            *same_named("at", is_time=True),
+            *same_named("by", "reason"),
+            CsvField("closed_at", lambda entry: entry.closed.at, is_time=True),
             CsvField("closed_by", lambda entry: entry.closed.by or entry.closed.rule),
             *(CsvField(name, attrgetter(f"figures.{name}")) for name in SUM_NAMES),
         ],
@@ -177,13 +181,14 @@ def _beside(shown: Sequence[Figures]) -> list[TableColumn[Figures]]:
 
 
 def _figure_fields(shown: Sequence[Figures]) -> list[CsvField[Figures]]:
-    figures: list[str] = [
-        name
-        for figure in FIGURES
-        for name in ((figure.name, figure.time_name) if figure.combination is Combination.PEAK else (figure.name,))
-    ]
+    figures: list[CsvField[Figures]] = []
+    for figure in FIGURES:
+        figures += same_named(figure.name)
+        if figure.combination is Combination.PEAK:
+            figures += same_named(figure.time_name, is_time=True)
     return [
-        *same_named(*figures, "average_view_time_ms"),
+        *figures,
+        *same_named("average_view_time_ms"),
         *(CsvField(f"coverage_{name}", attrgetter(f"coverage.{name}")) for name in CoveredTime.__struct_fields__),
         *(CsvField(f"backfilled_{name}", attrgetter(f"backfilled.{name}")) for name in SUM_NAMES),
         CsvField("percentile_95_in_bps", lambda row: _percentile(row).in_bps),

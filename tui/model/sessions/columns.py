@@ -47,10 +47,11 @@ class FilterField(NamedTuple):
 
 
 class ExportField(NamedTuple):
-    """A field of the CSV export. A field of the usage record has the documented name, and is in the JSON export too."""
+    """A field of the CSV export. A field of the usage record has the documented name."""
 
     name: str
-    value: Callable[[Session], str | int | None]
+    value: Callable[[Session], str | int | bool | None]
+    is_time: bool = False
 
 
 class CellContext(NamedTuple):
@@ -181,7 +182,7 @@ _DECLARED = (
         filter=FilterField(
             "state", FilterType.CHOICE, lambda session, now_ms: _state(session), "live or ended", ("live", "ended")
         ),
-        export=ExportField("live", lambda session: "true" if session.live else "false"),
+        export=ExportField("live", lambda session: session.live),
     ),
     Column(
         "started",
@@ -200,7 +201,7 @@ _DECLARED = (
             "a time",
             aliases=("started",),
         ),
-        export=ExportField("startTime", lambda session: session.start_time),
+        export=ExportField("startTime", lambda session: session.start_time, is_time=True),
     ),
     Column(
         "duration",
@@ -268,7 +269,7 @@ _DECLARED = (
             lambda session, now_ms: now_ms - session.updated if session.updated else None,
             "a time",
         ),
-        export=ExportField("updated", lambda session: session.updated),
+        export=ExportField("updated", lambda session: session.updated, is_time=True),
     ),
     Column(
         "data",

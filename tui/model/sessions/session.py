@@ -3,7 +3,7 @@
 import msgspec
 
 from streamusage.api.extension import SessionRecord
-from streamusage.core.coverage import IMPORTED, Provenance
+from streamusage.core.coverage import IMPORTED, INCOMPLETE, Provenance
 from streamusage.core.usage import PartialUsageRecord, SessionKey, StreamId
 
 
@@ -40,6 +40,11 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def provenance_name(self) -> str:
         """The provenance as it is shown; empty from a plain Stream Manager."""
         return IMPORTED if self.imported else self.provenance.value if self.provenance else ""
+
+    @property
+    def is_lower_bound(self) -> bool | None:
+        """Whether figures leave out a server that owes newer ones; `None` where the service does not know."""
+        return None if self.provenance is None and not self.imported else self.provenance in INCOMPLETE
 
     @property
     def key(self) -> SessionKey:
