@@ -21,7 +21,7 @@ from streamusage.core.durations import DurationError, parse_duration_ms
 from streamusage.core.exit_codes import ExitCode
 from tui.app import gc_tuning
 from tui.app.actions import Context, alt_characters
-from tui.app.feeds import Feeds, Notice, StateChange
+from tui.app.feeds import Feeds, Notice, StateChange, alert_notice
 from tui.app.key_priority import KeyPriority, run_briefly
 from tui.app.messages import (
     CoveragePolled,
@@ -305,7 +305,7 @@ class ConsoleApp(App[int]):
         for alert in self._alert_book.update(self.state.servers or ()):
             from tui.app.alert_delivery import escape_sequences, run_command
 
-            self.show_notice(f"{sanitize(alert.describe())}; g: gaps", "missing" if alert.kind == "raised" else "good")
+            self.feeds.notices.publish(alert_notice(alert))
             if sequences := escape_sequences(alert, self._alerts):
                 self.write_escape(sequences)
             if self._alerts.command:

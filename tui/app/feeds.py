@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
+from tui.model.alerts import Alert
+from tui.model.text import sanitize
+
 if TYPE_CHECKING:
     from tui.app.messages import CoveragePolled, DayPolled, DayRowsPolled, GapDetailsFetched, MonthPolled
     from tui.model.gaps.coverage_book import CoverageBook
@@ -22,6 +25,15 @@ class Notice(NamedTuple):
     text: str
     """Safe to draw."""
     ink: str
+    owing: str = ""
+    """The server whose owed time the text states, so that it ages; empty for another text."""
+
+
+def alert_notice(alert: Alert) -> Notice:
+    """Return the line of an alert. Drawn anew with the time that the server owes by then, it ages."""
+    if alert.kind == "raised":
+        return Notice(f"{sanitize(alert.describe())}; g: gaps", "missing", alert.server)
+    return Notice(f"{sanitize(alert.describe())}; g: gaps", "good")
 
 
 class StateChange(NamedTuple):

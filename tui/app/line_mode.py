@@ -49,10 +49,12 @@ class LineMode:
     def _report_changes(self, changes: list[Change]) -> None:
         if self._is_first:
             self._is_first = False
-            totals = self._state.store.totals()
+            totals, unseen = self._state.store.totals(), self._state.unseen
+            watching = f"{formats.count(totals.watching)} watching"
             self._write_sentence(
                 f"{sanitize(self._state.host)}: {formats.count(totals.live)} on air of "
-                f"{formats.count(totals.sessions)} sessions, {formats.count(totals.watching)} watching"
+                f"{formats.count(totals.sessions)} sessions, "
+                + (f"at least {watching}, without {unseen.names()}" if unseen else watching)
             )
             for session in self._state.store.live():
                 self._reported[session.key] = session.active or 0

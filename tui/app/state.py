@@ -24,13 +24,14 @@ from tui.model.sessions.marks import Marks
 from tui.model.sessions.packed_changes import PackedChanges
 from tui.model.sessions.session_batch import SessionBatch
 from tui.model.sessions.sparkline import Point
-from tui.model.sessions.store import Change, Session, SessionStore
+from tui.model.sessions.store import Change, Session, SessionStore, SessionTotals
 from tui.model.sessions.tally import Tally
 from tui.model.sessions.timeline import PollTimeline
 from tui.model.sessions.trends import TrendBook
 from tui.model.sessions.view import SessionView
 from tui.model.staleness import Freshness, freshness
 from tui.model.unread import unread_servers
+from tui.model.unseen import UnseenServers
 
 Steps = Generator[None, None, list[Change]]
 """Steps of applying a poll, and at last what changed."""
@@ -70,6 +71,7 @@ class ConsoleState:
     changed: dict[SessionKey, Session] = field(default_factory=dict)
     """Sessions that the last poll changed, as they were before it."""
     servers: list[ServerStatus] | None = None
+    unseen: UnseenServers = field(default_factory=UnseenServers)
     service_clock: ServiceClock | None = None
     """The service's own clock at the last poll."""
     cannot_show: str = ""
@@ -149,6 +151,7 @@ class ConsoleState:
         self.failures, self.failure = 0, ""
         self.skew_ms = None if polled.now_ms is None else polled.now_ms - self.clock.now_ms()
         self.servers, self.cannot_show = polled.servers, polled.cannot_show
+        self.unseen.update(polled.servers or ())
         self.service_clock = polled.clock
         self.drift = self.drift if polled.drift is None else polled.drift
         if is_adopted:
@@ -372,12 +375,14 @@ class ConsoleState:
 
     def server_owing_most(self) -> ServerStatus | None:
         """Return the server that owes the longest time, if one owes more than three sync intervals."""
-        servers = [
-            server
-            for server in self.servers or ()
-            if server.owed_ms > 3 * server.sync_interval_ms or server.state == "unreachable"
-        ]
-        return max(servers, key=lambda server: server.owed_ms, default=None)
+        return self.unseen.owing_most
+
+    def totals(self) -> SessionTotals:
+        """Return the counts of the sessions shown. While a server is not seen, its subscribers are left out."""
+        if self.view.filter:
+            return self.view.totals()
+        totals = self.store.totals()
+        return totals._replace(watching=max(0, totals.watching - self.unseen.outdated))
 
 
 Result = TypeVar("Result")

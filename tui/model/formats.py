@@ -23,6 +23,14 @@ def count_within(number: int | None, cells: int) -> str:
     return text if number is None or len(text) <= cells else _scaled(number, "").rstrip()
 
 
+def lower_bound(number: int | None, cells: int | None = None) -> str:
+    """Return `≥ 680` for a figure that leaves a server out, and `–` where nothing was counted. It fits into `cells`."""
+    if not number:
+        return UNKNOWN
+    text = f"≥ {count(number)}"
+    return text if cells is None or len(text) <= cells else f"≥{count_within(number, cells - 1)}"
+
+
 def duration(length_ms: int | None) -> str:
     """Return `<1s`, `48s`, `36m`, `1h04` or `2d03h`: the one form on screen, at most six cells."""
     if length_ms is None:

@@ -96,13 +96,15 @@ class Incident:
 
     def _summary(self) -> list[str]:
         state = self._state
-        totals = state.store.totals()
+        totals = state.totals()
+        at_least = f"at least {totals.watching:,} watching, {state.unseen.describe(state.now_ms(), UTC)}"
         lines = [
             f"service     {state.host}",
             f"profile     {state.settings.profile or ''}",
             f"at          {_utc(state.now_ms())}",
             f"figures     {state.freshness().describe()}",
-            f"sessions    {totals.sessions:,}, {totals.live:,} on air, {totals.watching:,} watching",
+            f"sessions    {totals.sessions:,}, {totals.live:,} on air, "
+            + (at_least if state.unseen else f"{totals.watching:,} watching"),
             f"filter      {state.view.filter.text or 'none'}",
             f"failure     {state.failure or 'none'}",
             f"limits      {state.cannot_show or 'none'}",

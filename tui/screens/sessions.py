@@ -11,8 +11,9 @@ from textual.widgets import Input
 from streamusage.core.instants import InstantError, parse_instant
 from streamusage.core.usage import SessionKey
 from tui.app.actions import Context, bindings
-from tui.app.feeds import Notice
+from tui.app.feeds import Notice, alert_notice
 from tui.app.state import GROWTH_MINUTES
+from tui.model.alerts import Alert
 from tui.model.sessions.chart import look_at
 from tui.model.sessions.columns import COLUMNS, STREAM, Density, sort_names, sorts_by_growth
 from tui.model.sessions.filter import FilterError, parse
@@ -41,6 +42,8 @@ class SessionsScreen(SessionExports, DeleteDialogs):
         super().__init__()
         self._filters = filters or []
         self.notice: Part | None = None
+        self._notice_owing = ""
+        """The server whose owed time the notice states."""
         self._range_from: SessionKey | None = None
         self._range_to: SessionKey | None = None
 
@@ -99,10 +102,11 @@ class SessionsScreen(SessionExports, DeleteDialogs):
 
     def _receive_notice(self, notice: Notice) -> None:
         self.show_notice(notice.text, notice.ink)  # also while another view is on top
+        self._notice_owing = notice.owing
 
     def show_notice(self, text: str, ink: str = "strong") -> None:
         """Show a notice in the status line, until the cursor moves or another notice arrives."""
-        self.notice = (text, ink)
+        self.notice, self._notice_owing = (text, ink), ""
         self._draw_lines()
 
     def _draw_lines(self) -> None:
@@ -117,6 +121,8 @@ class SessionsScreen(SessionExports, DeleteDialogs):
         self.query_one("#keys", Line).show(bars.keys(actions, self.size.width))
 
     def _draw_status(self) -> None:
+        if self.notice is not None and (owed_ms := self.state.unseen.owed_ms(self._notice_owing)):
+            self.notice = alert_notice(Alert("raised", self._notice_owing, owed_ms))[:2]
         self.query_one("#status", Line).show(*bars.status(self.state, self.notice, self.table.cursor_row))
 
     def _settle(self) -> None:

@@ -84,17 +84,21 @@ def _facts(state: ConsoleState) -> list[_Fact]:
 
 
 def summary(state: ConsoleState) -> tuple[list[Part], list[Part]]:
-    """Return what is counted, and what the filter hides."""
-    totals = state.store.totals()
+    """Return what is counted, which servers are left out, and what the filter hides."""
+    totals = state.totals()
     sessions = "session" if totals.sessions == 1 else "sessions"
     left: list[Part] = [
         (f" {formats.count(totals.live)}", "strong"),
         (" on air of ", "quiet"),
         (formats.count(totals.sessions), "strong"),
         (f" {sessions}   ", "quiet"),
-        (formats.count(totals.watching), "strong"),
+        (("≥ " if state.unseen else "") + formats.count(totals.watching), "strong"),
         (" watching", "quiet"),
     ]
+    if state.unseen:
+        has_more = state.view.filter or state.marks
+        without = f"without {state.unseen.names()}" if has_more else state.unseen.describe(state.now_ms(), state.tz)
+        left.append((f" ({without})", "missing"))
     if not state.has_figures:
         left = []
     if state.view.filter:
@@ -108,8 +112,10 @@ def summary(state: ConsoleState) -> tuple[list[Part], list[Part]]:
 def status(state: ConsoleState, notice: Part | None, row: int | None) -> tuple[list[Part], list[Part]]:
     """Return left: notice and failure (a quiet notice yields to a failure), or limits; right: the cursor's row."""
     right: list[Part] = []
-    if row is not None and len(state.view):
-        right = [(f"{formats.count(row + 1)} of {formats.count(len(state.view))} ", "quiet")]
+    if row is not None and state.view.sessions:
+        number = state.view.number(row)
+        place = "" if number is None else f"{formats.count(number)} of "
+        right = [(f"{place}{formats.count(state.view.sessions)} ", "quiet")]
     if state.failure and error_page(state) is None:
         failure = (" " + sanitize(state.failure), "bad")
         if notice is None or notice[1] == "quiet":

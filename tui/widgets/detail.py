@@ -15,11 +15,11 @@ from tui.model import formats
 from tui.model.gaps.grid import GLYPHS, IMPORTED_GLYPH
 from tui.model.sessions.chart import Chart, from_history, from_polls, look_at
 from tui.model.sessions.columns import format_length
-from tui.model.sessions.sparkline import sparkline
+from tui.model.sessions.sparkline import Scale, sparkline_parts
 from tui.model.sessions.store import Session
 from tui.model.text import padded, padded_left, sanitize, width
 from tui.widgets.lines import Inked, Part, different_cells
-from tui.widgets.plot import BACKFILLED_MARK, plot, top_of
+from tui.widgets.plot import BACKFILLED_MARK, SEEN_MARK, plot, top_of
 
 _GUTTER = 7
 _LEAST_PLOT_CELLS = 40
@@ -121,7 +121,8 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         if session.live or session.active:
             shown.insert(0, ("active", session.active))
         for name, number in shown:
-            figure: list[Part] = [(f"{name} ", "quiet"), (formats.count(number), "strong")]
+            text = formats.lower_bound if name == "active" and session.leaves_out_server else formats.count
+            figure: list[Part] = [(f"{name} ", "quiet"), (text(number), "strong")]
             if name == "peak" and (at_ms := self._peak_at(session, chart)) is not None:
                 figure.append((f" at {formats.moment(at_ms, now_ms, state.tz)}", "quiet"))
             figures.append([*figure, ("   ", "")])
@@ -172,7 +173,7 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
             rows.append(_Row([("no figures over time yet", "quiet")]))
         elif plot_cells < _LEAST_PLOT_CELLS or self.size.height < _LEAST_PLOT_LINES:
             points = chart.points()[-max(1, self.cells) :]
-            rows.append(_Row([(sparkline(points, chart.highest), "good")]))
+            rows.append(_Row([*sparkline_parts(points, Scale(0, chart.highest))]))
             rows.append(self._time_axis(chart, 0))
         else:
             rows += self._plotted(chart, plot_cells)
@@ -252,16 +253,21 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
             ]
             text = padded(formats.moment(session.start_time, now_ms, state.tz), 13)
             text += padded_left(format_length(session, now_ms), 8)
-            text += "".join(padded_left(formats.count_within(figure, 7), 8) for figure in figures)
+            for place, figure in enumerate(figures):
+                count = formats.lower_bound if place == 0 and session.leaves_out_server else formats.count_within
+                text += padded_left(count(figure, 7), 8)
             rows.append(_Row([(mark, "accent"), (text, "" if session.live else "quiet")]))
         return rows
+
+
+_MARK_INKS = {" ": "", BACKFILLED_MARK: "backfilled", SEEN_MARK: "quiet"}
 
 
 def _inked(line: str) -> list[Part]:
     """Return a line of a plot in the inks of its marks."""
     parts: list[Part] = []
     for character in line:
-        ink = "" if character == " " else "backfilled" if character == BACKFILLED_MARK else "good"
+        ink = _MARK_INKS.get(character, "good")
         if parts and parts[-1][1] == ink:
             parts[-1] = (parts[-1][0] + character, ink)
         else:

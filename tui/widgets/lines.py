@@ -24,6 +24,7 @@ INKS = (
     "bad",
     "live",
     "backfilled",
+    "refilled",
     "partial",
     "missing",
     "lost",
@@ -151,7 +152,7 @@ def _by_cell(text: str) -> Sequence[str]:
     return [text[start:end] for start, end, size in split_graphemes(text)[0] for _ in range(size)]
 
 
-_ONE_CELL = frozenset("█▒▄·×?▸▾▴–…▁▂▃▄▅▆▇▔┤") | frozenset(map(chr, range(128)))
+_ONE_CELL = frozenset("█▒▄·×?▸▾▴–…▁▂▃▄▅▆▇▔┤≈≥") | frozenset(map(chr, range(128)))
 """Characters that have a cell of their own, whatever follows them: those that the console draws itself."""
 
 

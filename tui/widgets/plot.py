@@ -10,6 +10,8 @@ from typing import Any
 from tui.model.sessions.chart import Chart
 
 BACKFILLED_MARK = "▒"
+SEEN_MARK = "·"
+"""Mark of figures that leave a server out: lower bounds."""
 LINE_MARK = "█"
 
 
@@ -22,7 +24,10 @@ def _plotext() -> Any:
 
 
 def plot(chart: Chart, cells: int, lines: int, *, braille: bool = True) -> list[str]:
-    """Return the plot area, `lines` lines of `cells` cells: braille (else `█`), and `▒` where it was backfilled."""
+    """Return the plot area, `lines` lines of `cells` cells: braille (else `█`), `▒` where it was backfilled.
+
+    Figures that leave a server out are dots.
+    """
     plotext = _plotext()
     figure = plotext.figure
     figure.clear()
@@ -38,6 +43,10 @@ def plot(chart: Chart, cells: int, lines: int, *, braille: bool = True) -> list[
         figures = [chart.steps[place].figure for place in places]
         marker = ("braille" if braille else LINE_MARK) if is_live else BACKFILLED_MARK
         figure.draw(figure.signal(places, figures, marker=marker).lines(True))
+    for first, last in chart.seen_runs():
+        places = list(range(first, last + 1))
+        figures = [chart.steps[place].figure for place in places]
+        figure.draw(figure.signal(places, figures, marker=SEEN_MARK).lines(True))
     drawn = plotext.uncolorize(figure.build().string()).split("\n")
     return [line[:cells].ljust(cells) for line in (drawn + [""] * lines)[:lines]]
 

@@ -16,7 +16,7 @@ from tui.app.state import ConsoleState
 from tui.model import formats
 from tui.model.gaps.grid import GLYPHS, IMPORTED_GLYPH
 from tui.model.sessions.columns import STREAM, Column, fitting, text
-from tui.model.sessions.sparkline import sparkline
+from tui.model.sessions.sparkline import scale_of, sparkline_parts
 from tui.model.sessions.store import Session
 from tui.model.sessions.view import Heading
 from tui.model.text import padded, padded_left, sanitize
@@ -138,10 +138,11 @@ class SessionTable(HeadedTable):
 
     def _heading(self, heading: Heading, *, on_cursor: bool) -> list[Part]:
         on_air = f"{formats.count(heading.live)} on air of {formats.count(heading.sessions)}"
+        watching = ("≥ " if self._state.unseen else "") + formats.count(heading.watching)
         return [
             ("▸ " if on_cursor else "  ", "accent"),
             (f"{sanitize(heading.scope)}/  ", "strong"),
-            (f"{on_air}, {formats.count(heading.watching)} watching", "quiet"),
+            (f"{on_air}, {watching} watching", "quiet"),
         ]
 
     def _empty_table(self, cells: int) -> list[list[Part]]:
@@ -196,7 +197,7 @@ class SessionTable(HeadedTable):
         for column, cells in columns:
             parts.append((" ", base))
             if column.draws_trend and session.live:
-                parts.append(self._trend(session, cells))
+                parts += self._trend(session, cells)
                 continue
             ink = (column.ink and column.ink(session)) or base
             if column.draws_trend:
@@ -216,7 +217,6 @@ class SessionTable(HeadedTable):
             at = end
         return [*parts, (drawn[at:], base)]
 
-    def _trend(self, session: Session, cells: int) -> Part:
+    def _trend(self, session: Session, cells: int) -> list[Part]:
         points = self._state.trend(session, cells)
-        highest = max((point for point in points if isinstance(point, int)), default=0)
-        return (sparkline(points, max(highest, session.peak or 0)), "good")
+        return sparkline_parts(points, scale_of(points))

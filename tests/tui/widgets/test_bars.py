@@ -1,5 +1,7 @@
 """The header and the status line at any width: the most important facts are left out last."""
 
+from datetime import UTC
+
 import pytest
 
 from streamusage.api.extension import ServerStatus, ServiceClock
@@ -8,6 +10,8 @@ from tests.support.console.scripted_service import SettableClock
 from tui.app.messages import PollFailed, SessionsPolled
 from tui.app.state import ConsoleState
 from tui.config.settings import ConnectionSettings
+from tui.model.sessions.filter import parse
+from tui.model.sessions.store import Session
 from tui.model.text import width
 from tui.widgets import bars
 from tui.widgets.lines import Part
@@ -87,3 +91,39 @@ def test_header_of_a_terminal_without_focus_allows_its_slower_polls() -> None:
     assert text_of(bars.header(state, "", 80)[1]) == "● "
     state.times_slower = 1
     assert text_of(bars.header(state, "", 80)[1]).startswith("▲ STALE 30s")
+
+
+def state_with_an_outage(*sessions: Session) -> ConsoleState:
+    """Return a state of which edge-3 had 437 subscribers two minutes ago, and is not seen now."""
+    clock = SettableClock(100 * 60_000)
+    state = ConsoleState(clock=clock, host="sm", settings=ConnectionSettings(poll_interval_s=2, tz=UTC))
+    seen = ServerStatus(server="edge-3", role="edge", state="live", active_subscribers=437)
+    state.apply_poll(SessionsPolled([*sessions], [], True, clock.at_ms, [seen], ""))
+    unseen = ServerStatus(
+        server="edge-3", role="edge", state="unreachable", owed_ms=120_000, watermark=clock.at_ms - 120_000
+    )
+    state.apply_poll(SessionsPolled([], [], False, clock.at_ms, [unseen], ""))
+    return state
+
+
+def test_summary_of_an_outage_is_a_lower_bound_with_the_name_of_the_server() -> None:
+    state = state_with_an_outage(session("a", active=680), session("b", live=False))
+    assert text_of(bars.summary(state)[0]) == (
+        " 1 on air of 2 sessions   ≥ 680 watching (edge-3 unseen since 01:38: had 437)"
+    )
+
+
+def test_summary_with_a_filter_counts_what_is_shown() -> None:
+    state = state_with_an_outage(session("a", active=680), session("b", active=20), session("c", live=False))
+    state.view.show(parse("name=b or name=c"))
+    assert text_of(bars.summary(state)[0]) == (
+        " 1 on air of 2 sessions   ≥ 20 watching (without edge-3)   name=b or name=c  (1 hidden)"
+    )
+
+
+def test_place_of_the_cursor_counts_sessions_and_not_headings() -> None:
+    state = state_with_an_outage(session("a"), session("b"), session("c", scope="event"))
+    state.view.group(True)
+    assert [text_of(bars.status(state, None, row)[1]) for row in range(5)] == [
+        "3 ", "1 of 3 ", "3 ", "2 of 3 ", "3 of 3 ",
+    ]  # fmt: skip

@@ -5,6 +5,8 @@ Backfilled figures are drawn apart, and unknown time is left blank: no line cros
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import Enum
+from itertools import groupby
 from typing import NamedTuple
 
 from streamusage.api.extension import History
@@ -12,8 +14,9 @@ from streamusage.core.coverage import Provenance
 from streamusage.core.usage import SessionKey
 from tui.model import formats
 from tui.model.sessions.history import PollHistory
-from tui.model.sessions.sparkline import NoFigure, Point
+from tui.model.sessions.sparkline import Mark, MarkedFigure, NoFigure, Point
 from tui.model.sessions.store import Session
+from tui.model.sessions.trends import point_of
 
 LEAST_MS = 60 * 60_000
 """A shorter session is shown with the time before it."""
@@ -68,16 +71,23 @@ class Chart:
     def runs(self) -> Iterator[tuple[int, int, bool]]:
         """Return the runs of steps that a line joins: (first, last, whether live), `last` included.
 
-        A backfilled run begins at the known step before it, so that the line has no hole.
+        Steps whose figure leaves a server out are in `seen_runs`.
         """
-        start: int | None = None
-        for number, step in enumerate((*self.steps, ChartStep(None, None))):
-            before = self.steps[number - 1] if number else None
-            if start is not None and before is not None and (step.figure is None or _apart(step) != _apart(before)):
-                yield start, number - 1, not _apart(before)
-                start = None
-            if start is None and step.figure is not None:
-                start = number
+        for first, last, kind in self._runs():
+            if kind is not _RunKind.LOWER_BOUND:
+                yield first, last, kind is _RunKind.LIVE
+
+    def seen_runs(self) -> Iterator[tuple[int, int]]:
+        """Return the runs of steps whose figure leaves a server out: (first, last), `last` included."""
+        return ((first, last) for first, last, kind in self._runs() if kind is _RunKind.LOWER_BOUND)
+
+    def _runs(self) -> Iterator[tuple[int, int, "_RunKind"]]:
+        start = 0
+        for kind, steps in groupby(self.steps, _run_kind):
+            end = start + sum(1 for _ in steps)
+            if kind is not None:
+                yield start, end - 1, kind
+            start = end
 
     def reached(self, figure: int, from_ms: int, to_ms: int) -> int | None:
         """Return the start of the first step within the interval that reaches the figure, or `None`."""
@@ -91,24 +101,25 @@ class Chart:
 
     def points(self) -> list[Point]:
         """Return the points of the chart for a sparkline."""
-        return [_point(step) for step in self.steps]
+        return [point_of(step.figure, step.state) for step in self.steps]
 
 
-_OWED = (Provenance.MISSING, Provenance.HELD)
+_UNSEEN = (Provenance.MISSING, Provenance.HELD, Provenance.LOST)
+"""In these states a figure leaves a server out."""
 
 
-def _apart(step: ChartStep) -> bool:
-    return step.state is not Provenance.LIVE
+class _RunKind(Enum):
+    LIVE = "live"
+    BACKFILLED = "backfilled"
+    LOWER_BOUND = "lower bound"
 
 
-def _point(step: ChartStep) -> Point:
-    if step.state in _OWED:
-        return NoFigure.MISSING
-    if step.state is Provenance.LOST:
-        return NoFigure.LOST
-    if step.state in (Provenance.BACKFILLED, Provenance.PARTIAL):
-        return NoFigure.BACKFILLED
-    return NoFigure.NOT_SEEN if step.figure is None else step.figure
+def _run_kind(step: ChartStep) -> _RunKind | None:
+    if step.figure is None:
+        return None
+    if step.state in _UNSEEN:
+        return _RunKind.LOWER_BOUND
+    return _RunKind.LIVE if step.state is Provenance.LIVE else _RunKind.BACKFILLED
 
 
 def from_history(history: History, from_ms: int, to_ms: int, on_air: Iterable[tuple[int, int]] | None = None) -> Chart:
@@ -125,13 +136,15 @@ def from_history(history: History, from_ms: int, to_ms: int, on_air: Iterable[tu
         number = (point.at - from_ms) // step_ms
         if not 0 <= number < len(steps):
             continue
-        known = point.state not in (*_OWED, Provenance.LOST)
+        known = point.state not in _UNSEEN
         is_off = published is not None and not any(
             begun < point.at + step_ms and point.at < ended for begun, ended in published
         )
         if known and is_off and not point.active and not point.highest:
             continue
-        steps[number] = ChartStep(point.active if known else None, point.state, point.highest if known else None)
+        # Of time in which nothing was seen, a lower bound of zero is no figure.
+        figure = point.active if known else point.active or None
+        steps[number] = ChartStep(figure, point.state, point.highest if known else None)
     return Chart(from_ms, to_ms, tuple(steps), f"every {formats.duration(step_ms)}, all servers")
 
 
@@ -142,13 +155,19 @@ def from_polls(history: PollHistory, key: SessionKey, steps: int) -> Chart | Non
         return None
     polls = max(1, -(-(history.polls - history.first_poll(key)) // steps))
     points = history.points(key, steps, polls)
-    drawn = [
-        ChartStep(point, Provenance.LIVE) if isinstance(point, int) else ChartStep(None, _STATES[point])
-        for point in points
-    ]
+    drawn = [_polled_step(point) for point in points]
     while drawn and drawn[0] == ChartStep(None, None):
         del drawn[0]
     return Chart(times[0][0], times[-1][0], tuple(drawn), "polled by this console since its start")
+
+
+def _polled_step(point: Point) -> ChartStep:
+    if isinstance(point, NoFigure):
+        return ChartStep(None, _STATES[point])
+    if isinstance(point, MarkedFigure):
+        is_lower_bound = point.mark is Mark.LOWER_BOUND
+        return ChartStep(point.figure, Provenance.MISSING if is_lower_bound else Provenance.BACKFILLED)
+    return ChartStep(point, Provenance.LIVE)
 
 
 _STATES: dict[NoFigure, Provenance | None] = {

@@ -106,20 +106,29 @@ def count_column(
     *,
     field: str = "",
     shown: Callable[[Session], int | None] | None = None,
+    may_be_lower_bound: bool = False,
     aliases: tuple[str, ...] = (),
 ) -> Column:
     """Return a column that counts subscribers. `shown` returns the figure of a cell where it differs from `value`.
 
+    A figure that falls while a server is not seen is marked as a lower bound with `may_be_lower_bound`.
+
     `field` is the name of the field of `Session` that `value` returns, where it returns no more.
     """
     figure = shown or value
+
+    def count_text(session: Session, at: CellContext) -> str:
+        if may_be_lower_bound and session.leaves_out_server:
+            return formats.lower_bound(figure(session), at.cells)
+        return formats.count_within(figure(session), at.cells)
+
     return Column(
         name,
         name.upper(),
         help_text,
         *widths,
         importance,
-        text=lambda session, at: formats.count_within(figure(session), at.cells),
+        text=count_text,
         sort=value,
         sort_field=field,
         figure=figure,
@@ -225,6 +234,7 @@ _DECLARED = (
         "aciveSubscribers",
         field="active",
         shown=_active,
+        may_be_lower_bound=True,
         aliases=("watching",),
     ),
     count_column(

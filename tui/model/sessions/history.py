@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from streamusage.core.coverage import Provenance
 from streamusage.core.usage import SessionKey
 from tui.model.sessions.session import Session
-from tui.model.sessions.sparkline import NoFigure, Point, merge_points
+from tui.model.sessions.sparkline import NoFigure, Point, exact_figures, known_figures, lower_bound, merge_points
 from tui.model.sessions.store import Change
 
 KEPT_POLLS = 720
@@ -121,11 +121,11 @@ class PollHistory:
         """Return the oldest known figure of the last `polls` polls."""
         turns = self._turns_of(key)
         first = bisect_right(turns, self._polls - polls, key=lambda turn: turn[0]) - 1
-        return next((point for _, point in turns[max(0, first) :] if isinstance(point, int)), None)
+        return next(exact_figures(point for _, point in turns[max(0, first) :]), None)
 
     def highest(self, key: SessionKey) -> int:
         """Return the highest kept figure."""
-        return max((point for _, point in self._turns_of(key) if isinstance(point, int)), default=0)
+        return max(known_figures(point for _, point in self._turns_of(key)), default=0)
 
     def first_poll(self, key: SessionKey) -> int:
         """Return the oldest kept poll at which the session was known."""
@@ -153,4 +153,4 @@ class PollHistory:
 def _point(live: bool, active: int | None, provenance: Provenance | None) -> Point:
     if not live or active is None:
         return NoFigure.NOT_SEEN
-    return NoFigure.MISSING if provenance in _OWED else active
+    return lower_bound(active, NoFigure.MISSING) if provenance in _OWED else active

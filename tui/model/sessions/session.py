@@ -47,6 +47,11 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return None if self.provenance is None and not self.imported else self.provenance in INCOMPLETE
 
     @property
+    def leaves_out_server(self) -> bool:
+        """Whether the active subscribers are those of some servers only: another one owes its newest figures."""
+        return self.live and self.provenance in (Provenance.MISSING, Provenance.HELD)
+
+    @property
     def key(self) -> SessionKey:
         """The key of the session."""
         return SessionKey(self.scope, self.name, self.start_time)

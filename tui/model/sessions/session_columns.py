@@ -354,6 +354,11 @@ class ColumnReader:
         return _PROVENANCES[self.columns.flags[self.row] // _PROVENANCE]
 
     @property
+    def leaves_out_server(self) -> bool:
+        """Whether the active subscribers are those of some servers only."""
+        return self.live and self.provenance in (Provenance.MISSING, Provenance.HELD)
+
+    @property
     def provenance_name(self) -> str:
         """The provenance as it is shown."""
         return IMPORTED if self.imported else self.provenance.value if self.provenance else ""

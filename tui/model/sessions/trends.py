@@ -6,20 +6,20 @@ A console that has just started has them at once; without the service's trends, 
 from streamusage.api.extension import Trends
 from streamusage.core.coverage import Provenance
 from streamusage.core.usage import StreamId
-from tui.model.sessions.sparkline import NoFigure, Point
+from tui.model.sessions.sparkline import Mark, MarkedFigure, NoFigure, Point, exact_figures, lower_bound
 from tui.model.sessions.store import Session
 
 STEP_MS = 60_000
 KEPT_STEPS = 60
 """Number of minutes that are fetched."""
 
-_FILLED = {
-    Provenance.BACKFILLED: NoFigure.BACKFILLED,
-    Provenance.PARTIAL: NoFigure.BACKFILLED,
+_NOT_SEEN = {
     Provenance.MISSING: NoFigure.MISSING,
     Provenance.HELD: NoFigure.MISSING,
     Provenance.LOST: NoFigure.LOST,
 }
+"""What is shown in these states where no server was seen."""
+_OWED = (Provenance.MISSING, Provenance.HELD)
 
 
 class TrendBook:
@@ -36,7 +36,7 @@ class TrendBook:
         """Replace the trends by newer ones."""
         self._from_ms = trends.from_ms
         self._points = {
-            trend.stream: [_point(active, state) for active, state in zip(trend.active, trend.state, strict=False)]
+            trend.stream: [point_of(active, state) for active, state in zip(trend.active, trend.state, strict=False)]
             for trend in trends.streams
         }
 
@@ -44,7 +44,7 @@ class TrendBook:
         """Return the oldest known figure of a live session in the last minutes."""
         known = self._points.get(session.stream, ())
         first = max(now_ms // STEP_MS - minutes, session.start_time // STEP_MS) - self._from_ms // STEP_MS
-        return next((point for point in known[max(0, first) :] if isinstance(point, int)), None)
+        return next(exact_figures(known[max(0, first) :]), None)
 
     def points(self, session: Session, cells: int, now_ms: int) -> list[Point] | None:
         """Return the newest `cells` minutes of a live session, oldest first; `None` without a trend of it."""
@@ -57,10 +57,21 @@ class TrendBook:
             place = minute - self._from_ms // STEP_MS
             inside = (minute + 1) * STEP_MS > session.start_time and 0 <= place < len(known)
             points.append(known[place] if inside else NoFigure.NOT_SEEN)
-        return [*points, _point(session.active, session.provenance, now=True)]
+        newest = last - self._from_ms // STEP_MS
+        if session.provenance in _OWED and 0 <= newest < len(known) and known[newest] is not NoFigure.NOT_SEEN:
+            # The service's minute leaves out a server that is silent, the session's figure only after its time-out.
+            return [*points, known[newest]]
+        # Backfilled minutes are in the past: the current figure is an ordinary figure.
+        state = None if session.provenance is Provenance.BACKFILLED else session.provenance
+        return [*points, point_of(session.active, state)]
 
 
-def _point(active: int | None, state: Provenance | None, *, now: bool = False) -> Point:
-    # Backfilled minutes are in the past: the current figure is an ordinary figure.
-    reason = None if state is None or (now and state is Provenance.BACKFILLED) else _FILLED.get(state)
-    return reason or (NoFigure.NOT_SEEN if active is None else active)
+def point_of(active: int | None, state: Provenance | None) -> Point:
+    """Return the point of a figure with its provenance. A figure that leaves a server out is a lower bound."""
+    if state in _NOT_SEEN:
+        return lower_bound(active, _NOT_SEEN[state])
+    if active is None:
+        return NoFigure.NOT_SEEN
+    if state is Provenance.BACKFILLED:
+        return MarkedFigure(active, Mark.BACKFILLED)
+    return MarkedFigure(active, Mark.LOWER_BOUND) if state is Provenance.PARTIAL else active

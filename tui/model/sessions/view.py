@@ -6,6 +6,7 @@ another index in steps, while the table shows the present one: `begin_…` begin
 """
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
@@ -15,7 +16,7 @@ from tui.model.sessions.filter import Filter, parse
 from tui.model.sessions.ordered_index import Order, OrderedIndex
 from tui.model.sessions.session import Session
 from tui.model.sessions.session_columns import UNKNOWN, ColumnReader
-from tui.model.sessions.store import Change, SessionStore
+from tui.model.sessions.store import Change, SessionStore, SessionTotals
 
 _UNKNOWN = float("inf")
 _STEP_ROWS = 1_000
@@ -62,6 +63,8 @@ class SessionView:
         """Rows that changed since the job began."""
         self.grouped = False
         self._grouped_rows: list[int | Heading] | None = None
+        self._heading_places: list[int] = []
+        self._totals: SessionTotals | None = None
         self._place_of: dict[int, int] = {}
 
     def __len__(self) -> int:
@@ -71,6 +74,22 @@ class SessionView:
     def sessions(self) -> int:
         """Number of sessions shown, without headings."""
         return len(self._shown)
+
+    def totals(self) -> SessionTotals:
+        """Return the counts over the sessions shown, at the cost of a pass over them after a change."""
+        if self._totals is None:
+            columns = self._store.columns
+            live, _ = columns.live_rows(list(self._shown))
+            self._totals = SessionTotals(len(live), self.sessions, columns.watching(live))
+        return self._totals
+
+    def number(self, row: int) -> int | None:
+        """Return the number of a row's session among those shown, from 1 on; `None` for a heading."""
+        if not self.grouped:
+            return row + 1
+        if not isinstance(self.row(row), Session):
+            return None
+        return row + 1 - bisect_right(self._heading_places, row)
 
     def group(self, grouped: bool) -> None:
         """Group the sessions by scope under headings, or end the grouping."""
@@ -90,6 +109,7 @@ class SessionView:
                 rows += found
             self._grouped_rows = rows
             self._place_of = {row: place for place, row in enumerate(rows) if isinstance(row, int)}
+            self._heading_places = [place for place, row in enumerate(rows) if not isinstance(row, int)]
         return self._grouped_rows
 
     def all_sessions(self) -> Iterator[Session]:
@@ -193,7 +213,7 @@ class SessionView:
             _move(index, touched, self._selector(goal.filter)(self._present(touched)))
         self._shown, self._shown_filter = index, goal.filter
         self._all = all_rows if goal.filter else index
-        self._grouped_rows = None
+        self._grouped_rows = self._totals = None
 
     def _narrow(self, index: OrderedIndex, chosen: Filter) -> Generator[None, None, OrderedIndex]:
         narrowed = OrderedIndex(index.order)
@@ -232,7 +252,7 @@ class SessionView:
                 rows.add(row)
         if not rows:
             return
-        self._grouped_rows = None
+        self._grouped_rows = self._totals = None
         if len(rows) > max(_LEAST_SORTED_ANEW, len(self._shown) // _SORTED_ANEW_FROM):
             self._begin(self._order())
             self.finish()
@@ -343,7 +363,8 @@ def _move(index: OrderedIndex, gone: Iterable[int], come: Iterable[int]) -> None
 
 
 def _growth(session: Session, grown_from: Mapping[SessionKey, int]) -> int | None:
-    before = grown_from.get(session.key) if session.live else None
+    # A figure that leaves a server out is no growth against one of all servers.
+    before = grown_from.get(session.key) if session.live and not session.leaves_out_server else None
     return None if before is None or session.active is None else session.active - before
 
 

@@ -8,8 +8,8 @@ from streamusage.api.extension import History, HistoryPoint
 from streamusage.core.coverage import Provenance
 from tests.support.console.records import session
 from tui.model.sessions.chart import LEAST_MS, MOST_STEPS, ChartStep, from_history, look_at
-from tui.model.sessions.sparkline import sparkline
-from tui.widgets.plot import BACKFILLED_MARK, plot
+from tui.model.sessions.sparkline import Scale, sparkline
+from tui.widgets.plot import BACKFILLED_MARK, SEEN_MARK, plot
 
 MINUTE = 60_000
 NOON = 1_795_000_000_000 // MINUTE * MINUTE
@@ -34,7 +34,7 @@ def test_chart_is_empty_between_two_sessions(between: Provenance) -> None:
     chart = from_history(stored, *minutes(0, 20), on_air=[minutes(0, 6), minutes(14, 20)])
     assert [step.figure for step in chart.steps] == [40] * 6 + [None] * 8 + [30] * 6
     assert list(chart.runs()) == [(0, 5, True), (14, 19, True)]
-    assert sparkline(chart.points(), 40)[6:14] == " " * 8
+    assert sparkline(chart.points(), Scale(0, 40))[6:14] == " " * 8
     drawn = plot(chart, 60, 12)
     assert not any(BACKFILLED_MARK in line for line in drawn)
     assert all(line[21:39].strip("\u2800 ") == "" for line in drawn), "the time between the sessions is empty"
@@ -82,3 +82,14 @@ def test_chart_window_of_a_shown_session_is_stable_within_a_step() -> None:
 
 def test_steps_without_history_stay_empty() -> None:
     assert from_history(history((4, LIVE)), *minutes(0, 3)).steps[1:] == (ChartStep(None, None), ChartStep(None, None))
+
+
+def test_figures_of_the_servers_that_were_seen_are_drawn_as_dots() -> None:
+    stored = history((9, LIVE), (9, LIVE), (3, MISSING), (3, MISSING), (0, MISSING), (8, FILLED), (8, FILLED))
+    chart = from_history(stored, *minutes(0, 7))
+    assert [step.figure for step in chart.steps] == [9, 9, 3, 3, None, 8, 8]
+    assert list(chart.runs()) == [(0, 1, True), (5, 6, False)]
+    assert list(chart.seen_runs()) == [(2, 3)]
+    drawn = plot(chart, 60, 12)
+    assert any(SEEN_MARK * 5 in line for line in drawn)
+    assert not any(SEEN_MARK in line for line in plot(from_history(history((9, LIVE)), *minutes(0, 1)), 60, 12))

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from streamusage.core.coverage import Provenance
 from tests.support.console.records import session
 from tui.model.sessions.history import PollHistory
-from tui.model.sessions.sparkline import NoFigure, sparkline
+from tui.model.sessions.sparkline import Mark, MarkedFigure, NoFigure, Scale, sparkline_parts
 from tui.model.sessions.store import SessionStore
 
 A = session("a")
@@ -24,25 +24,37 @@ def poll_history(*polls: tuple[int | None, Provenance] | None, kept: int = 720) 
 
 
 def trend_text(history: PollHistory, width: int = 8, fold: int = 1) -> str:
-    return sparkline(history.points(A.key, width, fold), 7)
+    points = history.points(A.key, width, fold)
+    return "".join(f"({text})" if ink == "quiet" else text for text, ink in sparkline_parts(points, Scale(0, 7)))
 
 
 LIVE, MISSING, BACKFILLED = Provenance.LIVE, Provenance.MISSING, Provenance.BACKFILLED
 
 
 def test_unchanged_session_keeps_its_points() -> None:
-    assert trend_text(poll_history((7, LIVE), (7, LIVE), (7, LIVE)), 5) == "  ▇▇▇"
+    assert trend_text(poll_history((7, LIVE), (7, LIVE), (7, LIVE)), 5) == "  ███"
 
 
 def test_failed_poll_leaves_a_blank() -> None:
-    assert trend_text(poll_history((7, LIVE), None, None, (7, LIVE)), 4) == "▇  ▇"
+    assert trend_text(poll_history((7, LIVE), None, None, (7, LIVE)), 4) == "█  █"
 
 
 def test_missing_points_become_backfilled_points() -> None:
-    during = poll_history((7, LIVE), (7, MISSING), (7, MISSING))
-    assert trend_text(during, 3) == "▇··"
-    after = poll_history((7, LIVE), (7, MISSING), (7, MISSING), (7, BACKFILLED), (7, LIVE))
-    assert trend_text(after, 5) == "▇▒▒▇▇"
+    during = poll_history((7, LIVE), (0, MISSING), (0, MISSING))
+    assert trend_text(during, 3) == "█··"
+    after = poll_history((7, LIVE), (0, MISSING), (0, MISSING), (7, BACKFILLED), (7, LIVE))
+    assert trend_text(after, 5) == "█▒▒██"
+
+
+def test_points_of_the_servers_that_were_seen_keep_their_height_and_are_dim() -> None:
+    during = poll_history((7, LIVE), (4, MISSING), (4, MISSING))
+    assert trend_text(during, 3) == "█(▅▅)"
+    after = poll_history((7, LIVE), (4, MISSING), (4, MISSING), (7, BACKFILLED), (7, LIVE))
+    assert trend_text(after, 5) == "█(▅▅)██"
+
+
+def test_growth_is_measured_from_a_figure_of_all_servers() -> None:
+    assert poll_history((4, MISSING), (7, LIVE), (8, LIVE)).oldest(A.key, 3) == 7
 
 
 def test_merged_points_of_past_polls_do_not_change() -> None:
@@ -76,7 +88,9 @@ def test_history_is_bounded_and_its_newest_point_is_right(polls: list[tuple[int,
     if polls[-1] is None:
         assert newest is NoFigure.NOT_SEEN
     else:
-        assert newest == (NoFigure.MISSING if polls[-1][1] is MISSING else polls[-1][0])
+        figure, provenance = polls[-1]
+        seen = MarkedFigure(figure, Mark.LOWER_BOUND) if figure else NoFigure.MISSING
+        assert newest == (seen if provenance is MISSING else figure)
     assert len(history.points(A.key, 40)) == 40
     assert len(history.times(A.key)) <= 16
     assert all(len(turns) <= 2 * 16 + 1 for turns in history._turns.values())

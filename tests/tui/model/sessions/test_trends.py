@@ -7,10 +7,11 @@ from tests.support.console.scripted_service import SettableClock
 from tui.app.messages import SessionsPolled
 from tui.app.state import ConsoleState
 from tui.config.settings import ConnectionSettings
-from tui.model.sessions.sparkline import sparkline
+from tui.model.sessions.sparkline import Scale, sparkline_parts
 from tui.model.sessions.trends import STEP_MS, TrendBook
 
 LIVE, MISSING, BACKFILLED, LOST = Provenance.LIVE, Provenance.MISSING, Provenance.BACKFILLED, Provenance.LOST
+PARTIAL = Provenance.PARTIAL
 
 
 def trend_book(active: list[int | None], state: list[Provenance | None]) -> TrendBook:
@@ -22,24 +23,36 @@ def trend_book(active: list[int | None], state: list[Provenance | None]) -> Tren
 
 def trend_text(trends: TrendBook, minute: int, cells: int = 6, **figures: object) -> str | None:
     points = trends.points(session("a", **{"start": STEP_MS, "active": 7} | figures), cells, minute * STEP_MS)  # type: ignore[arg-type]
-    return None if points is None else sparkline(points, 7)
+    if points is None:
+        return None
+    marks = {"quiet": "({})", "refilled": "[{}]"}
+    return "".join(marks.get(ink, "{}").format(text) for text, ink in sparkline_parts(points, Scale(0, 7)))
 
 
 def test_trend_shows_the_stored_minutes_and_the_newest_poll() -> None:
-    assert trend_text(trend_book([1, 4, None, 4, 7], [LIVE, LIVE, MISSING, BACKFILLED, LIVE]), 15) == "▂▅·▒▇▇"
+    assert trend_text(trend_book([1, 4, None, 4, 7], [LIVE, LIVE, MISSING, BACKFILLED, LIVE]), 15) == "▂▅·[▅]██"
 
 
 def test_unfetched_minutes_are_blank() -> None:
-    assert trend_text(trend_book([7], [LIVE]), 13) == "  ▇  ▇"
-    assert trend_text(trend_book([7, 7], [LOST, None]), 12) == "   ×▇▇"
+    assert trend_text(trend_book([7], [LIVE]), 13) == "  █  █"
+    assert trend_text(trend_book([None, 7], [LOST, None]), 12) == "   ×██"
 
 
 def test_trend_starts_with_the_session() -> None:
-    assert trend_text(trend_book([7, 7, 7, 7, 7], [LIVE] * 5), 15, start=12 * STEP_MS + 5) == "  ▇▇▇▇"
+    assert trend_text(trend_book([7, 7, 7, 7, 7], [LIVE] * 5), 15, start=12 * STEP_MS + 5) == "  ████"
 
 
-def test_current_missing_minute_is_no_figure() -> None:
-    assert trend_text(trend_book([7], [LIVE]), 11, provenance=MISSING) == "    ▇·"
+def test_figures_of_the_servers_that_were_seen_are_lower_bounds() -> None:
+    book = trend_book([7, 3, 4, 0, 7], [LIVE, MISSING, LOST, MISSING, PARTIAL])
+    assert trend_text(book, 15) == "█(▄▅)·(█)█"
+
+
+def test_current_figure_of_an_outage_is_what_the_service_saw() -> None:
+    book = trend_book([7, 3], [LIVE, MISSING])
+    assert trend_text(book, 11, provenance=MISSING) == "    █(▄)", "7 includes the figure of the silent server"
+    assert trend_text(book, 12, provenance=MISSING) == "   █(▄█)", "not fetched yet"
+    assert trend_text(trend_book([7, None], [LIVE, MISSING]), 11, provenance=MISSING) == "    █·"
+    assert trend_text(trend_book([7], [LIVE]), 11, provenance=MISSING, active=0) == "    █·"
 
 
 def test_stream_without_a_trend_has_no_points() -> None:

@@ -158,3 +158,29 @@ def test_order_completed_between_polls_equals_a_new_view(
     new_view.show(view.filter)
     assert view.rows(0, 100) == new_view.rows(0, 100)
     assert len(view) + view.hidden() == len(store)
+
+
+class TestCounts:
+    SESSIONS = (
+        session("a", active=5),
+        session("b", active=7),
+        session("c", active=9, live=False),
+        session("d", active=11, scope="event"),
+    )
+
+    def test_totals_are_those_of_the_sessions_shown(self) -> None:
+        store, view = make_view(*self.SESSIONS)
+        assert view.totals() == store.totals() == (3, 4, 23)
+        view.show(parse("scope=live"))
+        assert view.totals() == (2, 3, 12)
+        view.update(store.apply([session("b", active=8), session("e", active=100)], [self.SESSIONS[0].key]))
+        assert view.totals() == (2, 3, 108)
+        view.show(parse("nobody"))
+        assert view.totals() == (0, 0, 0)
+
+    def test_sessions_are_numbered_without_the_headings_of_groups(self) -> None:
+        _, view = make_view(*self.SESSIONS)
+        assert [view.number(row) for row in range(4)] == [1, 2, 3, 4]
+        view.group(True)
+        assert [view.number(row) for row in range(len(view))] == [None, 1, None, 2, 3, 4]
+        assert view.sessions == 4

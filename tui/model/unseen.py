@@ -1,0 +1,73 @@
+"""Servers that are not seen at the moment: who they are, since when, and how many watched there. Pure.
+
+While a server is not seen, every sum over servers is a lower bound.
+"""
+
+from collections.abc import Sequence
+from datetime import tzinfo
+
+from streamusage.api.extension import ServerStatus
+from streamusage.core.coverage import LATE_AFTER_INTERVALS
+from tui.model import formats
+from tui.model.text import sanitize, shortened
+
+_NAME_CELLS = 16
+
+
+def is_unseen(server: ServerStatus) -> bool:
+    """Return whether a server owes its newest figures: for more than three sync intervals, or all of them."""
+    if server.state == "removed":
+        return False
+    return server.state == "unreachable" or server.owed_ms > LATE_AFTER_INTERVALS * server.sync_interval_ms
+
+
+class UnseenServers:
+    """The servers that the last poll did not see, the one that owes most first."""
+
+    def __init__(self) -> None:
+        self._unseen: Sequence[ServerStatus] = ()
+        self._watched: dict[str, int] = {}
+        """Subscribers of each server when it was seen last."""
+        self._owed_ms: dict[str, int] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._unseen)
+
+    def update(self, servers: Sequence[ServerStatus]) -> None:
+        """Follow a poll."""
+        unseen = []
+        for server in servers:
+            if is_unseen(server):
+                unseen.append(server)
+            if server.active_subscribers or not is_unseen(server):
+                self._watched[server.server] = server.active_subscribers
+        self._owed_ms = {server.server: server.owed_ms for server in servers}
+        self._unseen = sorted(unseen, key=lambda server: -server.owed_ms)
+
+    @property
+    def owing_most(self) -> ServerStatus | None:
+        """The server that owes the longest time."""
+        return next(iter(self._unseen), None)
+
+    @property
+    def outdated(self) -> int:
+        """Subscribers that the service still counts on these servers, by reports from before they were missed."""
+        return sum(server.active_subscribers for server in self._unseen)
+
+    def owed_ms(self, server: str) -> int:
+        """Return how much time any server owes; 0 for an unknown one."""
+        return self._owed_ms.get(server, 0)
+
+    def names(self) -> str:
+        """Return `edge-3`, `edge-3, edge-4` or `edge-3 and 4 more`, safe to draw."""
+        names = [shortened(sanitize(server.server), _NAME_CELLS) for server in self._unseen]
+        return ", ".join(names) if len(names) < 3 else f"{names[0]} and {len(names) - 1} more"
+
+    def describe(self, now_ms: int, tz: tzinfo | None) -> str:
+        """Return `edge-3 unseen since 23:57: had 437`, as far as it is known."""
+        since = [server.watermark for server in self._unseen]
+        known = [at_ms for at_ms in since if at_ms is not None]
+        when = f" since {formats.moment(min(known), now_ms, tz)}" if known and len(known) == len(since) else ""
+        watched = [self._watched.get(server.server) for server in self._unseen]
+        had = sum(figure or 0 for figure in watched)
+        return f"{self.names()} unseen{when}" + (f": had {formats.count(had)}" if had and None not in watched else "")
