@@ -144,7 +144,7 @@ def _kept(name: str, default: str, help_text: str) -> Callable[[Command], Comman
     default="60",
     show_default=True,
     metavar="SECONDS",
-    help="How long a server may be silent before its active subscribers count as lost: 60 (seconds), 90s or 2m.",
+    help="How long a server may be silent before its subscribers do not count as active: 60 (seconds), 90s or 2m.",
 )
 @click.option(
     "--limit",

@@ -62,7 +62,7 @@ RETENTION_INTERVAL_SECONDS = 3600.0
 """How often retention runs, plus or minus a quarter, so that several processes do not run it at once."""
 
 EDGE_TIMEOUT_MS = 60_000
-"""How long a server may be silent before its active subscribers count as lost."""
+"""How long a server may be silent before its subscribers do not count as active."""
 
 _BACKLOG = 2048
 

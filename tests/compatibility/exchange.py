@@ -327,3 +327,18 @@ def with_imports_as_before(value: Any) -> Any:
     elif "imported" in value:
         before = {name: with_imports_as_before(item) for name, item in value.items()}
     return before
+
+
+def with_silent_as_lost(before: Any, now: Any) -> Any:
+    """Return what an answer was when the subscribers of a silent server counted as lost: total minus active."""
+    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        return [with_silent_as_lost(one, other) for one, other in zip(before, now, strict=True)]
+    if not isinstance(before, dict) or not isinstance(now, dict):
+        return now
+    found = {name: with_silent_as_lost(before.get(name), item) for name, item in now.items()}
+    for names in (("lostSubscribers", "totalSubscribers", "aciveSubscribers"), ("lost", "total", "active")):
+        if all(isinstance(record.get(name), int) for record in (before, now) for name in names):
+            lost, total, active = (now[name] for name in names)
+            if lost < before[names[0]] == total - active:
+                found[names[0]] = total - active
+    return found

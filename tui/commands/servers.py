@@ -38,7 +38,7 @@ def servers(connection: ConnectionSettings, output_format: Format) -> None:
 
     \b
     live              reported within three sync intervals
-    unreachable       did not; after the edge timeout its subscribers count as lost
+    unreachable       did not; after the edge timeout its subscribers are not counted
     removed in order  removed from the estate; its figures are kept
     removed by force  removed; its part of the sessions is discarded
     clock refused     its reports cover time after the service's; its journal keeps them

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, and_, case, func, select
 from sqlalchemy.exc import DBAPIError
 
 from streamusage.api.daily import DailyFigures, DayDifference
@@ -303,19 +303,27 @@ def _day_differences(row: Any, computed: DailyFigures) -> Iterator[Difference]:
 
 def _check_records(scope: _Scope, differences: list[Difference]) -> str:
     """Compare the totals of usage records with those that the servers reported."""
+    is_unseen = and_(
+        servers.c.unreachable == 1,
+        servers.c.removed == "",
+        servers.c.epoch == server_sessions.c.epoch,
+        server_sessions.c.live == 1,
+    )
     parts = (
         select(
             server_sessions.c.stream,
             server_sessions.c.session_start,
             func.sum(server_sessions.c.total).label("total"),
             func.max(server_sessions.c.end_time).label("end_time"),
+            func.sum(case((is_unseen, server_sessions.c.active), else_=0)).label("unseen"),
         )
         .join(servers, servers.c.server == server_sessions.c.server)
         .where(servers.c.removed != "by force")
         .group_by(server_sessions.c.stream, server_sessions.c.session_start)
         .subquery()
     )
-    query = select(usage, parts.c.total.label("parts_total"), parts.c.end_time.label("parts_end")).join(
+    columns = (parts.c.total.label("parts_total"), parts.c.end_time.label("parts_end"), parts.c.unseen)
+    query = select(usage, *columns).join(
         parts, and_(parts.c.stream == usage.c.stream, parts.c.session_start == usage.c.start_time)
     )
     query = query.where(usage.c.provenance != IMPORTED)
@@ -325,6 +333,8 @@ def _check_records(scope: _Scope, differences: list[Difference]) -> str:
             compared += 1
             key = f"scope={row.scope} name={row.name} start_time={row.start_time}"
             lost = max(0, row.total_subscribers - row.active_subscribers)
+            if row.unseen and row.lost_subscribers == max(0, lost - int(row.unseen)):
+                lost = row.lost_subscribers  # earlier versions counted the subscribers of a silent server as lost
             for name, kept, expected in (
                 ("total_subscribers", row.total_subscribers, int(row.parts_total)),
                 ("end_time", row.end_time, row.parts_end),

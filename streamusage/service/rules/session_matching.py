@@ -55,6 +55,11 @@ class SessionPart(NamedTuple):
         gone = self.unreachable or self.removed or (self.live and not self.epoch_is_active)
         return 0 if gone else self.active
 
+    @property
+    def unseen(self) -> int:
+        """The last known subscribers of a silent server: nobody knows whether they left."""
+        return self.active if self.unreachable and self.is_live else 0
+
 
 class SessionFigures(NamedTuple):
     """Figures of a session over all of its servers."""
@@ -106,7 +111,8 @@ def session_figures(start_time: int, parts: Sequence[SessionPart], max_before: i
 
     A total adds up over servers and epochs; the number of active subscribers is taken from the newest epoch of each
     publish. The maximum is the largest sum at one time so far (`max_before`, or now), and no less than that of any
-    one server.
+    one server. The subscribers of a silent server are neither active nor lost, so that no sum falls when it reports
+    again.
     """
     newest: dict[tuple[str, str], SessionPart] = {}
     for part in sorted(parts, key=lambda part: part.epoch):
@@ -120,7 +126,7 @@ def session_figures(start_time: int, parts: Sequence[SessionPart], max_before: i
         duration=max(0, end_time - start_time),
         active_subscribers=active,
         max_subscribers=max(max_before, active, *(part.highest for part in parts)),
-        lost_subscribers=max(0, total - active),
+        lost_subscribers=max(0, total - active - sum(part.unseen for part in newest.values())),
         total_subscribers=total,
         live=bool(live),
         provenance=worst(

@@ -66,7 +66,7 @@ servers = Table(
     _number("last_sync_at", null=True),
     _number("clock_offset_ms"),
     _text("owes"),  # missing or held while its figures are overdue, as in the `usage` rows of its live sessions
-    _number("unreachable", default="0"),  # 1: silent beyond the edge timeout, its subscribers count as lost
+    _number("unreachable", default="0"),  # 1: silent beyond the edge timeout, its subscribers do not count
     _text("removed", default=""),  # in order, or by force; empty while it is part of the estate
     _number("removed_at", null=True),
     _number("summed_to", default="0"),  # its hours before this instant are in `hours`

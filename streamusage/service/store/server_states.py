@@ -31,7 +31,7 @@ class ServerCondition(NamedTuple):
     owes: str = ""
     """`missing` or `held` while its figures are overdue."""
     unreachable: bool = False
-    """Silent for longer than the edge timeout: its active subscribers count as lost."""
+    """Silent for longer than the edge timeout: its subscribers count neither as active nor as lost."""
     removed: str = ""
     """`in order` or `by force`; empty while the server is part of the estate."""
 

@@ -91,7 +91,7 @@ async def test_outage_of_one_server_keeps_the_rest_useful(tmp_path: Path) -> Non
             )
             assert console.figure("active") == "≥ 251"
             assert int(console.figure("total")) >= total
-            assert int(console.figure("lost")) >= lost
+            assert int(console.figure("lost")) == lost + 5, "nobody knows whether those of the silent server left"
             await wait_for(pilot, lambda: re.fullmatch("█+▄+", console.trend()), "the trend of what was seen")
 
             await report(service, 21, ORIGIN)
@@ -108,3 +108,4 @@ async def test_outage_of_one_server_keeps_the_rest_useful(tmp_path: Path) -> Non
             table = app.sessions_screen.table.render_line(1)
             assert any(part.style and part.style.underline and "█" in part.text for part in table), "marked below"
             assert int(console.figure("total")) >= total
+            assert int(console.figure("lost")) >= lost

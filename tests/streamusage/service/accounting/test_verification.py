@@ -8,7 +8,10 @@ from sqlalchemy import text
 from streamusage.service.accounting.verification import Difference, verify_store
 from streamusage.service.store.engines.sqlite import connect_to_file
 from streamusage.service.store.store import open_store, open_unchanged
+from tests.streamusage.service.conftest import an_estate
+from tests.support.service.reporting import a_session, an_origin_and_an_edge
 from tests.support.service.used_store import DAY, NOON, use, used_estate
+from tests.support.waiting import wait_until
 
 NOW = NOON + 100 * 3_600_000
 
@@ -83,6 +86,24 @@ async def test_changed_figures_are_found(store_url: str) -> None:
         unexplained = [item for item in after if not any(is_meant(item, one) for one in expected)]
         missed = [one for one in expected if not any(is_meant(item, one) for item in after)]
         assert (unexplained, missed) == ([], []), sql
+
+
+async def test_lost_subscribers_of_a_session_with_a_silent_server_are_verified(tmp_path: Path, store_url: str) -> None:
+    async with an_estate(tmp_path, store_url=store_url) as estate:
+        origin, _ = await an_origin_and_an_edge(estate)
+        estate.clock.now += 65_000
+        await origin.sync_up(a_session("o", active=1, highest=2, total=2))
+
+        async def is_left_out() -> bool:
+            return (await estate.records())[0]["aciveSubscribers"] == 1
+
+        await wait_until(is_left_out, "the silent server does not count")
+        ((lost,),) = {(record["lostSubscribers"],) for record in await estate.records()}
+    assert (lost, find_differences(store_url)) == (2, [])
+    change(store_url, "UPDATE usage SET lost_subscribers = 5")
+    assert find_differences(store_url) == [], "earlier versions counted the silent server's as lost"
+    change(store_url, "UPDATE usage SET lost_subscribers = 3")
+    assert [found.what.split(",")[0] for found in find_differences(store_url)] == ["lost_subscribers is 3"]
 
 
 async def test_damaged_page_is_found_with_its_table(tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from random import Random
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from streamusage.core.coverage import Provenance
 from streamusage.service.rules.session_matching import (
     MATCH_TOLERANCE_MS,
@@ -39,6 +42,37 @@ def test_totals_add_up_over_epochs_and_active_is_of_the_newest() -> None:
     result = session_figures(50, [new, old, part("b", active=5, total=6, highest=6)], max_before=0)
     assert (result.active_subscribers, result.total_subscribers, result.lost_subscribers) == (7, 18, 11)
     assert (result.max_subscribers, result.end_time, result.duration, result.live) == (9, 200, 150, True)
+
+
+def test_subscribers_of_a_silent_server_are_neither_active_nor_lost() -> None:
+    parts = [part("a", active=5, total=8), part("b", active=30, total=40)]
+    seen = session_figures(0, parts, 0)
+    assert (seen.active_subscribers, seen.lost_subscribers, seen.total_subscribers) == (35, 13, 48)
+    silent = [parts[0], parts[1]._replace(unreachable=True, owes=MISSING)]
+    during = session_figures(0, silent, 0)
+    assert (during.active_subscribers, during.lost_subscribers, during.total_subscribers) == (5, 13, 48)
+    removed = session_figures(0, [parts[0], silent[1]._replace(removed=True, unreachable=False)], 0)
+    assert (removed.active_subscribers, removed.lost_subscribers) == (5, 43), "removed in order: they are gone"
+    ended = session_figures(0, [parts[0], silent[1]._replace(live=False, active=0)], 0)
+    assert ended.lost_subscribers == 43
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=1, max_size=12),
+    st.lists(st.booleans(), min_size=12, max_size=12),
+)
+def test_lost_and_total_never_fall_while_a_server_is_silent_and_reports_again(
+    steps: list[tuple[int, int]], silent: list[bool]
+) -> None:
+    active, total, told = 0, 0, part("b", active=0, total=0, highest=0)
+    lost_before = total_before = 0
+    for (came, left), is_silent in zip(steps, silent, strict=False):
+        total, active = total + came, max(0, active + came - left)
+        told = told._replace(unreachable=True) if is_silent else part("b", active=active, total=total, highest=active)
+        figures = session_figures(0, [part("a", active=5, total=8), told], 0)
+        assert figures.lost_subscribers >= lost_before
+        assert figures.total_subscribers >= total_before
+        lost_before, total_before = figures.lost_subscribers, figures.total_subscribers
 
 
 def test_session_has_the_worst_provenance_of_its_live_figures() -> None:
