@@ -49,7 +49,7 @@ class LineMode:
     def _report_changes(self, changes: list[Change]) -> None:
         if self._is_first:
             self._is_first = False
-            totals, unseen = self._state.store.totals(), self._state.unseen
+            totals, unseen = self._state.totals(), self._state.unseen
             watching = f"{formats.count(totals.watching)} watching"
             self._write_sentence(
                 f"{sanitize(self._state.host)}: {formats.count(totals.live)} on air of "

@@ -41,6 +41,8 @@ class SessionsPolled(Message):
     """Where the poll's time went, as far as it is known by now."""
     clock: ServiceClock | None = None
     """The service's own clock; `None` where the answer has none."""
+    knows_live: bool = True
+    """False where no live list can be read: nobody knows which sessions are on air."""
 
 
 @dataclass

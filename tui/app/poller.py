@@ -265,6 +265,7 @@ class Poller:
                 now_ms=service_time.now_ms if service_time else None,
                 servers=None,
                 cannot_show=_describe_lists(lists),
+                knows_live=lists.live_list_is_readable,
                 drift=self._client.records_drift,
                 split=self._split(),
             )

@@ -75,6 +75,8 @@ class ConsoleState:
     service_clock: ServiceClock | None = None
     """The service's own clock at the last poll."""
     cannot_show: str = ""
+    knows_live: bool = True
+    """Whether it is known which sessions are on air."""
     coverage: Coverage | None = None
     filter_before_prompt: str | None = None
     """The filter before the one that is being typed; `None` while none is."""
@@ -150,7 +152,7 @@ class ConsoleState:
         self._retry_at_ms, self._is_given_up = None, False
         self.failures, self.failure = 0, ""
         self.skew_ms = None if polled.now_ms is None else polled.now_ms - self.clock.now_ms()
-        self.servers, self.cannot_show = polled.servers, polled.cannot_show
+        self.servers, self.cannot_show, self.knows_live = polled.servers, polled.cannot_show, polled.knows_live
         self.unseen.update(polled.servers or ())
         self.service_clock = polled.clock
         self.drift = self.drift if polled.drift is None else polled.drift
@@ -379,10 +381,11 @@ class ConsoleState:
 
     def totals(self) -> SessionTotals:
         """Return the counts of the sessions shown. While a server is not seen, its subscribers are left out."""
-        if self.view.filter:
-            return self.view.totals()
-        totals = self.store.totals()
-        return totals._replace(watching=max(0, totals.watching - self.unseen.outdated))
+        totals = self.view.totals() if self.view.filter else self.store.totals()
+        if not self.knows_live or totals.watching is None:
+            return SessionTotals(None, totals.sessions, None)
+        outdated = 0 if self.view.filter else self.unseen.outdated
+        return totals._replace(watching=max(0, totals.watching - outdated))
 
 
 Result = TypeVar("Result")

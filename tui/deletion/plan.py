@@ -140,7 +140,7 @@ def button_label(plan: DeletePlan) -> str:
     return f"delete {_count_sessions(len(plan.sessions))}"
 
 
-def blast_radius(plan: DeletePlan, now_ms: int, tz: tzinfo | None) -> list[str]:
+def blast_radius(plan: DeletePlan, now_ms: int, tz: tzinfo | None, *, knows_live: bool = True) -> list[str]:
     """Return what would be deleted, a sentence a line."""
     if plan.impossible_reason:
         return [plan.impossible_reason]
@@ -152,6 +152,8 @@ def blast_radius(plan: DeletePlan, now_ms: int, tz: tzinfo | None) -> list[str]:
     lines = [f"{_count_sessions(len(plan.sessions))}{of}, {span}."]
     if 1 < len(plan.streams) <= _MOST_NAMED:
         lines.append(", ".join(shortened(sanitize(str(stream)), 40) for stream in plan.streams) + ".")
+    if not knows_live:
+        lines.append("Whether it is on air is unknown." if len(plan.sessions) == 1 else "Which are on air is unknown.")
     if plan.on_air:
         subject = (
             "It is"

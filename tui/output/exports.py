@@ -45,19 +45,26 @@ def usage_record_fields(session: Session) -> dict[str, object]:
     return {field.name: field.value(session) for field in export_fields() if field.name in RECORD_FIELDS}
 
 
-def table_csv(sessions: Iterable[Session]) -> str:
-    """Return the sessions as CSV."""
-    return "".join(csv_text(sessions, [CsvField[Session](*field) for field in export_fields()]))
+def table_csv(sessions: Iterable[Session], *, knows_live: bool = True) -> str:
+    """Return the sessions as CSV. Without `knows_live` nobody knows which of them are on air."""
+    return "".join(csv_text(sessions, [CsvField[Session](*field) for field in _fields(knows_live)]))
 
 
-def table_json(sessions: Iterable[Session]) -> str:
+def table_json(sessions: Iterable[Session], *, knows_live: bool = True) -> str:
     """Return the sessions as JSON, each with the fields of the CSV: state and provenance beside the usage record."""
-    return "".join(json_text(session_fields(sessions)))
+    return "".join(json_text(session_fields(sessions, knows_live=knows_live)))
 
 
-def session_fields(sessions: Iterable[Session]) -> Iterator[dict[str, object]]:
+def _fields(knows_live: bool) -> list[ExportField]:
+    return [
+        field if knows_live or field.name != "live" else field._replace(value=lambda session: None)
+        for field in export_fields()
+    ]
+
+
+def session_fields(sessions: Iterable[Session], *, knows_live: bool = True) -> Iterator[dict[str, object]]:
     """Yield every session with the fields of the table, by name; unknown ones are null."""
-    fields = export_fields()
+    fields = _fields(knows_live)
     return ({field.name: field.value(session) for field in fields} for session in sessions)
 
 

@@ -15,6 +15,7 @@ from tui.app.messages import CoveragePolled
 from tui.app.poll_timing import format_poll_timing
 from tui.app.state import ConsoleState
 from tui.model.daily.day_shares import accounting_zone
+from tui.model import formats
 from tui.model.text import sanitize
 from tui.output import exports
 from tui.recording.bundle_tape import tape_of
@@ -57,7 +58,7 @@ class Incident:
             self._missing.append("polls: none has succeeded")
         return {
             "summary.txt": "\n".join(self._summary()),
-            "records.json": list(exports.session_fields(state.store)),
+            "records.json": list(exports.session_fields(state.store, knows_live=state.knows_live)),
             "servers.json": state.servers or [],
             "screen.svg": self._screen,
             "history.json": [
@@ -97,14 +98,15 @@ class Incident:
     def _summary(self) -> list[str]:
         state = self._state
         totals = state.totals()
-        at_least = f"at least {totals.watching:,} watching, {state.unseen.describe(state.now_ms(), UTC)}"
+        watching = f"{formats.count(totals.watching)} watching"
+        if state.unseen:
+            watching = f"at least {watching}, {state.unseen.describe(state.now_ms(), UTC)}"
         lines = [
             f"service     {state.host}",
             f"profile     {state.settings.profile or ''}",
             f"at          {_utc(state.now_ms())}",
             f"figures     {state.freshness().describe()}",
-            f"sessions    {totals.sessions:,}, {totals.live:,} on air, "
-            + (at_least if state.unseen else f"{totals.watching:,} watching"),
+            f"sessions    {totals.sessions:,}, {formats.count(totals.live)} on air, {watching}",
             f"filter      {state.view.filter.text or 'none'}",
             f"failure     {state.failure or 'none'}",
             f"limits      {state.cannot_show or 'none'}",

@@ -39,6 +39,7 @@ class RecordedPoll(msgspec.Struct, kw_only=True, omit_defaults=True):
     reset: bool = False
     servers: list[ServerStatus] | None = None
     cannot_show: str = ""
+    knows_live: bool = True
     why_failed: str = ""
     retry_in_ms: int = 0
     coverage: Coverage | None = None
@@ -80,6 +81,7 @@ class Recording:
                     reset=message.reset,
                     servers=message.servers,
                     cannot_show=message.cannot_show,
+                    knows_live=message.knows_live,
                 )
             case CoveragePolled():
                 recorded = RecordedPoll(at=message.coverage.now, coverage=message.coverage, carriers=message.carriers)
@@ -204,4 +206,12 @@ def _message_of(poll: RecordedPoll) -> Message:
     if poll.coverage is not None:
         return CoveragePolled(poll.coverage, poll.carriers)
     removed = [SessionKey(*key) for key in poll.removed]
-    return SessionsPolled(poll.changed, removed, poll.reset, poll.at, poll.servers, poll.cannot_show)
+    return SessionsPolled(
+        poll.changed,
+        removed,
+        poll.reset,
+        poll.at,
+        poll.servers,
+        poll.cannot_show,
+        knows_live=poll.knows_live,
+    )

@@ -32,9 +32,9 @@ class SessionExports(ConsoleScreen):
         session = self.table.cursor_session
         match kind:
             case "table as CSV":
-                return table_csv(self.state.view.all_sessions())
+                return table_csv(self.state.view.all_sessions(), knows_live=self.state.knows_live)
             case "table as JSON":
-                return table_json(self.state.view.all_sessions())
+                return table_json(self.state.view.all_sessions(), knows_live=self.state.knows_live)
             case _ if session is None:
                 return ""
             case "command":
@@ -73,7 +73,8 @@ class SessionExports(ConsoleScreen):
             self.app.push_screen(Picker("Export what is shown", [choice], suggested), self._export)
             return
         sessions = list(self.state.view.all_sessions())
-        content = table_json(sessions) if file.lower().endswith(".json") else table_csv(sessions)
+        export = table_json if file.lower().endswith(".json") else table_csv
+        content = export(sessions, knows_live=self.state.knows_live)
         self.show_notice(*self.port.exporter.save(file, content, f"{formats.count(len(sessions))} sessions"))
 
     def _export(self, picked: "Picked | None") -> None:

@@ -137,8 +137,9 @@ class SessionTable(HeadedTable):
         return self.strip(self._row(found, columns, stream_cells, on_cursor=on_cursor), cells, over)
 
     def _heading(self, heading: Heading, *, on_cursor: bool) -> list[Part]:
-        on_air = f"{formats.count(heading.live)} on air of {formats.count(heading.sessions)}"
-        watching = ("≥ " if self._state.unseen else "") + formats.count(heading.watching)
+        knows_live = self._state.knows_live
+        on_air = f"{formats.count(heading.live if knows_live else None)} on air of {formats.count(heading.sessions)}"
+        watching = ("≥ " if self._state.unseen else "") + formats.count(heading.watching if knows_live else None)
         return [
             ("▸ " if on_cursor else "  ", "accent"),
             (f"{sanitize(heading.scope)}/  ", "strong"),
@@ -198,6 +199,9 @@ class SessionTable(HeadedTable):
             parts.append((" ", base))
             if column.draws_trend and session.live:
                 parts += self._trend(session, cells)
+                continue
+            if not state.knows_live and (column.draws_trend or column.name == "state"):
+                parts.append((padded(formats.UNKNOWN, cells), base))
                 continue
             ink = (column.ink and column.ink(session)) or base
             if column.draws_trend:

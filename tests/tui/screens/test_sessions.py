@@ -1,6 +1,7 @@
 """The sessions view driven by keys against a real service: the table, and deletes of exactly the confirmed sessions."""
 
 import asyncio
+import csv
 from pathlib import Path
 
 import msgspec
@@ -9,7 +10,7 @@ from textual.widgets import Button, Input
 
 from streamusage.client.usage_client import UsageClient
 from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
-from tests.support.console.pilot import console, screen_lines, wait_for, wait_for_figures
+from tests.support.console.pilot import console, screen_lines, screen_text, wait_for, wait_for_figures
 from tests.support.console.records import HOSTILE, TOKEN, recent, record, service_with
 from tests.support.plain_manager import PlainManager, wire
 from tui.screens.confirm_delete import ConfirmDelete
@@ -232,3 +233,26 @@ async def test_second_delete_is_refused_while_one_is_under_way(tmp_path: Path) -
         await pilot.press("escape", "d")
         assert isinstance(app.screen, ConfirmDelete)
     assert len(manager.deletes) == 2
+
+
+async def test_unknown_live_sessions_of_a_plain_stream_manager_are_not_zero(tmp_path: Path) -> None:
+    """Its live list answers 404."""
+    manager = PlainManager(wire("cam-1", start=recent(5)), wire("cam-2", start=recent(9)))
+    async with (
+        manager,
+        UsageClient(manager.url, manager.token) as client,
+        console(client, tmp_path).run_test(size=(140, 24)) as pilot,
+    ):
+        app = await wait_for_figures(pilot)
+        lines = screen_lines(app)
+        assert any(line.startswith(" – on air of 2 sessions   – watching") for line in lines)
+        assert not any("ended" in line for line in lines if "live/cam" in line), "it is unknown"
+        await pilot.press("t")
+        assert any("live/  – on air of 2, – watching" in line for line in screen_lines(app))
+        await pilot.press("j", "d")
+        await wait_for(pilot, lambda: isinstance(app.screen, ConfirmDelete), "the dialog")
+        assert "Whether it is on air is unknown." in screen_text(app)
+        await pilot.press("escape")
+        app.sessions_screen.action_export(str(tmp_path / "out.csv"))
+        rows = list(csv.DictReader((tmp_path / "out.csv").open()))
+        assert [(row["live"], row["provenance"]) for row in rows] == [("", "")] * 2

@@ -18,11 +18,11 @@ __all__ = ["Change", "Session", "SessionStore", "SessionTotals", "from_record"]
 
 
 class SessionTotals(NamedTuple):
-    """The counts of the screen's second line."""
+    """The counts of the screen's second line; `None` where nobody knows which sessions are on air."""
 
-    live: int
+    live: int | None
     sessions: int
-    watching: int
+    watching: int | None
 
 
 class Change(NamedTuple):
