@@ -348,6 +348,7 @@ class ConsoleApp(App[int]):
     @on(TrendsPolled)
     def _trends_polled(self, polled: TrendsPolled) -> None:
         self.state.trends.replace(polled.trends)
+        self.state.unrecorded.keep(self.state.trends)
         reorders = self.state.view.sorted_by_growth and not self.state.is_paused
         if reorders:
             self.arrange(by_growth=True)
@@ -380,7 +381,7 @@ class ConsoleApp(App[int]):
             self.repaint()
         self.poller.times_slower = self.state.times_slower = 1
         self.poller.refresh()
-        owing = self.state.server_owing_most()
+        owing = self.state.unseen.owing_most
         owed = f"{sanitize(owing.server)} owes {formats.duration(owing.owed_ms)}" if owing else ""
         if summary := self.state.tally.end(self.state.now_ms(), owed):
             self.show_notice(summary)

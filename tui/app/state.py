@@ -28,6 +28,7 @@ from tui.model.sessions.store import Change, Session, SessionStore, SessionTotal
 from tui.model.sessions.tally import Tally
 from tui.model.sessions.timeline import PollTimeline
 from tui.model.sessions.trends import TrendBook
+from tui.model.sessions.unrecorded import UnrecordedStreams
 from tui.model.sessions.view import SessionView
 from tui.model.staleness import Freshness, freshness
 from tui.model.unread import unread_servers
@@ -72,6 +73,7 @@ class ConsoleState:
     """Sessions that the last poll changed, as they were before it."""
     servers: list[ServerStatus] | None = None
     unseen: UnseenServers = field(default_factory=UnseenServers)
+    unrecorded: UnrecordedStreams = field(default_factory=UnrecordedStreams)
     service_clock: ServiceClock | None = None
     """The service's own clock at the last poll."""
     cannot_show: str = ""
@@ -201,6 +203,8 @@ class ConsoleState:
     ) -> None:
         some = self.store.apply(changed, removed)
         self._move(some)
+        if self.servers is not None:
+            self.unrecorded.update(some, self.store)
         self.tally.add_changes(some)
         changes += some
         packed.extend(some)
@@ -374,10 +378,6 @@ class ConsoleState:
     def longest_unread_server(self) -> ServerStatus | None:
         """Return the server that its agent cannot read for the longest time, if there is one."""
         return next(iter(unread_servers(self.servers or ())), None)
-
-    def server_owing_most(self) -> ServerStatus | None:
-        """Return the server that owes the longest time, if one owes more than three sync intervals."""
-        return self.unseen.owing_most
 
     def totals(self) -> SessionTotals:
         """Return the counts of the sessions shown. While a server is not seen, its subscribers are left out."""

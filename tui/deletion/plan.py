@@ -140,8 +140,13 @@ def button_label(plan: DeletePlan) -> str:
     return f"delete {_count_sessions(len(plan.sessions))}"
 
 
-def blast_radius(plan: DeletePlan, now_ms: int, tz: tzinfo | None, *, knows_live: bool = True) -> list[str]:
-    """Return what would be deleted, a sentence a line."""
+def blast_radius(
+    plan: DeletePlan, now_ms: int, tz: tzinfo | None, *, knows_live: bool = True, lists_without_record: bool = False
+) -> list[str]:
+    """Return what would be deleted, a sentence a line.
+
+    A plain Stream Manager lists a session on air from its live list, also without a record.
+    """
     if plan.impossible_reason:
         return [plan.impossible_reason]
     newest, oldest = plan.sessions[0], plan.sessions[-1]
@@ -162,6 +167,10 @@ def blast_radius(plan: DeletePlan, now_ms: int, tz: tzinfo | None, *, knows_live
         )
         continues = "The stream itself continues." if len(plan.on_air) == 1 else "The streams themselves continue."
         lines.append(f"{subject} ON AIR with {formats.count(plan.watching)} watching now. {continues}")
+        if not lists_without_record:
+            without = "Without a record it is" if len(plan.on_air) == 1 else "Without records they are"
+            again = "it begins again" if len(plan.on_air) == 1 else "they begin again"
+            lines.append(f"{without} not listed or counted here any more until {again}.")
     if plan.hidden:
         verb = "is" if plan.hidden == 1 else "are"
         lines.append(

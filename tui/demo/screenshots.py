@@ -80,7 +80,7 @@ class _Photographer:
         await self._take("gap-open", 100, 24)
         await self._pilot.press("escape")
         await self._estate.heal(CUT_OFF)
-        while self._app.state.server_owing_most():
+        while self._app.state.unseen.owing_most:
             await self._live(minutes=1)
         await self._live(minutes=1)
         await self._take("sessions", 116, 26)

@@ -55,7 +55,7 @@ def _on_sessions(app: "TourApp") -> bool:
 
 
 def _owed(app: "TourApp") -> bool:
-    owing = app.state.server_owing_most()
+    owing = app.state.unseen.owing_most
     return owing is not None and owing.server == CUT_OFF
 
 

@@ -52,7 +52,13 @@ class ConfirmDelete(Dialog[list[UsageRecord] | None]):
         dialog.border_title = None
         with dialog:
             yield Static(delete_plan.dialog_title(plan), markup=False, classes="paragraph")
-            lines = delete_plan.blast_radius(plan, state.now_ms(), state.tz, knows_live=state.knows_live)
+            lines = delete_plan.blast_radius(
+                plan,
+                state.now_ms(),
+                state.tz,
+                knows_live=state.knows_live,
+                lists_without_record=state.servers is None,
+            )
             yield Static("\n".join(lines), markup=False, classes="paragraph")
             yield Static("", markup=False, id="since", classes="since")
             if plan.to_type and not plan.impossible_reason:

@@ -70,7 +70,7 @@ def _facts(state: ConsoleState) -> list[_Fact]:
         facts.append(_Fact([(f"   clock {state.skew_ms / 1000:+.0f}s", "warn")], 2))
     if state.doubts_clock():
         facts.append(_Fact([("   clock doubtful", "bad")], 4))
-    unread, owing = state.longest_unread_server(), state.server_owing_most()
+    unread, owing = state.longest_unread_server(), state.unseen.owing_most
     if unread is not None:
         facts.append(_Fact([(f"   · {shortened(sanitize(unread.server), 16)} {NO_READING}", "bad")], 3))
     elif owing is not None:
@@ -99,6 +99,8 @@ def summary(state: ConsoleState) -> tuple[list[Part], list[Part]]:
         has_more = state.view.filter or state.marks
         without = f"without {state.unseen.names()}" if has_more else state.unseen.describe(state.now_ms(), state.tz)
         left.append((f" ({without})", "missing"))
+    if state.unrecorded:
+        left.append((f"   {formats.count(len(state.unrecorded))} on air without a record", "warn"))
     if not state.has_figures:
         left = []
     if state.view.filter:

@@ -87,7 +87,7 @@ async def test_every_cell_matches_the_script_during_and_after_the_outage(
         assert screen.grid_view.grid is not None
         assert screen.grid_view.grid.cell_ms == CELL_LENGTHS_MS[-1]
         await pilot.press(*["plus"] * len(CELL_LENGTHS_MS))
-        assert app.state.server_owing_most() is not None
+        assert app.state.unseen.owing_most is not None
 
         await run_outage(service, 15)
         await end_outage(service)

@@ -7,13 +7,14 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from streamusage.api.report import SampleRow
-from tests.support.console.pilot import screen_lines, wait_for
+from tests.support.console.pilot import screen_lines, screen_text, wait_for
 from tests.support.console.scripted_service import MINUTE, ScriptedService, scripted_service, slot_figures
 from tests.support.service.reporting import a_session
 from tui.app.console_app import ConsoleApp
 from tui.config.profiles import Alerts
 from tui.config.settings import ConnectionSettings
 from tui.model.sessions.columns import COLUMNS, text
+from tui.screens.confirm_delete import ConfirmDelete
 
 BEGINS = 1_795_214_400_000
 """2026-11-20 22:40 UTC."""
@@ -109,3 +110,34 @@ async def test_outage_of_one_server_keeps_the_rest_useful(tmp_path: Path) -> Non
             assert any(part.style and part.style.underline and "█" in part.text for part in table), "marked below"
             assert int(console.figure("total")) >= total
             assert int(console.figure("lost")) >= lost
+
+
+async def test_deleted_record_of_a_stream_on_air_leaves_a_mark_until_the_stream_ends(tmp_path: Path) -> None:
+    async with scripted_service(tmp_path, BEGINS, ORIGIN) as (service, client):
+        await report(service, 3, ORIGIN)
+        app = ConsoleApp(
+            client,
+            ConnectionSettings(profile="test", poll_interval_s=60, tz=UTC),
+            clock=service.clock,
+            journal_path=tmp_path / "deleted.ndjson",
+        )
+        async with app.run_test(size=(100, 24)) as pilot:
+            console = OutageConsole(app, pilot)
+            await console.shows("1 on air of 1 session   251 watching ")
+            await pilot.press("d")
+            await wait_for(pilot, lambda: isinstance(app.screen, ConfirmDelete), "the dialog")
+            assert "Without a record it is not listed or counted here any more until it begins" in screen_text(app)
+            await pilot.press("right", "enter")
+            await console.shows("0 on air of 0 sessions   0 watching   1 on air without a record")
+            service.clock.at_ms += MINUTE
+            await sync_up(service, ORIGIN, [service.clock.at_ms - MINUTE])
+            await console.shows("1 on air without a record")
+            ended = a_session(ORIGIN, name="stage", start_time=BEGINS, end_time=service.clock.at_ms, live=False)
+            service.clock.at_ms += MINUTE
+            await service.agent(ORIGIN).sync_up(ended)
+
+            def is_gone() -> bool:
+                app.poller.refresh()
+                return "without a record" not in "\n".join(screen_lines(app))
+
+            await wait_for(pilot, is_gone, "no mark of a stream that has ended")

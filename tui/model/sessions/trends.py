@@ -32,6 +32,9 @@ class TrendBook:
     def __bool__(self) -> bool:
         return bool(self._points)
 
+    def __contains__(self, stream: object) -> bool:
+        return stream in self._points
+
     def replace(self, trends: Trends) -> None:
         """Replace the trends by newer ones."""
         self._from_ms = trends.from_ms
