@@ -22,7 +22,7 @@ ADDED = frozenset(
         "clock", "clock_refused_at", "clock_refused_by_ms", "fell_in", "fell_out", "is_acknowledged", "lists_viewers",
         "machine", "machine_offset_ms", "retired_at",
         "message", "offset_ms", "received_at", "repair", "source_error", "source_error_at", "source_error_since",
-        "unknown_in", "unknown_out", "uptime_ms", "void_revision", "voids",
+        "accounted_since", "unknown_in", "unknown_out", "uptime_ms", "void_revision", "voids",
     }
 )  # fmt: skip
 """Fields and paths that did not exist when the transcripts were written. Clients of then ignore them."""

@@ -14,8 +14,8 @@ from streamusage.client.usage_client import UsageClient
 from tui.app.messages import CoveragePolled
 from tui.app.poll_timing import format_poll_timing
 from tui.app.state import ConsoleState
-from tui.model.daily.day_shares import accounting_zone
 from tui.model import formats
+from tui.model.daily.day_shares import accounting_zone
 from tui.model.text import sanitize
 from tui.output import exports
 from tui.recording.bundle_tape import tape_of

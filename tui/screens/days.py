@@ -10,6 +10,7 @@ from textual.binding import BindingType
 from streamusage.core.days import day_interval, day_of
 from tui.app.actions import Context, bindings
 from tui.app.messages import DayRowsPolled, MonthPolled
+from tui.model.accounting_start import accounting_start, describe_start
 from tui.model.daily.day_shares import accounting_zone
 from tui.model.daily.descriptions import (
     describe_coverage,
@@ -19,8 +20,8 @@ from tui.model.daily.descriptions import (
     describe_state,
     describe_voids,
 )
-from tui.model.daily.months import DailyTotals, DayRows, Month, first_of, months_away
-from tui.model.text import sanitize
+from tui.model.daily.months import DailyTotals, DayRows, Month, first_of, last_of, months_away
+from tui.model.text import sanitize, width
 from tui.screens.base import ConsoleScreen
 from tui.widgets.day_table import columns_within, row_parts, titles
 from tui.widgets.headed_table import LineTable
@@ -226,6 +227,11 @@ class DaysScreen(ConsoleScreen):
             left += [(f"   {voided} void", "bad")] if voided else []
             if zone not in month.account_zones:
                 left.append(("   not an account zone: its days are never closed", "quiet"))
+            since: Part = (self._since(self.first, last_of(self.first)), "quiet")
+            if (
+                month.total and sum(width(text) for text, _ in [*left, since]) <= self.size.width
+            ):  # else the day's description has it
+                left.insert(4, since)
         elif not self._failed and not self.state.cannot_show and month is None:
             left.append(("   loading …", "quiet"))
         return left, []
@@ -267,9 +273,23 @@ class DaysScreen(ConsoleScreen):
         elif not figures.is_complete:
             bound = "every figure is a lower bound" if not figures.is_unknown else "no figure is known yet"
             lines.append([(f" not complete: {bound}", "missing")])
+        since = "" if day is None else self._since(day, day, figures.name if self._opened is not None else "")
+        if since and len(lines) > 3:
+            lines[3].append((f"; accounted{since}", "quiet"))
+        elif since:
+            lines.append([(f" accounted{since}", "quiet")])
         if figures.voids is not None:
             lines.append([(f" {sanitize(describe_voids(figures.voids, now_ms, tz))}", "bad")])
         return lines
+
+    def _since(self, first: date, last: date, server: str = "") -> str:
+        """Return since when accounting exists, if it began within these days: that of a server, a role, or of all."""
+        zone = accounting_zone(self.state.tz)
+        servers = [
+            known for known in self.state.servers or () if not server or server in (known.server, f"all {known.role}")
+        ]
+        started_at = accounting_start(servers, day_interval(first, zone).from_ms, day_interval(last, zone).to_ms)
+        return describe_start(started_at, self.state.now_ms(), zone)
 
     # Keys
 

@@ -12,9 +12,10 @@ from tui.app import gc_tuning
 from tui.app.actions import Context, bindings
 from tui.app.messages import CoveragePolled, DayPolled
 from tui.model import formats
+from tui.model.accounting_start import accounting_start, describe_start
 from tui.model.gaps.backfills import Backfills
 from tui.model.gaps.coverage_book import CoverageBook
-from tui.model.gaps.grid import grid, period
+from tui.model.gaps.grid import GapGrid, grid, period
 from tui.model.gaps.window import GapWindow
 from tui.model.text import sanitize
 from tui.screens.base import ConsoleScreen
@@ -180,6 +181,11 @@ class GapsScreen(ConsoleScreen):
         self.query_one("#legend", Line).show([] if lines[-1:] == legend_lines()[-1:] else legend())
         self._draw_keys()
 
+    def _accounting_start(self, made: GapGrid) -> int | None:
+        shown = {row.name for row in made.rows} if not self._of_streams else None
+        servers = [server for server in self.state.servers or () if shown is None or server.server in shown]
+        return accounting_start(servers, made.from_ms, min(made.to_ms, self._now_ms()))
+
     def _summary(self) -> tuple[list[Part], list[Part]]:
         made = self.grid_view.grid
         if made is None:
@@ -190,6 +196,7 @@ class GapsScreen(ConsoleScreen):
             (f" {period(made.from_ms, made.to_ms, self.state.tz, now_ms)}", "strong"),
             ("   complete ", "quiet"),
             (made.complete(), "strong"),
+            (describe_start(self._accounting_start(made), now_ms, self.state.tz), "quiet"),
         ]
         if owed := made.owed():
             left.append((f"   {sanitize(owed)}", "missing"))

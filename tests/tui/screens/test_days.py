@@ -129,6 +129,7 @@ async def test_void_closing_is_marked_on_its_day_and_described(
         assert "%" in saturday.split()[3] or saturday.split()[4] == "%", "no number of void closings"
         assert f"{number} void, newest: closing" in days_description(screen)
         assert "the clock was wrong" in days_description(screen)
+        assert "not complete: every figure is a lower bound; accounted since Fri 22:40" in days_description(screen)
         assert await settled_screen(pilot, app) == cells(name="month")
         await pilot.press("enter")
         await wait_for(pilot, lambda: len(table_rows(screen)) == len(SERVERS), "the servers of the day")

@@ -1,14 +1,17 @@
 """`streamtop daily`: daily statistics with their coverage."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
 from typing import Literal, NamedTuple
+from zoneinfo import ZoneInfo
 
 import click
 
-from streamusage.api.daily import Daily, DailySums
+from streamusage.api.daily import Daily, DailyStatistics, DailySums, SummedStatistics
+from streamusage.api.extension import ServerStatus
 from streamusage.client.usage_client import UsageClient
 from streamusage.command_help import HelpfulGroup
+from streamusage.core.days import day_interval
 from streamusage.core.windows import Days
 from tui.commands.daily.adjustments import adjustments, voids
 from tui.commands.daily.close import close
@@ -19,6 +22,7 @@ from tui.commands.daily.window import DAY, days_or_a_week, server_option
 from tui.commands.flags import tz_option
 from tui.commands.shell import connection_options, counted, format_option, print_message, run_requests
 from tui.config.settings import ConnectionSettings
+from tui.model.accounting_start import accounting_start
 from tui.output import Format, print_rows
 
 
@@ -26,6 +30,7 @@ class _Read(NamedTuple):
     days: Days
     daily: Daily | None
     sums: DailySums | None
+    servers: Sequence[ServerStatus]
 
 
 @click.group(
@@ -57,8 +62,9 @@ def daily(
     """List the daily statistics of each server: connections, traffic, peak bandwidth and view time.
 
     A connection counts in the day in which it starts; view time is split at midnight. Days are those of the time zone.
-    ACCOUNTED is the live or backfilled share of the day; a day below 100 % is not complete. 95TH is the 95th percentile
-    of five-minute averages, SAMPLES the number of averages used.
+    ACCOUNTED is the live or backfilled share of the day; a day below 100 % is not complete. In the day in which a
+    server began, it is the share of the time since then, which is named. 95TH is the 95th percentile of five-minute
+    averages, SAMPLES the number of averages used.
 
     A day is provisional while figures are owed, final once it is closed, and adjusted if figures arrived later: then
     the closed figures are listed with the changes beside them. WAITS FOR names the servers that owe figures.
@@ -78,19 +84,43 @@ def daily(
         if by is not None or group is not None:
             sums = await client.daily_sums(*days, tz, by=by or "day", group=group or "server", server=server)
         each = await client.daily(*days, tz, server=server) if sums is None or final_only else None
-        return _Read(days, each, sums)
+        servers = [known for known in (await client.servers()).servers if server in (None, known.server)]
+        return _Read(days, each, sums, servers)
 
-    days, each, sums = run_requests(connection, read)
+    days, each, sums, known = run_requests(connection, read)
     if final_only and each is not None:
         refuse_unless_final(each, days, connection)
     if sums is not None:
-        print_rows(sums.sums, sums_view(sums.sums, group or "server"), output_format)
+        print_rows(sums.sums, sums_view(sums.sums, group or "server", _start_of_sum(known, group)), output_format)
         print_message(f"{counted(len(sums.sums), 'sum')}, {days.first} to {days.last}, {connection.tz.key}")
     elif each is not None:
         told = each.days
-        print_rows(told, daily_view(told), output_format)
+        print_rows(told, daily_view(told, _start_of_day(known)), output_format)
         servers = counted(len({day.server for day in told}), "server")
         print_message(f"{counted(len(told), 'day')} of {servers}, {connection.tz.key}{_notes(each)}")
+
+
+def _start_of_day(servers: Sequence[ServerStatus]) -> Callable[[DailyStatistics], int | None]:
+    def start(row: DailyStatistics) -> int | None:
+        interval = day_interval(date.fromisoformat(row.day), ZoneInfo(row.tz))
+        return accounting_start([server for server in servers if server.server == row.server], *interval)
+
+    return start
+
+
+def _start_of_sum(servers: Sequence[ServerStatus], group: str | None) -> Callable[[SummedStatistics], int | None]:
+    def start(row: SummedStatistics) -> int | None:
+        tz = ZoneInfo(row.tz)
+        from_ms = day_interval(date.fromisoformat(row.first_day), tz).from_ms
+        to_ms = day_interval(date.fromisoformat(row.last_day), tz).to_ms
+        concerned = [
+            server
+            for server in servers
+            if group == "all" or row.group == (server.role if group == "role" else server.server)
+        ]
+        return accounting_start(concerned, from_ms, to_ms)
+
+    return start
 
 
 def _notes(daily: Daily) -> str:

@@ -5,6 +5,8 @@ from operator import attrgetter
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from streamusage.api.daily import CoveredTime, DailyStatistics, LedgerEntry, Percentile, SummedStatistics, VoidEntry
 from streamusage.core.figures import FIGURES, SUM_NAMES, SUMS, Combination, Figure
 from tui.commands.tables import time_text
@@ -15,15 +17,25 @@ from tui.output import CsvField, TableColumn, View, same_named
 
 Figures = TypeVar("Figures", DailyStatistics, SummedStatistics)
 
+StartOf = Callable[[Figures], int | None]
+"""Returns when accounting of a row began, if that is within its period."""
 
-def daily_view(shown: Sequence[DailyStatistics]) -> View[DailyStatistics]:
-    """Return the view of daily statistics with their coverage."""
+
+def _unknown_start(_row: object) -> None:
+    return None
+
+
+def daily_view(
+    shown: Sequence[DailyStatistics], start_of: StartOf[DailyStatistics] = _unknown_start
+) -> View[DailyStatistics]:
+    """Return the view of daily statistics with their coverage. `start_of` returns when accounting of a row began."""
     return View(
+        document=_with_start(start_of),
         columns=[
             TableColumn("SERVER", lambda day: day.server),
             TableColumn("DAY", lambda day: day.day),
             TableColumn("STATE", lambda day: day.state),
-            *_figure_columns(shown),
+            *_figure_columns(shown, start_of),
             *_beside(shown),
             *([TableColumn("VOID CLOSINGS", _void_revisions, figure=True)] if _has_voids(shown) else []),
         ],
@@ -38,20 +50,24 @@ def daily_view(shown: Sequence[DailyStatistics]) -> View[DailyStatistics]:
             CsvField("waiting_for", lambda day: " ".join(day.waiting_for) or None),
             *([CsvField("void_revisions", _void_revisions)] if _has_voids(shown) else []),
             *_protocol_fields(shown),
+            CsvField("accounted_since", start_of, is_time=True),
         ],
     )
 
 
-def sums_view(shown: Sequence[SummedStatistics], group: str) -> View[SummedStatistics]:
+def sums_view(
+    shown: Sequence[SummedStatistics], group: str, start_of: StartOf[SummedStatistics] = _unknown_start
+) -> View[SummedStatistics]:
     """Return the view of sums with their coverage."""
     return View(
+        document=_with_start(start_of),
         columns=[
             TableColumn(group.upper() if group != "all" else "GROUP", lambda row: row.group),
             TableColumn("PERIOD", lambda row: row.period),
             TableColumn("DAYS", lambda row: formats.count(row.days), figure=True),
             TableColumn("SERVERS", lambda row: formats.count(row.servers), figure=True),
             TableColumn("STATE", lambda row: row.state),
-            *_figure_columns(shown),
+            *_figure_columns(shown, start_of),
             *_beside(shown),
         ],
         fields=[
@@ -63,6 +79,7 @@ def sums_view(shown: Sequence[SummedStatistics], group: str) -> View[SummedStati
             *(CsvField(f"adjustment_{name}", _adjusted(name)) for name in SUM_NAMES),
             CsvField("waiting_for", lambda row: " ".join(row.waiting_for) or None),
             *_protocol_fields(shown),
+            CsvField("accounted_since", start_of, is_time=True),
         ],
     )
 
@@ -132,9 +149,19 @@ def _void_revision(entry: LedgerEntry) -> str:
     return str(entry.void_revision) if entry.void_revision else ""
 
 
-def _figure_columns(shown: Sequence[Figures]) -> list[TableColumn[Figures]]:
+def _with_start(start_of: StartOf[Figures]) -> Callable[[Figures], object]:
+    """Return the function of a row that returns it as JSON has it, with the start of accounting."""
+    return lambda row: msgspec.to_builtins(row) | {"accounted_since": start_of(row)}
+
+
+def _figure_columns(shown: Sequence[Figures], start_of: StartOf[Figures]) -> list[TableColumn[Figures]]:
+    def accounted(row: Figures) -> str:
+        started_at = start_of(row)
+        since = "" if started_at is None else f" since {time_text(started_at, ZoneInfo(row.tz))[:-3]}"
+        return complete_share(row.coverage) + since
+
     return [
-        TableColumn("ACCOUNTED", lambda row: complete_share(row.coverage), figure=True),
+        TableColumn("ACCOUNTED", accounted, figure=True),
         *(TableColumn(figure.heading, _figure(figure), figure=True) for figure in FIGURES[:-1]),
         TableColumn("95TH OUT", lambda row: formats.optional_bandwidth(_percentile(row).out_bps), figure=True),
         TableColumn("SAMPLES", _samples, figure=True),

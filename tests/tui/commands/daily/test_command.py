@@ -1,12 +1,16 @@
 """`streamtop daily`: invalid arguments, figures of days, and verification of statements."""
 
+import csv
+import io
 import json
+import re
 import time
 from pathlib import Path
 
 import pytest
 
 from streamusage.service.store.engines.sqlite import sqlite_url
+from tests.streamusage.service.conftest import NOW, Estate
 from tests.support.commands.run_command import run_command
 from tests.support.commands.service_process import MINUTE, ServiceProcess, report_backfill
 from tests.support.commands.statements import a_day, signed_statement
@@ -59,8 +63,30 @@ async def test_days_include_backfilled_figures(service: ServiceProcess) -> None:
     assert list(days[0]) == [
         *("server", "day", "tz", "state", "connections", "connections_by_protocol", "bytes_in", "bytes_out"),
         *("peak_in_bps", "peak_in_at", "peak_out_bps", "peak_out_at", "view_time_ms", "average_view_time_ms"),
-        *("backfilled", "coverage", "percentile_95", "closed", "adjustment", "waiting_for"),
+        *("backfilled", "coverage", "percentile_95", "closed", "adjustment", "waiting_for", "accounted_since"),
     ]
+
+
+async def test_complete_day_states_since_when_accounting_exists(estate: Estate, streamtop: Program) -> None:
+    window = ("--from", "2026-11-18", "--to", "2026-11-19", "--tz", "UTC")
+    table = (await run_command(estate, streamtop, "daily", *window, token="viewer-token")).out
+    assert [re.findall(r"100 %[^,]*?:\d\d", line) for line in table.splitlines()[1:]] == [
+        ["100 % since 2026-11-18 11:07"]
+    ] * 2
+    by_month = ("daily", *window, "--by", "month", "--group", "role")
+    sums = json.loads((await run_command(estate, streamtop, *by_month, "--format", "json", token="viewer-token")).out)
+    assert [(row["group"], row["accounted_since"]) for row in sums] == [("edge", NOW), ("origin", NOW)]
+    csv_text = (await run_command(estate, streamtop, *by_month, "--format", "csv", token="viewer-token")).out
+    rows = list(csv.DictReader(io.StringIO(csv_text)))
+    assert [row["accounted_since_iso"] for row in rows] == ["2026-11-18T11:07:00.000Z"] * 2
+    later = ("--from", "2026-11-19", "--to", "2026-11-19", "--tz", "UTC", "--format", "json")
+    for row in json.loads((await run_command(estate, streamtop, "daily", *later, token="viewer-token")).out):
+        assert row["accounted_since"] is None
+
+
+async def test_days_of_a_zone_are_listed(service: ServiceProcess) -> None:
+    now_ms = time.time_ns() // 1_000_000
+    await report_backfill(service.url, (now_ms // MINUTE - 20) * MINUTE)
     assert "edge-1" in (await service("daily", "--tz", "Europe/Berlin")).out
 
 
