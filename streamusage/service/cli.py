@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -14,6 +14,7 @@ from streamusage.command_options import Duration, HostPort
 from streamusage.core.addresses import Address
 from streamusage.core.durations import UNIT_MS
 from streamusage.core.exit_codes import ExitCode
+from streamusage.core.local_service import TOKEN_FILE, data_directory, note_address
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -197,7 +198,7 @@ def serve(
         raise click.UsageError("--tls-cert and --tls-key must be given together")
     tls = None if tls_cert is None or tls_key is None else Tls(tls_cert, tls_key)
     settings: dict[str, Any] = {
-        "store_url": store or sqlite_url(_data_directory() / "usage.db"),
+        "store_url": store or sqlite_url(data_directory() / "usage.db"),
         "host": listen.host,
         "port": listen.port,
         "tls": tls,
@@ -258,20 +259,21 @@ async def _serve(tokens: "Tokens", tokens_file: Path | None, settings: dict[str,
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, running.stop)
         loop.add_signal_handler(signal.SIGHUP, reload)
-        click.echo(
-            f"streamtop: the usage service listens at {running.url}, store {running.service.store.display_url}",
-            err=True,
-        )
-        for warning in find_readable_secrets(secret_files):
-            log.warning("%s", warning)
-        store_file = running.service.store.file
-        for path in [] if store_file is None else store_file.find_readable_by_others():
-            log.warning("%s", describe_readable(path, "figures of customers"))
-        # Objects created so far are permanent, and requests leave no reference cycles: frequent garbage collection
-        # would take a tenth of the time of a report.
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 20)
-        await running.ended()
+        with note_address(running.url, data_directory()) if tokens_file is None else nullcontext():
+            click.echo(
+                f"streamtop: the usage service listens at {running.url}, store {running.service.store.display_url}",
+                err=True,
+            )
+            for warning in find_readable_secrets(secret_files):
+                log.warning("%s", warning)
+            store_file = running.service.store.file
+            for path in [] if store_file is None else store_file.find_readable_by_others():
+                log.warning("%s", describe_readable(path, "figures of customers"))
+            # Objects created so far are permanent, and requests leave no reference cycles: frequent garbage collection
+            # would take a tenth of the time of a report.
+            gc.freeze()
+            gc.set_threshold(50_000, 20, 20)
+            await running.ended()
     click.echo("streamtop: the usage service has stopped; everything it accepted is stored", err=True)
 
 
@@ -288,13 +290,7 @@ def _tokens(tokens_file: Path | None) -> "Tokens":
 
 
 def _admin_token_path() -> Path:
-    return _data_directory() / "admin-token"
-
-
-def _data_directory() -> Path:
-    from platformdirs import user_data_path
-
-    return user_data_path("streamtop")
+    return data_directory() / TOKEN_FILE
 
 
 def _fail(error: Exception, code: ExitCode) -> NoReturn:

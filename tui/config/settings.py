@@ -7,6 +7,7 @@ profile's token is sent only to that profile's own url.
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ import msgspec
 
 from streamusage.client.api_version import ApiVersion
 from streamusage.core.days import UnknownZoneError, zone
+from streamusage.core.local_service import data_directory, find_token_file
 from streamusage.core.secrets import WORD, SecretError, parse_secret, read_secret_file, read_secret_variable
 from tui.config.hidden_token import HiddenToken
 from tui.config.paths import config_path
@@ -156,6 +158,9 @@ def resolve(flags: Flags, *, warn: Callable[[str], None]) -> ConnectionSettings:
             token, token_from = _environment_token(environment), "STREAMTOP_TOKEN"
     else:
         token, token_from = _environment_token(environment), "STREAMTOP_TOKEN"
+    if token is None and (own := find_token_file(checked, data_directory())) is not None:
+        with suppress(SettingsError):  # the service is starting, or its file is gone
+            token, token_from = read_token(own, warn), "streamtop serve on this machine"
 
     route, route_from = _choose_route(flags, environment.route, of_profile, name)
     return ConnectionSettings(

@@ -95,7 +95,7 @@ def _advice(failed: FailedRequest, around: Surroundings) -> list[str]:
             token = f"The token comes from {around.token_from}." if around.has_token else "No token was given."
             advice = [token, "streamtop --token-file FILE, STREAMTOP_TOKEN, or token_file in config.toml"]
             if _is_loopback(around.url):
-                advice.append("On this machine `streamtop serve` prints the file of its token when it starts.")
+                advice.append("The token of your own `streamtop serve` is found by itself, except of --tokens.")
             return advice
         case FailureKind.UNREACHABLE if around.url_from == "the default":
             return [

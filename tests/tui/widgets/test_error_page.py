@@ -42,7 +42,7 @@ async def test_refused_token(tmp_path: Path) -> None:
     assert "What happened Could not read the changes: HTTP 401, “unknown token •••”" in page
     assert "What is kept Nothing was changed. No retry until you press r." in page
     assert "What to do The token comes from STREAMTOP_TOKEN." in page
-    assert "`streamtop serve` prints the file of its token" in page
+    assert "The token of your own `streamtop serve` is found by itself" in page
     assert "s3cret" not in page
 
 
