@@ -18,6 +18,10 @@ REPORTED_FROM_SHARE = 0.1
 """An audience is reported again once it has changed by more than this share."""
 
 
+class TokenRefusedError(Exception):
+    """The service refused the token, so that no poll follows."""
+
+
 class LineMode:
     """Turns polls into sentences. `write` receives each line, without a line end."""
 
@@ -31,14 +35,17 @@ class LineMode:
         self._failed = False
 
     def receive(self, message: Message) -> None:
-        """Handle a message of the poller. Raises `RecordingError`."""
+        """Handle a message of the poller. Raises `RecordingError`, and `TokenRefusedError`: nobody can try again."""
         if self._recording is not None:
             self._recording.write_message(message)
         if isinstance(message, PollFailed):
             self._state.record_failure(message)
             if not self._failed:
-                self._write_sentence(f"{sanitize(message.why)}; the figures above are the newest")
+                newest = "" if self._is_first else "; the figures above are the newest"
+                self._write_sentence(f"{sanitize(message.why)}{newest}")
             self._failed = True
+            if message.retry_in_ms is None:
+                raise TokenRefusedError(message.why)
         elif isinstance(message, SessionsPolled):
             changes = self._state.apply_poll(message)
             if self._failed:

@@ -22,9 +22,13 @@ def console(*, record: Path | None = None, plain: bool = False, filter_text: str
     settings = _console_settings(flags)
     try:
         if plain:
+            from tui.app.line_mode import TokenRefusedError
             from tui.commands.shell import read_filter
 
-            run_plain(settings, read_filter([filter_text or ""]), _write_line, record)
+            try:
+                run_plain(settings, read_filter([filter_text or ""]), _write_line, record)
+            except TokenRefusedError as error:
+                raise CommandError(str(error), ExitCode.REFUSED) from None
             return ExitCode.SUCCESS
         if filter_text is not None:
             raise click.UsageError("--filter needs --plain; in the console, type the filter after /")

@@ -27,6 +27,17 @@ async def test_line_mode_prints_and_records_changes(streamtop: Program) -> None:
     assert (await streamtop("replay", str(streamtop.home / "none"))).code == 1
 
 
+async def test_line_mode_ends_when_the_token_is_refused(streamtop: Program) -> None:
+    async with PlainManager(wire("keynote")) as manager:
+        ended = await streamtop("--plain", "--url", manager.url, STREAMTOP_TOKEN="wrong")
+        asked = [request for request in manager.requests if "/usage" in request.path]
+    assert ended.code == 4, ended.err
+    assert len(asked) == 1, "the token is not tried again"
+    assert "HTTP 400, “invalid access token”" in ended.out
+    assert "the figures above" not in ended.out
+    assert "invalid access token" in ended.err
+
+
 async def test_unusable_proxy_of_the_environment_is_wrong_usage(streamtop: Program) -> None:
     ended = await streamtop("--plain", "--url", "http://sm.example.net", ALL_PROXY="socks5://me:pr0xy-pw@127.0.0.1:1")
     assert (ended.code, "ALL_PROXY" in ended.err) == (2, True), ended.err
