@@ -141,11 +141,18 @@ def button_label(plan: DeletePlan) -> str:
 
 
 def blast_radius(
-    plan: DeletePlan, now_ms: int, tz: tzinfo | None, *, knows_live: bool = True, lists_without_record: bool = False
+    plan: DeletePlan,
+    now_ms: int,
+    tz: tzinfo | None,
+    *,
+    knows_live: bool = True,
+    lists_without_record: bool = False,
+    server_is_unseen: bool = False,
 ) -> list[str]:
     """Return what would be deleted, a sentence a line.
 
-    A plain Stream Manager lists a session on air from its live list, also without a record.
+    A plain Stream Manager lists a session on air from its live list, also without a record. While a server is unseen,
+    the number of those who watch is a lower bound.
     """
     if plan.impossible_reason:
         return [plan.impossible_reason]
@@ -165,8 +172,9 @@ def blast_radius(
             if len(plan.sessions) == 1
             else f"{len(plan.on_air)} of them {'is' if len(plan.on_air) == 1 else 'are'}"
         )
+        at_least = "at least " if server_is_unseen else ""
         continues = "The stream itself continues." if len(plan.on_air) == 1 else "The streams themselves continue."
-        lines.append(f"{subject} ON AIR with {formats.count(plan.watching)} watching now. {continues}")
+        lines.append(f"{subject} ON AIR with {at_least}{formats.count(plan.watching)} watching now. {continues}")
         if not lists_without_record:
             without = "Without a record it is" if len(plan.on_air) == 1 else "Without records they are"
             again = "it begins again" if len(plan.on_air) == 1 else "they begin again"

@@ -58,6 +58,7 @@ class ConfirmDelete(Dialog[list[UsageRecord] | None]):
                 state.tz,
                 knows_live=state.knows_live,
                 lists_without_record=state.servers is None,
+                server_is_unseen=bool(state.unseen),
             )
             yield Static("\n".join(lines), markup=False, classes="paragraph")
             yield Static("", markup=False, id="since", classes="since")

@@ -43,3 +43,14 @@ def test_only_confirmed_keys_are_sent(tmp_path: Path) -> None:
         sessions += len(service.sent)
     assert deletes > ROUNDS // 2
     assert sessions > ROUNDS
+
+
+def test_number_of_viewers_is_a_lower_bound_while_a_server_is_unseen() -> None:
+    for seed in range(ROUNDS):
+        plan = ChangingService(seed).request_delete()
+        if plan is not None and plan.on_air and not plan.impossible_reason:
+            text = " ".join(delete_plan.blast_radius(plan, 20, None, server_is_unseen=True))
+            assert f"ON AIR with at least {plan.watching}" in text
+            assert f"ON AIR with {plan.watching}" in " ".join(delete_plan.blast_radius(plan, 20, None))
+            return
+    raise AssertionError("no plan has a session on air")
