@@ -199,6 +199,7 @@ ACTIONS = (
     Action("last", "end,G", "End G", "", "the last row", _ALL),
     Action("refresh", "r", "r", "", "poll the service now", _ALL, command="refresh"),
     Action("app.suspend_process", "", "ctrl+z", "", "suspend the console; fg continues it", _ALL, command="suspend"),
+    Action("failure", "", "", "", "why the last poll failed, and what to do", _ALL, command="error"),
     Action("repaint", "", "ctrl+l", "", "draw the whole screen again", _ALL, command="repaint"),
     Action("palette", "colon,ctrl+p", ":", "", "all commands by name", _ALL),
     Action(

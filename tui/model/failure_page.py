@@ -47,6 +47,8 @@ class Surroundings(NamedTuple):
     token_from: str
     retry_in_ms: int | None
     is_given_up: bool
+    has_figures: bool = False
+    """Whether earlier figures are shown."""
 
 
 class FailurePage(NamedTuple):
@@ -81,11 +83,12 @@ def failure_page(failed: FailedRequest, around: Surroundings) -> FailurePage:
 
 
 def _kept(around: Surroundings) -> str:
+    kept = "The figures of the last successful poll, with their age." if around.has_figures else "Nothing was changed."
     if around.is_given_up:
-        return "Nothing was changed. No retry until you press r."
+        return f"{kept} No retry until you press r."
     if around.retry_in_ms is None:
-        return "Nothing was changed."
-    return f"Nothing was changed. Next try in {-(-around.retry_in_ms // 1000)} s; r tries now."
+        return kept
+    return f"{kept} Next try in {-(-around.retry_in_ms // 1000)} s; r tries now."
 
 
 def _advice(failed: FailedRequest, around: Surroundings) -> list[str]:

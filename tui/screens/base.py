@@ -13,6 +13,7 @@ from tui.app.actions import Action, Context, available
 from tui.app.feeds import Feed, Notice, StateChange
 from tui.app.ports import Console
 from tui.app.state import ConsoleState
+from tui.model.text import sanitize
 from tui.styles.themes import THEMES
 from tui.widgets import bars
 from tui.widgets.lines import INK_CLASSES, Line, Part
@@ -121,6 +122,19 @@ class ConsoleScreen(Screen[None]):
     def action_refresh(self) -> None:
         """Poll now."""
         self.port.refresh_now()
+
+    def action_failure(self) -> None:
+        """Show why the last poll failed, in full: the last line may cut it."""
+        from tui.screens.page import PageScreen
+        from tui.widgets.error_page import explain_failure
+
+        if not self.state.failures:
+            self.port.show_notice("the last poll succeeded", "quiet")
+        elif (page := explain_failure(self.state)) is None:
+            self.app.push_screen(PageScreen([sanitize(self.state.failure)]))
+        else:
+            lines = [f"{head:<16}{line}" for head, line in page.lines(min(self.size.width, 100) - 8)]
+            self.app.push_screen(PageScreen([page.title, *lines]))
 
     def action_repaint(self) -> None:
         """Draw the whole screen again: another program may have written over it."""

@@ -7,7 +7,12 @@ from tui.widgets.lines import Part
 
 def error_page(state: ConsoleState) -> FailurePage | None:
     """Return why there is nothing to show; `None` where there is something, or no poll has failed."""
-    if state.has_figures or state.failed_request is None or not state.failures:
+    return None if state.has_figures else explain_failure(state)
+
+
+def explain_failure(state: ConsoleState) -> FailurePage | None:
+    """Return why the last poll failed; `None` where it did not, or only its line is known, as in a recording."""
+    if state.failed_request is None or not state.failures:
         return None
     settings, freshness = state.settings, state.freshness()
     around = Surroundings(
@@ -17,6 +22,7 @@ def error_page(state: ConsoleState) -> FailurePage | None:
         token_from=settings.token_from,
         retry_in_ms=freshness.retry_in_ms,
         is_given_up=freshness.is_given_up,
+        has_figures=state.has_figures,
     )
     return failure_page(state.failed_request, around)
 

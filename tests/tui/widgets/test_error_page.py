@@ -90,6 +90,16 @@ async def test_page_gives_way_to_figures_and_does_not_come_back(tmp_path: Path) 
             assert "live/keynote" in screen_text(app)
             assert "What to do" not in screen_text(app)
             assert " HTTP 500 (could not read" in screen_text(app), "the cause comes first"
+            await pilot.press("colon", *"error", "enter")
+            await wait_for(pilot, lambda: "What to do" in screen_text(app), "the page of the command")
+            page = shown(screen_text(app).replace("│", " "))
+            assert "The service reports a fault of its own (500)" in page
+            assert "What is kept The figures of the last successful poll, with their age." in page
+            await pilot.press("escape")
+            manager.respond = answers
+            await wait_for(pilot, lambda: not app.state.failures, "figures again")
+            await pilot.press("colon", *"error", "enter")
+            await wait_for(pilot, lambda: "the last poll succeeded" in screen_text(app), "that nothing failed")
 
 
 @pytest.mark.parametrize("cells", [20, 40, 80, 200])
