@@ -32,6 +32,7 @@ from tui.app.ports import SubscriptionChanges
 from tui.model.failure_page import FailedRequest, FailureKind
 from tui.model.latency import Split
 from tui.model.sessions.chart import ChartRequest
+from tui.model.sessions.live_list import UNREADABLE
 from tui.model.sessions.session import Session, from_record
 from tui.model.sessions.session_batch import SessionBatch
 from tui.model.sessions.trends import KEPT_STEPS, STEP_MS
@@ -45,8 +46,8 @@ _STEP_RECORDS = 300
 """Records that are processed before the event loop gets its turn."""
 
 NO_EXTENSION = "plain Stream Manager: no gaps, no servers; trends from own polls"
-NO_LIVE_LIST = "live list unreadable ({problem}): a session appears once it has ended"
-OLD_LIVE_LIST = "live list unreadable ({problem}): who is on air is as of the reading before"
+NO_LIVE_LIST = UNREADABLE + " ({problem}): a session appears once it has ended"
+OLD_LIVE_LIST = UNREADABLE + " ({problem}): who is on air is as of the reading before"
 NO_HISTORY = "a plain Stream Manager keeps no history and no figures per server"
 
 
@@ -306,4 +307,4 @@ def _describe_lists(lists: ListChanges) -> str:
     if not lists.live_list_problem:
         return NO_EXTENSION
     text = OLD_LIVE_LIST if lists.live_list_is_readable else NO_LIVE_LIST
-    return text.format(problem=lists.live_list_problem)
+    return escape_unprintable(text.format(problem=lists.live_list_problem))

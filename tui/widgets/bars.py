@@ -6,6 +6,7 @@ from typing import NamedTuple
 from tui.app.actions import Action
 from tui.app.state import ConsoleState
 from tui.model import formats
+from tui.model.sessions.live_list import UNREADABLE
 from tui.model.staleness import StalenessLevel
 from tui.model.text import sanitize, shortened, width
 from tui.model.unread import NO_READING
@@ -125,6 +126,8 @@ def status(state: ConsoleState, notice: Part | None, row: int | None) -> tuple[l
         return [(f" {notice[0]} ", notice[1]), failure], []
     if notice is not None:
         return [(" " + notice[0], notice[1])], right
+    if state.cannot_show.startswith(UNREADABLE):
+        return [(f" {sanitize(state.cannot_show)}", "warn")], right
     if state.drift:
         return [(f" {sanitize(state.drift.summary())}", "warn")], right
     if state.cannot_show:

@@ -42,13 +42,14 @@ class ManagerWithLiveList(PlainManager):
     [
         (reply(503, '{"errorMessage": "warming up", "timestamp": 1}'), "HTTP 503, “warming up”"),
         (reply(503), "HTTP 503"),
+        (reply(503, '{"errorMessage": "\\u001b[2J", "timestamp": 1}'), "HTTP 503, “\\x1b[2J”"),
         (reply(500, "<html>", "text/html"), "HTTP 500"),
         (RESET, "closed"),
         (None, "no answer yet"),
         (reply(404, "<html>", "text/html"), "HTTP 404"),
         (reply(200, '[{"name": "a"'), "broken JSON"),
     ],
-    ids=["503 with reason", "503", "500", "reset", "silence", "404", "truncated"],
+    ids=["503 with reason", "503", "503 with control characters", "500", "reset", "silence", "404", "truncated"],
 )
 async def test_records_are_shown_when_live_list_is_unreadable(
     answer: bytes | None, reason: str, tmp_path: Path
@@ -64,6 +65,15 @@ async def test_records_are_shown_when_live_list_is_unreadable(
         [line] = [line for line in screen_lines(app) if "live list unreadable" in line]
         assert reason in line
         assert app.state.failures == 0
+
+
+async def test_unreadable_live_list_is_named_before_the_drift_of_records(tmp_path: Path) -> None:
+    async with ManagerWithLiveList(reply(503)) as manager, UsageClient(manager.url, manager.token) as client:
+        del manager.records[0]["lostSubscribers"]
+        async with console(client, tmp_path).run_test(size=(120, 24)) as pilot:
+            app = await wait_for_figures(pilot)
+            await wait_for(pilot, lambda: app.state.drift, "the drift")
+            assert any("live list unreadable" in line for line in screen_lines(app))
 
 
 async def test_streams_on_air_survive_two_failed_readings_and_not_a_third() -> None:

@@ -9,6 +9,8 @@ from streamusage.api.extension import LiveStream
 from streamusage.core.usage import SessionKey, StreamId
 from tui.model.sessions.session import Session
 
+UNREADABLE = "live list unreadable"
+"""Begins the sentence about a live list that cannot be read, which is more important than other notices."""
 _STEP_ROWS = 500
 
 
