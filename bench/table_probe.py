@@ -16,7 +16,7 @@ import msgspec
 from textual import events
 
 from bench.percentiles import percentile
-from streamusage.api.extension import LiveStream
+from streamusage.client.lenient_live_list import ListedStream
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
 from tui.app import gc_tuning
@@ -65,7 +65,7 @@ class ProbedClient(UsageClient):
         self.polling = True
         return await super().usage_since(*arguments)
 
-    async def live_list(self) -> list[LiveStream]:
+    async def live_list(self) -> list[ListedStream]:
         rows = await super().live_list()
         self.last_byte_at = time.perf_counter()
         self.polls += 1

@@ -67,8 +67,7 @@ class LiveStream(msgspec.Struct, frozen=True, kw_only=True):
     type: str = ""
     server_address: str = msgspec.field(name="serverAddress", default="")
     region: str = ""
-    current_subscribers: int | None = msgspec.field(name="currentSubscribers", default=None)
-    """`None` where the server does not report it."""
+    current_subscribers: int = msgspec.field(name="currentSubscribers", default=0)
     start_time: int | None = msgspec.field(name="startTime", default=None)
 
     @property

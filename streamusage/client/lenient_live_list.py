@@ -4,8 +4,16 @@ from typing import Any
 
 import msgspec
 
-from streamusage.api.extension import LiveStream
 from streamusage.client.exact_numbers import exact_integer
+from streamusage.core.usage import StreamId
+
+
+class ListedStream(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the live list: one stream on one media server. `None` is a figure that the server does not report."""
+
+    stream: StreamId
+    current_subscribers: int | None
+    start_time: int | None
 
 
 class LenientLiveStream(msgspec.Struct, frozen=True):
@@ -13,26 +21,15 @@ class LenientLiveStream(msgspec.Struct, frozen=True):
 
     name: Any = None
     scope: Any = None
-    type: Any = None
-    server_address: Any = msgspec.field(name="serverAddress", default=None)
-    region: Any = None
     current_subscribers: Any = msgspec.field(name="currentSubscribers", default=None)
     start_time: Any = msgspec.field(name="startTime", default=None)
 
-    def to_stream(self) -> LiveStream | None:
+    def to_stream(self) -> ListedStream | None:
         """Return the row; `None` where it names no stream."""
         if not isinstance(self.name, str) or not isinstance(self.scope, str):
             return None
-        return LiveStream(
-            name=self.name,
-            scope=self.scope,
-            type=_text(self.type),
-            server_address=_text(self.server_address),
-            region=_text(self.region),
+        return ListedStream(
+            stream=StreamId(self.scope.removeprefix("/"), self.name),
             current_subscribers=exact_integer(self.current_subscribers),
             start_time=exact_integer(self.start_time),
         )
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""

@@ -23,7 +23,6 @@ from streamusage.api.extension import (
     Coverage,
     History,
     ImportResult,
-    LiveStream,
     Orphans,
     Placements,
     RemovedServer,
@@ -34,7 +33,7 @@ from streamusage.api.extension import (
 from streamusage.client.api_version import ApiVersion
 from streamusage.client.errors import ExtensionMissingError, InvalidAnswerError
 from streamusage.client.http_options import DEFAULT_OPTIONS, HttpOptions
-from streamusage.client.lenient_live_list import LenientLiveStream
+from streamusage.client.lenient_live_list import LenientLiveStream, ListedStream
 from streamusage.client.listed_records import Listing, ListingReader, PlainKey
 from streamusage.client.record_decoding import UnreadableError, decode_record
 from streamusage.client.reply_decoding import Content, decode_reply, error_message, lacks_extension, raise_for_status
@@ -133,7 +132,7 @@ class UsageClient:
         """Return the records of one stream, one for each session. Raises `EmptyNameError`."""
         return await self._fetch_records(self._usage_path(stream), f"read the usage records of {stream}")
 
-    async def live_list(self) -> list[LiveStream]:
+    async def live_list(self) -> list[ListedStream]:
         """Return the live streams, one row for each stream and server. This request is sent without the token."""
         action = "read the live streams"
         reply = await self._send(ApiRequest("GET", f"{self._api}/event/list/stats", action, with_token=False))

@@ -10,8 +10,8 @@
 
 import asyncio
 
-from streamusage.api.extension import LiveStream
 from streamusage.client.errors import UnreachableError, UsageApiError
+from streamusage.client.lenient_live_list import ListedStream
 from streamusage.client.usage_client import UsageClient
 
 LONGEST_WAIT_SECONDS = 1.0
@@ -28,13 +28,13 @@ class LiveListReader:
         self._longest_wait_seconds = longest_wait_seconds
         self.problem = ""
         """Why the list could not be read; empty while it can."""
-        self._rows: list[LiveStream] | None = None
+        self._rows: list[ListedStream] | None = None
         self._failures = 0
-        self._request: asyncio.Task[list[LiveStream]] | None = None
+        self._request: asyncio.Task[list[ListedStream]] | None = None
         self._not_before = 0.0
         """When the service may be asked again, on the clock of the event loop."""
 
-    async def read(self) -> list[LiveStream] | None:
+    async def read(self) -> list[ListedStream] | None:
         """Return the rows of the list; `None` while nobody knows them."""
         loop = asyncio.get_running_loop()
         is_new = self._request is None
@@ -52,7 +52,7 @@ class LiveListReader:
             self.problem = self.problem or NO_ANSWER_YET
         return self._rows
 
-    def _note(self, request: "asyncio.Task[list[LiveStream]]", now: float) -> None:
+    def _note(self, request: "asyncio.Task[list[ListedStream]]", now: float) -> None:
         try:
             self._rows = request.result()
         except UsageApiError as error:
@@ -65,7 +65,7 @@ class LiveListReader:
             self._failures, self.problem = 0, ""
 
 
-def _retrieve_exception(request: "asyncio.Task[list[LiveStream]]") -> None:
+def _retrieve_exception(request: "asyncio.Task[list[ListedStream]]") -> None:
     """Retrieve the exception, so that the event loop does not log one of a request that nobody waits for any more."""
     if not request.cancelled():
         request.exception()

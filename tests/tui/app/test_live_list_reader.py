@@ -123,5 +123,5 @@ async def test_slow_live_list_is_requested_once_and_used_when_it_arrives() -> No
                 break
             await asyncio.sleep(0.01)
         assert rows is not None
-        assert [row.name for row in rows] == ["stage"]
+        assert [row.stream.name for row in rows] == ["stage"]
         assert manager.asked == 1

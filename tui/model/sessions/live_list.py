@@ -5,13 +5,28 @@ from typing import Protocol
 
 import msgspec
 
-from streamusage.api.extension import LiveStream
 from streamusage.core.usage import SessionKey, StreamId
 from tui.model.sessions.session import Session
 
 UNREADABLE = "live list unreadable"
 """Begins the sentence about a live list that cannot be read, which is more important than other notices."""
 _STEP_ROWS = 500
+
+
+class LiveRow(Protocol):
+    """A row of a live list: one stream on one media server."""
+
+    @property
+    def stream(self) -> StreamId:
+        """The stream."""
+
+    @property
+    def current_subscribers(self) -> int | None:
+        """Its subscribers there; `None` where they are not known."""
+
+    @property
+    def start_time(self) -> int | None:
+        """When it was published; `None` where that is not known."""
 
 
 class SessionLookup(Protocol):
@@ -21,7 +36,7 @@ class SessionLookup(Protocol):
         """Return the session of a key, or `None`."""
 
 
-def with_live_list(records: Mapping[SessionKey, Session], live: Iterable[LiveStream]) -> dict[SessionKey, Session]:
+def with_live_list(records: Mapping[SessionKey, Session], live: Iterable[LiveRow]) -> dict[SessionKey, Session]:
     """Return the live sessions of a plain Stream Manager: one a stream of its live list, summed over all servers.
 
     A usage record of the same key keeps its figures and becomes live; without one (it is written when the publish
@@ -34,7 +49,7 @@ def with_live_list(records: Mapping[SessionKey, Session], live: Iterable[LiveStr
 
 
 def merge_live_list(
-    records: SessionLookup, live: Iterable[LiveStream], found: dict[SessionKey, Session]
+    records: SessionLookup, live: Iterable[LiveRow], found: dict[SessionKey, Session]
 ) -> Iterator[None]:
     """Add to `found` what `with_live_list` returns, with a step after each yield."""
     started: dict[StreamId, int] = {}
