@@ -278,6 +278,8 @@ def _inked(line: str) -> list[Part]:
 def _describe_provenance(session: Session) -> str:
     if session.imported:
         return f"{IMPORTED_GLYPH} imported: no server accounts for these figures"
+    if not session.live and session.provenance in (Provenance.MISSING, Provenance.HELD):
+        return "· ended: the stream began again elsewhere, and the server of this session is not seen"
     match session.provenance:
         case Provenance.BACKFILLED:
             return "▒ backfilled: these figures were reported after an outage"

@@ -11,12 +11,14 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, 
 
 from streamusage.api.report import Role, SessionRow
 from streamusage.core.coverage import IMPORTED, SLOT_MS, Provenance
+from streamusage.service.ingest.moved_streams import load_newest_starts, load_silent_sessions
 from streamusage.service.rules.repair import Relocation
 from streamusage.service.rules.session_matching import (
     Anchor,
     Anchors,
     SessionFigures,
     SessionPart,
+    is_unseen,
     session_figures,
 )
 from streamusage.service.store.change_feed import allocate_changes
@@ -177,6 +179,8 @@ def write_sessions(
         )
     upsert(connection, server_sessions, written)
     touched |= _rejoin(connection, anchored)
+    new_streams = {start.stream for start in anchored}
+    touched |= {StreamStart(*session) for session in load_silent_sessions(connection, new_streams)}
     _keep_orphans(connection, written, now_ms)
     return touched
 
@@ -280,6 +284,8 @@ def _refresh(
     for row in _PARTS.rows(connection, keys=keys):
         parts[StreamStart(bytes(row.stream), row.session_start)].append(row)
 
+    figures = {key: [_part(row) for row in rows] for key, rows in parts.items()}
+    newest_starts = load_newest_starts(connection, {key.stream for key in keys if is_unseen(figures[key])})
     on_several = [key for key in keys if len({row.server for row in parts[key]}) > 1]
     together = _seen_together(connection, [key for key in on_several if forget_max or key.stream in backfilled])
     written = []
@@ -291,7 +297,7 @@ def _refresh(
                 emptied.append(old)
             continue
         max_before = max(0 if old is None or forget_max else old.max_subscribers, together.get(key, 0))
-        new = session_figures(key.start_time, [_part(row) for row in parts[key]], max_before)
+        new = session_figures(key.start_time, figures[key], max_before, newest_starts.get(key.stream))
         if old is None or new != _figures_of(old):
             names = {"scope": parts[key][0].scope, "name": parts[key][0].name}
             columns = new._asdict() | {"live": int(new.live), "provenance": new.provenance.value}

@@ -106,8 +106,19 @@ class Anchors:
         return start_time
 
 
-def session_figures(start_time: int, parts: Sequence[SessionPart], max_before: int) -> SessionFigures:
+def is_unseen(parts: Iterable[SessionPart]) -> bool:
+    """Return whether a session counts as live only by servers that are silent."""
+    live = [part for part in parts if part.is_live]
+    return bool(live) and all(part.unreachable for part in live)
+
+
+def session_figures(
+    start_time: int, parts: Sequence[SessionPart], max_before: int, newest_start: int | None = None
+) -> SessionFigures:
     """Return the figures of the session that began at `start_time`.
+
+    `newest_start` is that of the stream's newest session. If it began after all servers of this one had fallen silent,
+    it ends this one until one of them reports: a publisher moved to another server. Two that were seen at once stay.
 
     A total adds up over servers and epochs; the number of active subscribers is taken from the newest epoch of each
     publish. The maximum is the largest sum at one time so far (`max_before`, or now), and no less than that of any
@@ -121,6 +132,7 @@ def session_figures(start_time: int, parts: Sequence[SessionPart], max_before: i
     active = sum(part.watching for part in newest.values())
     total = sum(part.total for part in parts)
     end_time = max((part.end_time for part in parts), default=start_time)
+    is_superseded = newest_start is not None and newest_start > end_time and is_unseen(newest.values())
     return SessionFigures(
         end_time=end_time,
         duration=max(0, end_time - start_time),
@@ -128,7 +140,7 @@ def session_figures(start_time: int, parts: Sequence[SessionPart], max_before: i
         max_subscribers=max(max_before, active, *(part.highest for part in parts)),
         lost_subscribers=max(0, total - active - sum(part.unseen for part in newest.values())),
         total_subscribers=total,
-        live=bool(live),
+        live=bool(live) and not is_superseded,
         provenance=worst(
             [part.owes for part in live if part.owes]
             + [Provenance.BACKFILLED if part.late else Provenance.LIVE for part in newest.values()]

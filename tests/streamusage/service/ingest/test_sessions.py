@@ -6,6 +6,7 @@ from streamusage.api.report import SampleRow, SlotRow, ViewerRow
 from tests.streamusage.service.conftest import NOW, Estate
 from tests.support.service.answers import fetch_day, fetch_figures, fetch_servers, wait_for_changes
 from tests.support.service.reporting import ReportingAgent, a_session, an_origin_and_an_edge
+from tests.support.waiting import wait_until
 
 MINUTE = 60_000
 
@@ -141,3 +142,54 @@ async def test_edge_publish_of_a_deleted_record_joins_no_later_session(
     await estate.usage("DELETE", "/live/stream1")
     await ReportingAgent(estate, "origin-1", "origin", life="o.1").sync_up(a_session("o", total=2))
     assert [record["totalSubscribers"] for record in await estate.records()] == [2]
+
+
+async def fetch_live(estate: Estate) -> dict[int, tuple[bool, str]]:
+    """Return by start whether each session is live, and its provenance."""
+    changes = (await estate.request("GET", "/api/v1/changes")).json()
+    return {row["startTime"] - NOW: (row["live"], row["provenance"]) for row in changes["records"]}
+
+
+@pytest.mark.parametrize("is_flagged_first", [True, False], ids=["silent, then anew", "anew, then silent"])
+async def test_stream_that_moves_from_a_silent_server_is_on_air_once(estate: Estate, is_flagged_first: bool) -> None:
+    before, after = ReportingAgent(estate, "origin-1"), ReportingAgent(estate, "edge-1")
+    estate.clock.now += 10_000
+    await after.sync_up()
+    await before.sync_up(a_session("o", end_time=NOW + 10_000))
+    estate.clock.now += 20_000
+    if not is_flagged_first:
+        await after.sync_up(a_session("m", start_time=NOW + 20_000, end_time=NOW + 30_000, active=4))
+        assert await fetch_live(estate) == {0: (True, "live"), 20_000: (True, "live")}, "nobody is missed yet"
+    estate.clock.now += 45_000
+
+    async def is_silent() -> bool:
+        await after.sync_up()
+        return (await fetch_live(estate))[0][1] == "missing" and not await is_counted(estate, "origin-1")
+
+    await wait_until(is_silent, "the first server is silent")
+    if is_flagged_first:
+        assert await fetch_live(estate) == {0: (True, "missing")}
+        await after.sync_up(a_session("m", start_time=NOW + 20_000, end_time=estate.clock.now, active=4))
+    assert await fetch_live(estate) == {0: (False, "missing"), 20_000: (True, "live")}
+
+    await before.sync_up(a_session("o", end_time=estate.clock.now))
+    assert await fetch_live(estate) == {0: (True, "live"), 20_000: (True, "live")}, "two origins at once stay two"
+
+
+async def is_counted(estate: Estate, server: str) -> bool:
+    return bool((await fetch_servers(estate))[server]["active_subscribers"])
+
+
+async def test_two_origins_that_were_seen_at_once_stay_two_in_an_outage(estate: Estate) -> None:
+    first, second = ReportingAgent(estate, "origin-1"), ReportingAgent(estate, "edge-1")
+    estate.clock.now += 20_000
+    await second.sync_up(a_session("s", start_time=NOW + 10_000, end_time=NOW + 20_000))
+    await first.sync_up(a_session("f", end_time=NOW + 20_000))
+    estate.clock.now += 65_000
+
+    async def is_silent() -> bool:
+        await second.sync_up()
+        return not await is_counted(estate, "origin-1")
+
+    await wait_until(is_silent, "the first server is silent")
+    assert await fetch_live(estate) == {0: (True, "missing"), 10_000: (True, "live")}

@@ -75,6 +75,20 @@ def test_lost_and_total_never_fall_while_a_server_is_silent_and_reports_again(
         lost_before, total_before = figures.lost_subscribers, figures.total_subscribers
 
 
+def test_newer_session_ends_an_older_one_only_while_all_servers_of_that_are_silent() -> None:
+    silent = part(unreachable=True, owes=MISSING, end_time=100)
+    seen = part("b", end_time=160)
+    assert session_figures(0, [silent], 0).live
+    ended = session_figures(0, [silent], 0, newest_start=101)
+    assert (ended.live, ended.provenance, ended.end_time) == (False, MISSING, 100), "and it says so"
+    assert session_figures(0, [silent], 0, newest_start=100).live, "two that were seen at once"
+    assert session_figures(0, [silent], 0, newest_start=0).live, "it is the newest itself"
+    assert session_figures(0, [silent, seen], 0, newest_start=200).live, "another server still has it"
+    assert session_figures(0, [part(end_time=100)], 0, newest_start=200).live, "two origins at once"
+    over = part("b", live=False, active=0, end_time=90)
+    assert not session_figures(0, [silent, over], 0, newest_start=101).live
+
+
 def test_session_has_the_worst_provenance_of_its_live_figures() -> None:
     assert session_figures(0, [part(), part("b", late=True)], 0).provenance == Provenance.BACKFILLED
     assert session_figures(0, [part(late=True), part("b", owes=MISSING)], 0).provenance == MISSING
