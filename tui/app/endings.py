@@ -25,15 +25,19 @@ GRACE_SECONDS = 10.0
 """How long an app may take to end after a signal; then the process ends without it."""
 CHECK_SECONDS = 1.0
 """How often it is checked whether the terminal is still there."""
+_RESTORING_SECONDS = 2.0
+"""How long it is tried to restore a terminal that is full."""
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 
 _MOUSE_PIXELS_OFF = "\x1b[?1016l"
 """Textual sets this mode and leaves it set."""
+_KEYBOARD_PROTOCOL_OFF = "\x1b[<u"
+"""Ends what was begun last: it is written once."""
 RESTORING = (
     "\x18\x1b\\"  # ends a sequence and a string that were cut
     "\x1b[?2026l\x1b[?2004l\x1b[?7h\x1b[?2048l"
     f"\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l{_MOUSE_PIXELS_OFF}"
-    "\x1b[m\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l"
+    f"\x1b[m{_KEYBOARD_PROTOCOL_OFF}\x1b[?1049l\x1b[?25h\x1b[?1004l"
 )
 """Ends every mode that Textual's driver sets: in its order, the alternate screen after the keyboard protocol."""
 
@@ -135,10 +139,21 @@ class Endings:
             return
         self.terminal_is_gone = True  # the app writes no more
         with contextlib.suppress(OSError, termios.error):
-            terminal = sys.__stderr__.fileno()
-            termios.tcflush(terminal, termios.TCOFLUSH)
-            descriptor = os.open(os.ttyname(terminal), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
-            os.write(descriptor, RESTORING.encode())
+            descriptor = os.open(os.ttyname(sys.__stderr__.fileno()), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+            ends_at = time.monotonic() + _RESTORING_SECONDS
+            while time.monotonic() < ends_at:
+                # A write of the app that waits for room has the terminal's lock. Discarding output makes room, but
+                # only the end of a stop wakes the write.
+                termios.tcflush(descriptor, termios.TCOFLUSH)
+                termios.tcflow(descriptor, termios.TCOOFF)
+                termios.tcflow(descriptor, termios.TCOON)
+                with contextlib.suppress(BlockingIOError):
+                    if os.write(descriptor, RESTORING.encode()) == len(RESTORING):
+                        break
+                time.sleep(0.001)
+            time.sleep(0.005)  # the rest of the app's write may have arrived after that
+            with contextlib.suppress(BlockingIOError):
+                os.write(descriptor, RESTORING.replace(_KEYBOARD_PROTOCOL_OFF, "").encode())
             if self._attributes is not None:
                 termios.tcsetattr(descriptor, termios.TCSANOW, self._attributes)
             os.close(descriptor)
