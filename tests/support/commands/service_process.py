@@ -42,6 +42,9 @@ server = "edge-1"
 """
 
 
+OWN_FIELDS = ("live", "provenance", "lowerBound")
+
+
 @dataclass
 class ServiceProcess:
     """A running `streamtop serve`, and the command line of its admin."""
@@ -55,11 +58,11 @@ class ServiceProcess:
         return await self.streamtop(command, "--url", self.url, *more, stdin=stdin, STREAMTOP_TOKEN=token)
 
     async def records(self) -> list[dict[str, object]]:
-        """Return the records of the service."""
+        """Return the records of the service, without what only our own service knows of them."""
         ended = await self("ls", "--format", "json")
         assert ended.code == 0, ended.err
         records: list[dict[str, object]] = json.loads(ended.out)
-        return records
+        return [{name: value for name, value in record.items() if name not in OWN_FIELDS} for record in records]
 
 
 @asynccontextmanager

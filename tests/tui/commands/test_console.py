@@ -16,7 +16,7 @@ async def test_line_mode_prints_and_records_changes(streamtop: Program) -> None:
         try:
             assert process.stdout is not None
             first = await asyncio.wait_for(process.stdout.readline(), LONGEST_WAIT_S)
-            assert b"0 on air of 1 sessions" in first
+            assert "– on air of 1 sessions" in first.decode(), "this server has no live list"
         finally:
             process.terminate()
             await asyncio.wait_for(process.wait(), LONGEST_WAIT_S)

@@ -18,9 +18,13 @@ class UnrecordedStreams:
     def __len__(self) -> int:
         return len(self._streams)
 
-    def update(self, changes: Sequence[Change], store: SessionStore) -> None:
-        """Follow the changes of a poll that the store has applied."""
+    def update(self, changes: Sequence[Change], store: SessionStore, on_air: Container[StreamId]) -> None:
+        """Follow the changes of a poll that the store has applied.
+
+        `on_air` are the streams of the service's trends. Others are left out: nothing would show when they end.
+        """
         gone = {change.before.stream for change in changes if change.before and change.before.live and not change.after}
+        gone = {stream for stream in gone if stream in on_air}
         if len(gone) <= _MOST_LOOKED_UP:  # a publish of an edge may have joined another session of its stream
             gone = {stream for stream in gone if not any(session.live for session in store.of_stream(stream))}
         self._streams |= gone

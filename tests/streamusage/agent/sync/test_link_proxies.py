@@ -97,9 +97,10 @@ async def test_error_names_a_proxy_that_requires_a_login(service: str, signed: S
     assert TOKEN not in str(refused.value)
 
 
-async def test_unreachable_proxy_is_hinted_at(service: str, signed: Signed, unused_tcp_port: int) -> None:
-    link = a_link(service, signed.authority, f"http://127.0.0.1:{unused_tcp_port}")
-    with pytest.raises(UnreachableError, match="the service and its proxy running"):
+async def test_unreachable_proxy_is_named(service: str, signed: Signed, unused_tcp_port: int) -> None:
+    proxy_url = f"http://127.0.0.1:{unused_tcp_port}"
+    link = a_link(service, signed.authority, proxy_url)
+    with pytest.raises(UnreachableError, match=f"the proxy {proxy_url} does not answer"):
         await link.issue_epoch(EPOCH_REQUEST)
     await link.close()
 

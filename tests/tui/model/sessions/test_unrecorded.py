@@ -7,14 +7,15 @@ from tui.model.sessions.unrecorded import UnrecordedStreams
 
 
 class Followed:
-    """A store whose changes are followed."""
+    """A store whose changes are followed; its sessions at first are in the service's trends."""
 
     def __init__(self, *sessions: Session) -> None:
         self.store, self.unrecorded = SessionStore(), UnrecordedStreams()
+        self.trends = {known.stream for known in sessions}
         self.apply(sessions)
 
     def apply(self, changed: tuple[Session, ...] = (), removed: tuple[SessionKey, ...] = ()) -> int:
-        self.unrecorded.update(self.store.apply(changed, removed), self.store)
+        self.unrecorded.update(self.store.apply(changed, removed), self.store, self.trends)
         return len(self.unrecorded)
 
 
@@ -50,3 +51,10 @@ def test_stream_that_is_no_longer_on_air_is_forgotten() -> None:
 def test_many_deleted_records_are_counted_without_a_search_for_each() -> None:
     sessions = tuple(session(f"s{number}", 1) for number in range(200))
     assert Followed(*sessions).apply(removed=tuple(row.key for row in sessions)) == 200
+
+
+def test_stream_without_trends_is_never_counted() -> None:
+    followed = Followed()
+    for number in range(100):
+        followed.apply((session(f"s{number}", 1),))
+        assert followed.apply(removed=(session(f"s{number}", 1).key,)) == 0
