@@ -38,7 +38,7 @@ def finds_escapes(base: type[Driver], alt_characters: Collection[str] = ()) -> t
             self._escapes = EscapeFinder(alt_characters)
 
         def run_input_thread(self) -> None:
-            """Read keys until the driver stops."""
+            """Read keys until the driver stops, or the terminal is gone."""
             parser = _create_parser()
             decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
             with selectors.SelectSelector() as selector:
@@ -46,8 +46,8 @@ def finds_escapes(base: type[Driver], alt_characters: Collection[str] = ()) -> t
                 while not self.exit_event.is_set():
                     if selector.select(ESCAPE_DELAY if self._escapes.is_waiting else _LOOK_AGAIN_S):
                         typed = os.read(self.fileno, 4096)
-                        if not typed:
-                            self.exit_event.wait(_LOOK_AGAIN_S)  # the end of the input is readable for ever
+                        if not typed:  # the terminal is gone: this end of its input is readable for ever
+                            return
                         self._process_text(parser, self._escapes.feed(decode(typed)))
                     elif self._escapes.is_waiting:
                         self._process_text(parser, self._escapes.time_out())

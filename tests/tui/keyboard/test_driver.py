@@ -1,7 +1,10 @@
 """Keys that reach a real terminal in one write, Escape among them."""
 
+import os
+import threading
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.drivers.headless_driver import HeadlessDriver
@@ -10,7 +13,9 @@ from textual.drivers.linux_driver import LinuxDriver
 from tests.support.console.records import recent
 from tests.support.console.terminal import Terminal, contains, terminal
 from tests.support.plain_manager import PlainManager, wire
+from tests.support.waiting import LONGEST_WAIT_S
 from tui.keyboard.driver import finds_escapes
+from tui.keyboard.escapes import EscapeFinder
 
 
 async def type_at_once(console: Terminal, text: str) -> None:
@@ -70,3 +75,16 @@ def test_driver_that_does_not_fit_is_left_as_it_is() -> None:
 def test_parser_that_changes_is_left_to_textual(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("textual._xterm_parser.XTermParser")
     assert finds_escapes(LinuxDriver) is LinuxDriver
+
+
+def test_thread_ends_with_its_terminal() -> None:
+    """A terminal that is gone is at its end for ever. A thread that continues would keep the process."""
+    keyboard, other_end = os.pipe()
+    os.close(other_end)
+    driver: Any = object.__new__(finds_escapes(LinuxDriver))
+    driver.fileno, driver.exit_event, driver._escapes = keyboard, threading.Event(), EscapeFinder()
+    thread = threading.Thread(target=driver.run_input_thread, daemon=True)
+    thread.start()
+    thread.join(LONGEST_WAIT_S)
+    os.close(keyboard)
+    assert not thread.is_alive()
