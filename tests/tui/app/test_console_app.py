@@ -11,11 +11,11 @@ from textual.pilot import Pilot
 from textual.widgets import Button
 
 from streamusage.client.usage_client import UsageClient
-from tests.support.canned_answers import ReceivedRequest, reply
+from tests.support.canned_answers import ReceivedRequest
 from tests.support.console.clocks import MovableClock
 from tests.support.console.pilot import console, screen_lines, wait_for, wait_for_figures
 from tests.support.console.records import recent, record, service_with, session
-from tests.support.plain_manager import PlainManager, wire
+from tests.support.plain_manager import ManagerWithLiveList, PlainManager, wire
 from tui.app.console_app import ConsoleApp
 from tui.app.messages import SessionsPolled
 from tui.config.settings import ConnectionSettings
@@ -125,13 +125,6 @@ async def test_focus_shows_a_summary_of_the_time_away(tmp_path: Path) -> None:
         app.post_message(events.AppFocus())
         await pilot.pause(0.3)
         assert any(summary in line for line in screen_lines(app)), "a short absence shows no new summary"
-
-
-class ManagerWithLiveList(PlainManager):
-    """A Stream Manager whose live list can be read: otherwise the notice about it comes first."""
-
-    def _respond(self, request: ReceivedRequest) -> bytes:
-        return reply(200, "[]") if request.path.endswith("/list/stats") else super()._respond(request)
 
 
 async def test_undocumented_fields_are_reported_with_their_count(tmp_path: Path) -> None:
