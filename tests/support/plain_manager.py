@@ -70,7 +70,7 @@ class PlainManager(CannedServer):
         return reply(status, json.dumps({"errorMessage": text, "timestamp": 1525079744558}))
 
 
-class ManagerWithLiveList(PlainManager):
+class ManagerOfBothLists(PlainManager):
     """A Stream Manager whose live list can be read: otherwise the notice about it comes first."""
 
     def _respond(self, request: ReceivedRequest) -> bytes:

@@ -15,7 +15,7 @@ from tests.support.canned_answers import ReceivedRequest
 from tests.support.console.clocks import MovableClock
 from tests.support.console.pilot import console, screen_lines, wait_for, wait_for_figures
 from tests.support.console.records import recent, record, service_with, session
-from tests.support.plain_manager import ManagerWithLiveList, PlainManager, wire
+from tests.support.plain_manager import ManagerOfBothLists, PlainManager, wire
 from tui.app.console_app import ConsoleApp
 from tui.app.messages import SessionsPolled
 from tui.config.settings import ConnectionSettings
@@ -129,7 +129,7 @@ async def test_focus_shows_a_summary_of_the_time_away(tmp_path: Path) -> None:
 
 async def test_undocumented_fields_are_reported_with_their_count(tmp_path: Path) -> None:
     async with (
-        ManagerWithLiveList(wire("cam") | {"region": "eu", "codec": "h264"}) as manager,
+        ManagerOfBothLists(wire("cam") | {"region": "eu", "codec": "h264"}) as manager,
         UsageClient(manager.url, manager.token) as client,
         console(client, tmp_path).run_test(size=(100, 24)) as pilot,
     ):

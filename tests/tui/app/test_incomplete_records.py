@@ -9,7 +9,7 @@ from textual.pilot import Pilot
 from streamusage.client.usage_client import UsageClient
 from tests.support.console.pilot import console, screen_lines, wait_for, wait_for_figures
 from tests.support.console.records import recent
-from tests.support.plain_manager import ManagerWithLiveList, PlainManager, wire
+from tests.support.plain_manager import ManagerOfBothLists, PlainManager, wire
 from tests.support.program import Program
 from tui.app.console_app import ConsoleApp
 from tui.screens.confirm_delete import ConfirmDelete
@@ -34,7 +34,7 @@ async def open_console(manager: PlainManager, directory: Path) -> AsyncIterator[
 
 
 async def test_missing_figure_is_unknown_and_counted_in_the_notice(tmp_path: Path) -> None:
-    manager = ManagerWithLiveList(wire("whole", start=START), without_lost("part"), without_lost("part", START + 5))
+    manager = ManagerOfBothLists(wire("whole", start=START), without_lost("part"), without_lost("part", START + 5))
     async with open_console(manager, tmp_path) as (pilot, app):
         assert not app.state.failures
         rows = {line.split()[0].removeprefix("▸"): line.split() for line in screen_lines(app) if "live/" in line}
