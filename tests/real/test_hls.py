@@ -105,14 +105,34 @@ def sent_bytes(log: Path) -> int:
     return sum(int(line.split('"')[2].split()[1]) for line in log.read_text().splitlines())
 
 
-def watched_ms(log: Path, user_agent: str) -> int:
-    """The time from the first segment of a player to its last one, by nginx's own log."""
-    times = [
-        float(line.split()[0])
+def fetches(log: Path, user_agent: str) -> list[tuple[int, str]]:
+    """The segments that were sent to a player, with the times in milliseconds, by nginx's own log."""
+    return [
+        (round(float(line.split()[0]) * 1000), line.split(".ts HTTP")[0].rpartition("/")[2])
         for line in log.read_text().splitlines()
         if f'"{user_agent}"' in line and ".ts HTTP" in line and '" 20' in line and '"GET ' in line
     ]
-    return round((max(times) - min(times)) * 1000)
+
+
+def watched_ms(log: Path, user_agent: str) -> int:
+    """The time from the first segment of a player to its last one."""
+    times = [at for at, _ in fetches(log, user_agent)]
+    return max(times) - min(times)
+
+
+def proven_ms(log: Path, user_agent: str) -> int:
+    """The time from the first proof that two players share a user agent to the last segment.
+
+    A proof is a segment that was sent twice well within its duration. A program that starts late on a busy machine is
+    proven late: nothing in the log shows when it began.
+    """
+    first: dict[str, int] = {}
+    last_at = max(at for at, _ in fetches(log, user_agent))
+    for at, segment in fetches(log, user_agent):
+        if at - first.get(segment, 0) <= SEGMENT_S * 1000 // 2:
+            return last_at - at
+        first[segment] = at
+    raise AssertionError(f"no segment was sent twice to {user_agent}")
 
 
 async def test_players_count_once_and_bytes_are_those_of_the_log(
@@ -141,9 +161,10 @@ async def test_players_count_once_and_bytes_are_those_of_the_log(
     assert {(scope, name) for scope, name, _ in sums.sessions} == {("hls", "s1")}
     assert len(sums.sessions) == 1
     by_log_ms = sum(watched_ms(nginx.hls_log, agent) for agent in ("tv/1", "switcher/1"))
-    twins_ms = watched_ms(nginx.hls_log, "phone/1")
+    twins_ms, proven_twin_ms = watched_ms(nginx.hls_log, "phone/1"), proven_ms(nginx.hls_log, "phone/1")
     # One segment for each twin: the log does not show which of the two fetched the first and the last segment.
-    assert by_log_ms + 2 * twins_ms - 2 * SEGMENT_S * 1000 <= sums.view_time_ms <= by_log_ms + 2 * twins_ms
+    least_ms = by_log_ms + twins_ms + proven_twin_ms - 2 * SEGMENT_S * 1000
+    assert least_ms <= sums.view_time_ms <= by_log_ms + 2 * twins_ms
     assert sums.view_time_ms <= 4 * played_ms
 
 
