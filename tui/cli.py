@@ -6,7 +6,7 @@ Help and version import neither Textual nor SQLAlchemy nor an HTTP client.
 import importlib
 import sys
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import click
 
@@ -15,8 +15,7 @@ from streamusage.command_help import HelpfulGroup
 from streamusage.core.exit_codes import CLIENT_EXIT_CODES, ExitCode, exit_codes
 from tui.app import gc_tuning
 from tui.commands.errors import CommandError
-from tui.commands.flags import connection_flags, tz_option
-from tui.config.theme_names import ThemeName
+from tui.commands.flags import appearance_flags, connection_flags, tz_option
 from tui.standard_streams import OutputError, discard_output, guard_standard_streams
 
 COMMANDS = {
@@ -84,12 +83,7 @@ class LazyGroup(HelpfulGroup):
 @connection_flags
 @tz_option
 @click.option("--read-only", is_flag=True, help="Disable everything that deletes.")
-@click.option("--theme", type=click.Choice(get_args(ThemeName)), help="Theme. [default: the profile's, else dark]")
-@click.option(
-    "--display-stage/--no-display-stage",
-    default=None,
-    help="Send only the cells that changed to the terminal. [else STREAMTOP_DISPLAY_STAGE, the profile, on]",
-)
+@appearance_flags
 @click.option(
     "--record", metavar="FILE", type=click.Path(path_type=Path), help="Record the polls to a file, for replay."
 )

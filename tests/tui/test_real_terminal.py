@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from tests.support.console.records import recent, session
 from tests.support.console.scripted_service import SettableClock
 from tests.support.console.terminal import Terminal, contains, terminal
 from tests.support.plain_manager import PlainManager, wire
+from tests.support.waiting import wait_until
 from tui.app.messages import PollFailed, SessionsPolled
 from tui.recording.recording import Recording
 
@@ -188,6 +190,30 @@ async def test_recording_is_replayed_with_the_same_keys(tmp_path: Path) -> None:
         await console.wait_for_screen("the newest replayed poll", contains("live/s08"))
         await console.keys("q")
         await console.wait_for_screen("the end", contains("left with 0"))
+
+
+async def test_replay_has_the_users_keys_and_display_stage(tmp_path: Path) -> None:
+    write_config(tmp_path, '[keys]\n"step(-1)" = "f9"\n')
+    clock = SettableClock(1_795_003_200_000)
+    tape = Recording(tmp_path / "night.tape", clock)
+    for number in range(3):
+        clock.at_ms += 60_000
+        tape.write_message(SessionsPolled([session(f"s{number}", clock.at_ms)], [], not number, clock.at_ms, [], ""))
+    tape.close()
+    sent: dict[str, int] = {}
+    for stage in ("--display-stage", "--no-display-stage"):
+        output = tmp_path / stage
+        arguments = ("replay", str(tmp_path / "night.tape"), "-t", "0s ago", stage)
+        async with terminal(tmp_path, 100, 24, *arguments) as console:
+            await console.wait_for_screen("the newest table", contains("live/s2"))
+            await console.tmux("pipe-pane", "-O", shlex.join(["tee", str(output)]))
+            await console.keys("F9")
+            await console.wait_for_screen("the poll before", contains("stepped back to"))
+            await console.keys("q")
+            await console.wait_for_screen("the end", contains("left with 0"))
+            await wait_until(lambda path=output: b"left with 0" in path.read_bytes(), "all output is in the file")
+            sent[stage] = output.stat().st_size
+    assert 0 < 2 * sent["--display-stage"] < sent["--no-display-stage"]
 
 
 async def test_crash_traceback_shows_no_values(tmp_path: Path) -> None:

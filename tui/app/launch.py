@@ -14,7 +14,7 @@ from tui.app.console_app import ConsoleApp
 from tui.app.endings import Endings
 from tui.config.paths import journal_path as default_journal_path
 from tui.config.service_client import open_client
-from tui.config.settings import ConnectionSettings
+from tui.config.settings import Appearance, ConnectionSettings
 from tui.config.view_memory import memory_path, recall, remember
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def run_plain(
     asyncio.run(poll())
 
 
-def run_replay(polls: "list[RecordedPoll]", from_ms: int, *, name: str, tz: ZoneInfo) -> int:
+def run_replay(polls: "list[RecordedPoll]", from_ms: int, *, name: str, tz: ZoneInfo, appearance: Appearance) -> int:
     """Play a recording until it is quit; return the exit code. There is no service: no request is sent."""
     from tui.recording.recording import Player
 
@@ -134,7 +134,7 @@ def run_replay(polls: "list[RecordedPoll]", from_ms: int, *, name: str, tz: Zone
     async def play(endings: Endings) -> int:
         app = ConsoleApp(
             None,
-            ConnectionSettings(profile=name, read_only=True, tz=tz),
+            ConnectionSettings(profile=name, read_only=True, tz=tz, **appearance._asdict()),
             clock=clock,
             journal_path=default_journal_path(),
             host=name,

@@ -7,11 +7,10 @@ import click
 
 from streamusage.client.errors import InvalidAddressError
 from streamusage.core.exit_codes import ExitCode
-from tui.app.actions import find_keymap_error
 from tui.app.launch import run_console, run_plain, why_no_console
 from tui.commands.connecting import connect
 from tui.commands.errors import CommandError
-from tui.config.paths import config_path
+from tui.commands.keymap import check_keymap
 from tui.config.settings import ConnectionSettings, Flags
 from tui.recording.errors import RecordingError
 
@@ -49,8 +48,7 @@ def console(*, record: Path | None = None, plain: bool = False, filter_text: str
 
 def _console_settings(flags: Flags) -> ConnectionSettings:
     settings = connect(flags)
-    if wrong := find_keymap_error(settings.keys):
-        raise CommandError(f"{config_path()}: keys: {wrong}", ExitCode.USAGE)
+    check_keymap(settings.keys)
     return settings
 
 

@@ -1,4 +1,4 @@
-"""The flags that select the service, for the console and the commands. Imports nothing heavy."""
+"""The flags that several commands have: the service, the time zone, the appearance. Imports nothing heavy."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any, get_args
 import click
 
 from streamusage.client.api_version import ApiVersion
+from tui.config.theme_names import ThemeName
 
 
 def connection_flags(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -52,6 +53,24 @@ def connection_flags(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--api-version",
                 type=click.Choice(get_args(ApiVersion)),
                 help="Version of the documented API. [default: 4.0]",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def appearance_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the flags of how the console is drawn to a command."""
+    for option in reversed(
+        (
+            click.option(
+                "--theme", type=click.Choice(get_args(ThemeName)), help="Theme. [default: the profile's, else dark]"
+            ),
+            click.option(
+                "--display-stage/--no-display-stage",
+                default=None,
+                help="Send only cells that changed to the terminal. [else STREAMTOP_DISPLAY_STAGE, the profile, on]",
             ),
         )
     ):

@@ -10,8 +10,9 @@ from streamusage.core.days import UnknownZoneError, zone
 from streamusage.core.exit_codes import LOCAL_EXIT_CODES, ExitCode
 from streamusage.core.instants import AtNow
 from tui.commands.errors import CommandError
-from tui.commands.flags import tz_option
+from tui.commands.flags import appearance_flags, tz_option
 from tui.commands.instants import instant
+from tui.config.theme_names import ThemeName
 
 
 @click.command(cls=HelpfulCommand, exit_codes=LOCAL_EXIT_CODES)
@@ -25,13 +26,17 @@ from tui.commands.instants import instant
     help="Start: 12:40, or '3m ago' from the end (docs/values.md)",
 )
 @tz_option
-def replay(file: Path, begin: AtNow | None, tz: str | None) -> None:
+@appearance_flags
+def replay(
+    file: Path, begin: AtNow | None, tz: str | None, theme: ThemeName | None, display_stage: bool | None
+) -> None:
     """Play a recording of `streamtop --record FILE`, or an incident bundle (B), in the same console.
 
     The gap view shows the coverage that was polled while it was open; a recording of `streamtop demo --record FILE` has
     all of it.
 
-    , and . step one poll back and forth, p pauses, :jump 12:40 goes to a time. No service is contacted.
+    , and . step one poll back and forth, p pauses, :jump 12:40 goes to a time. No service is contacted. Keys and theme
+    are those of config.toml.
 
     \b
     Examples:
@@ -39,6 +44,8 @@ def replay(file: Path, begin: AtNow | None, tz: str | None) -> None:
       streamtop replay tonight.tape -t '3m ago'
     """
     from tui.app.launch import run_replay, why_no_console
+    from tui.commands.keymap import check_keymap
+    from tui.config.settings import Flags, SettingsError, resolve_appearance
     from tui.model.text import sanitize
     from tui.recording.errors import RecordingError
     from tui.recording.recording import read_recording
@@ -57,4 +64,9 @@ def replay(file: Path, begin: AtNow | None, tz: str | None) -> None:
         from_ms = begin(polls[-1].at, times_in)
     if why_not := why_no_console():
         raise CommandError(why_not, ExitCode.USAGE)
-    sys.exit(run_replay(polls, from_ms, name=f"recording {sanitize(file.name)}", tz=times_in))
+    try:
+        appearance = resolve_appearance(Flags(theme=theme, display_stage=display_stage))
+    except SettingsError as error:
+        raise CommandError(str(error), ExitCode.USAGE) from None
+    check_keymap(appearance.keys)
+    sys.exit(run_replay(polls, from_ms, name=f"recording {sanitize(file.name)}", tz=times_in, appearance=appearance))

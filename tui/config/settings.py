@@ -63,6 +63,14 @@ class _Environment(NamedTuple):
 UTC = zone("UTC")
 
 
+class Appearance(NamedTuple):
+    """How the console is drawn, and its keys: what holds for a recording, too."""
+
+    theme: ThemeName
+    display_stage: bool
+    keys: Mapping[str, str]
+
+
 class Flags(msgspec.Struct, frozen=True, kw_only=True):
     """What the command line can set, under the names of its options; `None` where it is not given."""
 
@@ -125,11 +133,7 @@ def resolve(flags: Flags, *, warn: Callable[[str], None]) -> ConnectionSettings:
     Raises `SettingsError`; no request is made.
     """
     config, environment = load_config(), _environment()
-    name = flags.profile or config.default_profile
-    if name is not None and name not in config.profiles:
-        raise SettingsError(_no_such_profile(name, config, named_by_flag=flags.profile is not None))
-    chosen = config.profiles[name] if name is not None else Profile()
-
+    name, chosen = _choose_profile(flags, config)
     if flags.url is not None:
         used, url_from = flags.url, "--url"
     elif flags.profile is not None:
@@ -177,15 +181,32 @@ def resolve(flags: Flags, *, warn: Callable[[str], None]) -> ConnectionSettings:
         largest_answer_mb=chosen.largest_answer_mb,
         tz=times_in,
         alerts=chosen.alerts,
-        theme=flags.theme or chosen.theme,
-        display_stage=next(
-            known
-            for known in (flags.display_stage, environment.display_stage, chosen.display_stage)
-            if known is not None
-        ),
-        keys=config.keys,
+        **_appearance(flags, environment, chosen, config)._asdict(),
         profiles={known: profile.url for known, profile in config.profiles.items()},
     )
+
+
+def resolve_appearance(flags: Flags) -> Appearance:
+    """Return how a console without a service is drawn. Raises `SettingsError`."""
+    config = load_config()
+    return _appearance(flags, _environment(), _choose_profile(flags, config)[1], config)
+
+
+def _appearance(flags: Flags, environment: _Environment, chosen: Profile, config: Config) -> Appearance:
+    stage = next(
+        known for known in (flags.display_stage, environment.display_stage, chosen.display_stage) if known is not None
+    )
+    return Appearance(flags.theme or chosen.theme, stage, config.keys)
+
+
+def _choose_profile(flags: Flags, config: Config) -> tuple[str | None, Profile]:
+    """Return the name of the profile, and the profile. Raises `SettingsError`."""
+    name = flags.profile or config.default_profile
+    if name is None:
+        return None, Profile()
+    if name not in config.profiles:
+        raise SettingsError(_no_such_profile(name, config, named_by_flag=flags.profile is not None))
+    return name, config.profiles[name]
 
 
 def _choose_route(
