@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -119,8 +119,8 @@ class ConsoleApp(App[int]):
         self.held_keys = HeldKeys(self, super().on_event)
         if client is not None:
             client.pause = self.key_priority.pause
-        self._waiting_polls: deque[SessionsPolled | PollFailed] = deque()
-        """Polls that are not applied yet; the first one is being applied."""
+        self._table_work: deque[Generator[None, None, None]] = deque()
+        """Steps that change or read the table, one after another: of polls and of exports."""
         self.poller = self._create_source(make_source, settings.poll_interval_s)
         self.sessions_screen = SessionsScreen(memory.filters if memory else [])
         self.next_profile = ""
@@ -201,6 +201,11 @@ class ConsoleApp(App[int]):
         self.set_interval(1, self._tick)
         self.app_resume_signal.subscribe(self, lambda _: self.repaint())
 
+    def on_unmount(self) -> None:
+        """Undo what was begun and is not complete, such as an export."""
+        for steps in self._table_work:
+            steps.close()
+
     def _start_polling(self) -> None:
         """Start the polls, and with the first one the import of httpx, once the first frame is drawn."""
         self.run_worker(self.poller.run(), group="poll", exit_on_error=True)
@@ -249,24 +254,30 @@ class ConsoleApp(App[int]):
     @on(PollFailed)
     def _polled(self, polled: SessionsPolled | PollFailed) -> None:
         self._write_recording(polled)
-        self._waiting_polls.append(polled)
-        if len(self._waiting_polls) == 1:
-            steps = self._apply_waiting_polls()
-            if not run_briefly(steps):
-                self.run_worker(self.key_priority.run(steps), group="apply", exit_on_error=True)
+        if isinstance(polled, PollFailed):
+            self.queue_table_work(self._record_failure(polled))
+        else:
+            self.queue_table_work(self._apply_poll(polled))
 
-    def _apply_waiting_polls(self) -> Iterator[None]:
-        """Apply the polls that wait in the order of their arrival, in steps: a large one does not delay a key."""
-        while self._waiting_polls:
-            polled = self._waiting_polls[0]
-            if isinstance(polled, PollFailed):
-                self.state.record_failure(polled)
-                self.publish_state(polled=True)
-            else:
-                yield from self._apply_poll(polled)
-            self._waiting_polls.popleft()
+    def queue_table_work(self, steps: Generator[None, None, None]) -> None:
+        """Run steps that read or change the whole table, between keys; those that come meanwhile are run afterwards."""
+        self._table_work.append(steps)
+        if len(self._table_work) == 1:
+            waiting = self._run_table_work()
+            if not run_briefly(waiting):
+                self.run_worker(self.key_priority.run(waiting), group="apply", exit_on_error=True)
 
-    def _apply_poll(self, polled: SessionsPolled) -> Iterator[None]:
+    def _run_table_work(self) -> Iterator[None]:
+        while self._table_work:
+            yield from self._table_work[0]
+            self._table_work.popleft()
+
+    def _record_failure(self, failed: PollFailed) -> Generator[None, None, None]:
+        self.state.record_failure(failed)
+        self.publish_state(polled=True)
+        yield from ()
+
+    def _apply_poll(self, polled: SessionsPolled) -> Generator[None, None, None]:
         began = time.perf_counter()
         yield from self.state.apply_steps(polled)
         applied = time.perf_counter()

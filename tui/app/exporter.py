@@ -1,12 +1,12 @@
 """What leaves a running console: the clipboard, files, pictures, the incident bundle. Results are notices to show."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from streamusage.client.usage_client import UsageClient
-from tui.app.ports import NoServiceError
+from tui.app.ports import Exported, NoServiceError
 from tui.app.state import ConsoleState
 from tui.model.redaction import redacted
 from tui.model.sessions.store import Session
@@ -63,18 +63,26 @@ class Exporter:
             return f"not copied: {error}"
         return f"copied {label}, {len(text.encode('utf-8', 'replace')):,} bytes, if your terminal allows it"
 
-    def save(self, file: str, content: str | bytes, label: str) -> tuple[str, str]:
+    def save(self, file: str, content: str | bytes, label: str) -> Exported:
         """Write a new file. Returns a notice and its ink."""
         try:
             return f"wrote {label} to {sanitize(str(exports.write(Path(file), content)))}", "good"
         except ExportError as error:
             return sanitize(str(error)), "bad"
 
-    def save_picture(self, file: str) -> tuple[str, str]:
+    def save_in_steps(self, file: str, chunks: Iterable[str], label: str) -> Generator[None, None, Exported]:
+        """Write a new file, a chunk a step. Returns a notice and its ink."""
+        try:
+            path = yield from exports.write_in_steps(Path(file), chunks)
+        except ExportError as error:
+            return sanitize(str(error)), "bad"
+        return f"wrote {label} to {sanitize(str(path))}", "good"
+
+    def save_picture(self, file: str) -> Exported:
         """Save the screen as an SVG file. Returns a notice and its ink."""
         return self.save(file or self.file_name("svg"), self._draw_screen(), "a picture of the screen")
 
-    async def save_bundle(self, file: str) -> tuple[str, str]:
+    async def save_bundle(self, file: str) -> Exported:
         """Save all that another person needs to understand what is shown here now, in one archive without a secret.
 
         Returns a notice and its ink.

@@ -6,7 +6,7 @@ A screen knows this module and never the app: `ConsoleApp` implements `Console`;
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
 
@@ -78,6 +78,10 @@ class FetcherPort(Protocol):
         """Fetch the details of a gap of a server, or of a stream."""
 
 
+Exported = tuple[str, str]
+"""A notice of what was written, or why not, and its ink."""
+
+
 class ExporterPort(Protocol):
     """Copies and saves. Texts for the operator are safe to draw."""
 
@@ -90,8 +94,8 @@ class ExporterPort(Protocol):
     def copy(self, text: str, label: str) -> str:
         """Copy a text to the terminal's clipboard. Returns a notice."""
 
-    def save(self, file: str, content: str | bytes, label: str) -> tuple[str, str]:
-        """Write a new file. Returns a notice and its ink."""
+    def save_in_steps(self, file: str, chunks: Iterable[str], label: str) -> Generator[None, None, Exported]:
+        """Write a new file, a chunk a step. Returns a notice and its ink."""
 
 
 class DeletionPort(Protocol):
@@ -146,6 +150,12 @@ class Console(Protocol):
 
     def arrange(self, *, by_growth: bool = False) -> None:
         """Complete the order or the filter that was begun, or the order by growth; a long one in slices."""
+
+    def queue_table_work(self, steps: Generator[None, None, None]) -> None:
+        """Run steps that read the whole table, between keys. The polls that arrive meanwhile are applied afterwards.
+
+        Steps that the end of the console interrupts are closed.
+        """
 
     def open_view(self, view: Context, **arguments: Any) -> None:
         """Open another view over this one."""

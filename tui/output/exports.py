@@ -8,7 +8,8 @@ import json
 import os
 import shlex
 import tarfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -45,14 +46,16 @@ def usage_record_fields(session: Session) -> dict[str, object]:
     return {field.name: field.value(session) for field in export_fields() if field.name in RECORD_FIELDS}
 
 
-def table_csv(sessions: Iterable[Session], *, knows_live: bool = True) -> str:
-    """Return the sessions as CSV. Without `knows_live` nobody knows which of them are on air."""
-    return "".join(csv_text(sessions, [CsvField[Session](*field) for field in _fields(knows_live)]))
+def table_csv(sessions: Iterable[Session], *, knows_live: bool = True) -> Iterator[str]:
+    """Yield the sessions as CSV, line by line. Without `knows_live` nobody knows which of them are on air."""
+    return csv_text(sessions, [CsvField[Session](*field) for field in _fields(knows_live)])
 
 
-def table_json(sessions: Iterable[Session], *, knows_live: bool = True) -> str:
-    """Return the sessions as JSON, each with the fields of the CSV: state and provenance beside the usage record."""
-    return "".join(json_text(session_fields(sessions, knows_live=knows_live)))
+def table_json(sessions: Iterable[Session], *, knows_live: bool = True) -> Iterator[str]:
+    """Yield the sessions as JSON, a session a line, with the fields of the CSV: state and provenance beside the usage
+    record.
+    """
+    return json_text(session_fields(sessions, knows_live=knows_live))
 
 
 def _fields(knows_live: bool) -> list[ExportField]:
@@ -84,15 +87,39 @@ class ExportError(Exception):
 
 def write(path: Path, content: str | bytes) -> Path:
     """Write a new file that only the user can read; an existing one is never overwritten. Raises `ExportError`."""
-    path = path.expanduser()
+    for _ in write_in_steps(path, [content]):
+        pass
+    return path.expanduser().resolve()
+
+
+def write_in_steps(path: Path, chunks: Iterable[str | bytes]) -> Generator[None, None, Path]:
+    """Write a new file as `write` does, a chunk a step. Returns its path; a file that is not complete is removed."""
     try:
-        with open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-            file.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
+        path = path.expanduser()
+        with (
+            open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file,
+            _removed_unless_written(path),
+        ):
+            for chunk in chunks:
+                file.write(chunk.encode("utf-8", "backslashreplace") if isinstance(chunk, str) else chunk)
+                yield
+            file.flush()
     except FileExistsError:
         raise ExportError(f"{path} exists already; give another name") from None
     except OSError as error:
         raise ExportError(f"{path} cannot be written: {error.strerror}") from None
+    except RuntimeError:
+        raise ExportError(f"{path} cannot be written: there is no such user") from None
     return path.resolve()
+
+
+@contextmanager
+def _removed_unless_written(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def bundle(parts: Mapping[str, object], at_ms: int, clean: Callable[[str], str]) -> bytes:

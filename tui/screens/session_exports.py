@@ -1,5 +1,6 @@
 """Exports of the session under the cursor and of the table: copies, files, the raw record, the curl command."""
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 _COPY_KINDS = ("record", "name", "command", "table as CSV", "table as JSON")
 """What can be copied."""
+
+_LONG_EXPORT = 10_000
+"""From so many sessions on, an export says that it has begun."""
 
 
 class SessionExports(ConsoleScreen):
@@ -32,9 +36,9 @@ class SessionExports(ConsoleScreen):
         session = self.table.cursor_session
         match kind:
             case "table as CSV":
-                return table_csv(self.state.view.all_sessions(), knows_live=self.state.knows_live)
+                return "".join(table_csv(self.state.view.all_sessions(), knows_live=self.state.knows_live))
             case "table as JSON":
-                return table_json(self.state.view.all_sessions(), knows_live=self.state.knows_live)
+                return "".join(table_json(self.state.view.all_sessions(), knows_live=self.state.knows_live))
             case _ if session is None:
                 return ""
             case "command":
@@ -64,7 +68,6 @@ class SessionExports(ConsoleScreen):
 
     def action_export(self, file: str = "") -> None:
         """Write the shown sessions to a file."""
-        from tui.output.exports import table_csv, table_json
         from tui.screens.picker import Choice, Picker
 
         if not file:
@@ -72,10 +75,20 @@ class SessionExports(ConsoleScreen):
             choice = Choice("export", "export", "to a new file, .csv or .json", "FILE")
             self.app.push_screen(Picker("Export what is shown", [choice], suggested), self._export)
             return
-        sessions = list(self.state.view.all_sessions())
+        self.port.queue_table_work(self._export_steps(file))
+
+    def _export_steps(self, file: str) -> Generator[None, None, None]:
+        """Write the table to a file, a session a step, and show how many it has."""
+        from tui.output.exports import table_csv, table_json
+
+        view = self.state.view
+        yield from view.steps()
+        count, sessions = formats.count(view.sessions), view.all_sessions()
+        if view.sessions >= _LONG_EXPORT:
+            self.show_notice(f"writing {count} sessions to {sanitize(file)} …", "quiet")
         export = table_json if file.lower().endswith(".json") else table_csv
-        content = export(sessions, knows_live=self.state.knows_live)
-        self.show_notice(*self.port.exporter.save(file, content, f"{formats.count(len(sessions))} sessions"))
+        lines = export(sessions, knows_live=self.state.knows_live)
+        self.show_notice(*(yield from self.port.exporter.save_in_steps(file, lines, f"{count} sessions")))
 
     def _export(self, picked: "Picked | None") -> None:
         if picked is not None and picked.argument:

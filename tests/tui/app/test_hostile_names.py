@@ -75,11 +75,11 @@ def test_copied_name_cannot_terminate_the_clipboard_sequence(name: str) -> None:
 
 def test_csv_cells_are_never_formulas_and_json_is_exact() -> None:
     sessions = [session(name, 1000 + number) for number, name in enumerate(NAMES)]
-    rows = list(csv.reader(io.StringIO(exports.table_csv(sessions))))
+    rows = list(csv.reader(io.StringIO("".join(exports.table_csv(sessions)))))
     assert len(rows) == len(NAMES) + 1
     for row in rows[1:]:
         assert not row[0].startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
-    assert [row["name"] for row in json.loads(exports.table_json(sessions))] == list(NAMES)
+    assert [row["name"] for row in json.loads("".join(exports.table_json(sessions)))] == list(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -92,13 +92,13 @@ async def test_bundle_contains_no_secret(tmp_path: Path, monkeypatch: pytest.Mon
 def test_exported_sessions_have_state_provenance_and_iso_times() -> None:
     known = session("known", 1_795_262_400_007, provenance=Provenance.MISSING)
     plain = session("plain", 1_795_262_400_007, provenance=None, live=False)
-    rows = list(csv.DictReader(io.StringIO(exports.table_csv([known, plain]))))
+    rows = list(csv.DictReader(io.StringIO("".join(exports.table_csv([known, plain])))))
     assert [(row["live"], row["provenance"], row["lowerBound"]) for row in rows] == [
         ("true", "missing", "true"),
         ("false", "", ""),
     ]
     assert rows[0]["startTime_iso"] == "2026-11-21T12:00:00.007Z"
-    documents = json.loads(exports.table_json([known, plain]))
+    documents = json.loads("".join(exports.table_json([known, plain])))
     assert [[row[name] for name in ("live", "provenance", "lowerBound")] for row in documents] == [
         [True, "missing", True],
         [False, None, None],
@@ -111,3 +111,25 @@ def test_bundle_paths_stay_in_its_folder(tmp_path: Path) -> None:
     packed = bundle({"a.txt": "x"}, 1_000, lambda text: text)
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         assert archive.getnames() == ["streamtop-incident/a.txt"]
+
+
+def test_file_that_is_not_complete_is_removed(tmp_path: Path) -> None:
+    file = tmp_path / "table.csv"
+    steps = exports.write_in_steps(file, ["name\n", "cam\n"])
+    next(steps)
+    assert file.exists()
+    steps.close()
+    assert not file.exists()
+
+
+def test_existing_file_is_kept(tmp_path: Path) -> None:
+    file = tmp_path / "table.csv"
+    file.write_text("mine")
+    with pytest.raises(exports.ExportError, match="exists already"):
+        exports.write(file, "other")
+    assert file.read_text() == "mine"
+
+
+def test_home_of_an_unknown_user_is_an_error() -> None:
+    with pytest.raises(exports.ExportError, match="no such user"):
+        exports.write(Path("~no-such-user/table.csv"), "")

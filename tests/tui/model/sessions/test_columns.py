@@ -143,7 +143,7 @@ def test_added_column_sorts_filters_and_is_exported() -> None:
     assert [row.name for row in sessions if parse("churn>=50").matches(row)] == ["b"]
     with pytest.raises(FilterError, match="total, churn, age"):
         parse("chrun>1")
-    rows = list(csv.DictReader(io.StringIO(table_csv(sessions))))
+    rows = list(csv.DictReader(io.StringIO("".join(table_csv(sessions)))))
     assert [row["churnPercent"] for row in rows] == ["10", "90", ""]
     assert "churnPercent" not in usage_record_fields(sessions[0]), "a usage record has the documented fields only"
 
