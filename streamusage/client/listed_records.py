@@ -35,6 +35,8 @@ BLOCK_BYTES = 64 * 1024
 _SEARCHED_ROWS = 64
 """How far ahead a row is searched that is not at its place."""
 _STEP_KEYS = 5_000
+_MOST_KEYLESS_ROWS = 10_000
+"""A list that begins with more records without a key, and has none with one, is no list of usage records."""
 _NO_HASH = 0
 """The hash of a row that is decoded every time."""
 _MOST_KEPT_TAIL_BYTES = 16 * 1024
@@ -326,6 +328,8 @@ class ListingReader:
             if not isinstance(record, UsageRecord):
                 listing.incomplete[first + number] = self._incomplete(record, is_keyless=number in keyless)
         self._keyed += len(records) - len(keyless)
+        if not self._keyed and len(listing.incomplete) > _MOST_KEYLESS_ROWS:
+            raise UnreadableError(self._fault)
         listing.hashes += hashes
         listing.keys += keys
         if len(self._before):  # else the caller, which collects all records, sees which keys are listed several times

@@ -216,3 +216,19 @@ def test_long_name_full_of_separators_takes_time_in_proportion_to_its_length() -
     follower = Follower(65_536)
     follower.read(encode([wire("},{" * 300_000), *listed(100)], {"separators": (",", ":")}), 65_536)
     assert len(follower.table) == 101
+
+
+def test_list_without_any_key_is_refused_before_its_end() -> None:
+    reader = ListingReader(Listing())
+    read = 0
+    with pytest.raises(UnreadableError, match="missing required field"):
+        for _ in reader.feed(b"[" + b'{"a":1},' * 1_000_000):
+            read = len(reader.listing)
+    assert read < 20_000
+
+
+def test_key_after_many_records_without_one_is_read() -> None:
+    rows = [{"a": 1}] * 10_000 + [wire("cam", start=1)]
+    follower = Follower(block_bytes=65_536)
+    follower.read(json.dumps(rows).encode(), feed_bytes=65_536)
+    assert ("live", "cam", 1) in follower.table
