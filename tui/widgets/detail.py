@@ -21,7 +21,7 @@ from tui.model.text import padded, padded_left, sanitize, width
 from tui.widgets.lines import Inked, Part, different_cells
 from tui.widgets.plot import BACKFILLED_MARK, SEEN_MARK, plot, top_of
 
-_GUTTER = 7
+_GUTTER = 8
 _LEAST_PLOT_CELLS = 40
 _LEAST_PLOT_LINES = 15
 """Below this height of the detail one line of blocks replaces the chart."""
@@ -174,7 +174,7 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         elif plot_cells < _LEAST_PLOT_CELLS or self.size.height < _LEAST_PLOT_LINES:
             points = chart.points()[-max(1, self.cells) :]
             rows.append(_Row([*sparkline_parts(points, Scale(0, chart.highest))]))
-            rows.append(self._time_axis(chart, 0))
+            rows += self._time_axis(chart, 0)
         else:
             rows += self._plotted(chart, plot_cells)
         if isinstance(history, str):
@@ -195,7 +195,7 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
                 label = formats.count_within(round(top * (lines - 1 - number) / (lines - 1)), _GUTTER - 2)
             rows.append(_Row([(padded_left(label, _GUTTER - 2) + " ┤", "quiet"), *_inked(line)]))
         rows.append(_Row([(" " * _GUTTER, ""), *self._states(chart, plot_cells)]))
-        rows.append(self._time_axis(chart, _GUTTER))
+        rows += self._time_axis(chart, _GUTTER)
         return rows
 
     def _states(self, chart: Chart, cells: int) -> list[Part]:
@@ -208,15 +208,21 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
             parts.append((glyph, state.value if state else ""))
         return parts
 
-    def _time_axis(self, chart: Chart, gutter: int) -> _Row:
+    def _time_axis(self, chart: Chart, gutter: int) -> list[_Row]:
+        """Return the times of both ends below their ticks, and the legend between or below them."""
         tz = self._state.tz
-        first, last = formats.clock_time(chart.from_ms, tz), formats.clock_time(chart.to_ms, tz)
+        now_ms = self._state.now_ms()
+        first, last = (formats.moment(at_ms, now_ms, tz) for at_ms in (chart.from_ms, chart.to_ms))
         states = {step.state for step in chart.steps}
         legend: list[Part] = []
         for state in (Provenance.BACKFILLED, Provenance.PARTIAL, Provenance.MISSING, Provenance.LOST, Provenance.HELD):
             if state in states:
                 legend += [("  ", ""), (f"{GLYPHS[state]} {state.value}", state.value)]
-        return _Row([(" " * gutter + first, "quiet"), *legend, (f"  {chart.source}", "quiet")], [(last, "quiet")])
+        legend.append((f"  {chart.source}", "quiet"))
+        begin, end = (f"{' ' * gutter}│{first}", "quiet"), [(f"{last}│", "quiet")]
+        if sum(width(text) for text, _ in (begin, *legend, *end)) + 2 <= self.cells:
+            return [_Row([begin, *legend], end)]
+        return [_Row([begin], end), _Row([(" " * max(0, gutter - 2), ""), *legend])]
 
     def _servers(self, session: Session) -> list[_Row]:
         history = self._history(session)

@@ -32,7 +32,8 @@ _AMOUNT_CELLS = 11
 _HOUR_CELLS = 60
 """Names yield to an hour of minutes."""
 _LABEL_MINUTES = (10, 20, 30, 60, 120, 180, 360, 720, 1440, 2 * 1440, 7 * 1440, 14 * 1440, 28 * 1440)
-_LABEL_CELLS = 8
+_LABEL_CELLS = 9
+_TICK = "│"
 
 
 def name_cells(width: int) -> int:
@@ -228,12 +229,13 @@ class GapGridView(HeadedTable):
             titles = padded_left("COMPLETE", _PERCENT_CELLS + 2)
             titles += "".join(padded_left(title, _AMOUNT_CELLS) for title, _ in _AMOUNTS)
         # Reversed half-tone cells look the same: the cursor is shown above them too.
-        before, after = line[: self.cell], line[self.cell + 1 :]
+        before, here, after = line[: self.cell], line[self.cell], line[self.cell + 1 :]
+        cursor = ("▾", "accent") if here in (" ", _TICK) else (here, "accent reversed")
         indent = " " * (name_cells(self.size.width) + 2)
-        return [(indent + before, "quiet"), ("▾", "accent"), (after + titles, "quiet")]
+        return [(indent + before, "quiet"), cursor, (after + titles, "quiet")]
 
     def _labels(self, grid: GapGrid) -> str:
-        """Return the labels of the cells in one line."""
+        """Return the labels of the cells in one line, each after a tick in its own cell."""
         line = [" "] * grid.cells
         every = next(
             (minutes for minutes in _LABEL_MINUTES if minutes * 60_000 >= _LABEL_CELLS * grid.cell_ms),
@@ -241,8 +243,9 @@ class GapGridView(HeadedTable):
         )
         free_from = 0
         for cell in range(grid.cells):
-            text = self._label(grid.edges[cell], every)
-            if text and cell >= free_from and cell + len(text) <= grid.cells:
+            label = self._label(grid.edges[cell], every)
+            text = f"{_TICK}{label}"
+            if label and cell >= free_from and cell + len(text) <= grid.cells:
                 line[cell : cell + len(text)] = text
                 free_from = cell + len(text) + 1
         return "".join(line)

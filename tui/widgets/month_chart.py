@@ -33,15 +33,10 @@ def month_chart(first: date, rows: Sequence[tuple[date, DailyTotals]], cells: in
         figures = known.get(first.replace(day=number))
         glyph = " " if figures is None else "▔" if figures.is_complete else GLYPHS[figures.worst]
         covered.append((glyph * max(1, day_cells - 1) + " " * (day_cells > 1), inks.get(number, "")))
-        numbers += (
-            str(number).ljust(day_cells)
-            if number % 5 == 1 or day_cells > 2
-            else " " * day_cells
-            if len(numbers) < number * day_cells
-            else ""
-        )
+        if (number % 5 == 1 or day_cells > 2) and (number - 1) * day_cells + len(str(number)) <= days * day_cells:
+            numbers = numbers.ljust((number - 1) * day_cells) + str(number)
     chart_lines.append(covered)
-    chart_lines.append([(" " * _GUTTER + numbers[: days * day_cells], "quiet")])
+    chart_lines.append([(" " * _GUTTER + numbers, "quiet")])
     return chart_lines
 
 

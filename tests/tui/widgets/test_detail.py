@@ -40,5 +40,6 @@ async def test_figures_never_touch_at_any_width(
             for name, figure in (("active ≥", session.active), ("lost", session.lost), ("total", session.total)):
                 assert re.search(rf"\b{name} {figure:,}(  |$)", text, re.MULTILINE), f"{name}: {text}"
             assert re.search(rf"peak {session.peak:,} at \d\d:\d\d(  |$)", text, re.MULTILINE), text
+            assert re.search(r"│\d\d:\d\d\b.* \d\d:\d\d│$", text, re.MULTILINE), f"ticks of the time axis: {text}"
             assert re.search(r"(^|  )± one interval \(1m\)$", text, re.MULTILINE), text
             assert re.search(r"(^|  )session \d\d:\d\d, on air (\d+h\d\d|\d+m)$", text, re.MULTILINE), text

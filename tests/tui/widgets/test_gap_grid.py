@@ -1,5 +1,6 @@
 """The gap view in every state, in colour, without colour and in 16 colours: every state looks different."""
 
+import re
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
@@ -116,3 +117,23 @@ def grey(lines: list[list[Run]]) -> set[tuple[str, str]]:
         return name == "" or (name.startswith("#") and name[1:3] == name[3:5] == name[5:7])
 
     return {run[1:3] for line in lines for run in line if is_grey(run[1]) and is_grey(run[2])}
+
+
+async def test_cursor_leaves_labels_of_the_axis_whole(tmp_path: Path) -> None:
+    async with UsageClient("http://127.0.0.1:9", None) as client:
+        app = ConsoleApp(
+            client, ConnectionSettings(poll_interval_s=3600), clock=SystemClock(), journal_path=tmp_path / "j"
+        )
+        async with app.run_test(size=(80, 24)) as pilot:
+            await pilot.press("g")
+            await pilot.pause()
+            screen = app.screen
+            assert isinstance(screen, GapsScreen)
+            screen.show_coverage(CoveragePolled(coverage(), None))
+            await pilot.pause()
+            view = screen.grid_view
+            assert view.grid is not None
+            for cell in range(view.grid.cells):
+                view.put_cell(0, cell)
+                axis = view.draw_line(0).text
+                assert re.findall(r"[│▾](\d\d:\d\d)", axis) == ["11:10", "11:20", "11:30", "11:40", "11:50"], axis

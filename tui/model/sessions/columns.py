@@ -197,7 +197,7 @@ _DECLARED = (
         "started",
         "STARTED",
         "start of the publish",
-        *(9, 12),
+        *(10, 12),
         importance=5,
         text=lambda session, at: formats.moment(session.start_time, at.now_ms, at.tz, in_cell=True),
         sort=lambda session: session.start_time or None,
@@ -247,7 +247,7 @@ _DECLARED = (
         field="peak",
     ),
     count_column(
-        "lost", "subscribers that left", (5, 10), 4, lambda session: session.lost, "lostSubscribers", field="lost"
+        "lost", "subscribers that left", (6, 10), 4, lambda session: session.lost, "lostSubscribers", field="lost"
     ),
     count_column(
         "total", "all subscribers", (6, 11), 6, lambda session: session.total, "totalSubscribers", field="total"

@@ -61,6 +61,21 @@ def test_density_selects_the_widths() -> None:
     assert all(cells == column.roomy for column, cells in fewer)
 
 
+@pytest.mark.parametrize("days_ago", [0, 3, 30, 400, 4_000])
+def test_dates_fit_their_column(days_ago: int) -> None:
+    started = COLUMNS["started"]
+    for cells in (started.dense, started.roomy):
+        assert "…" not in text(started, session(start=NOW - days_ago * 86_400_000), cells, NOW, UTC)
+
+
+@pytest.mark.parametrize("figure", [9_999, 17_700, 99_999, 123_456, 1_234_567, 987_654_321])
+def test_figures_fit_their_columns(figure: int) -> None:
+    crowd = session(active=figure, peak=figure, lost=figure, total=figure, provenance=Provenance.MISSING)
+    for name in ("active", "peak", "lost", "total"):
+        for cells in (COLUMNS[name].dense, COLUMNS[name].roomy):
+            assert "…" not in text(COLUMNS[name], crowd, cells, NOW, UTC), name
+
+
 def test_unknown_names_are_ignored_and_a_narrow_table_has_no_column() -> None:
     assert [column.name for column, _ in fitting(["none", "active"], 80)] == ["active"]
     assert fitting(NAMES, 30) == []
