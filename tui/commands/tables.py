@@ -184,11 +184,15 @@ def _filled_after(gap: Gap) -> str:
 
 
 def time_text(at_ms: int, tz: ZoneInfo) -> str:
-    """Return `2026-11-21 12:03:04` in the zone, the number itself outside the calendar, and `–` for an unknown time."""
+    """Return `2026-11-21 12:03:04` in the zone, the number itself outside the calendar, and `–` for an unknown time.
+
+    A time that the zone's clock shows twice has its offset: `2026-10-25 02:30:00+02`.
+    """
     if not at_ms:
         return UNKNOWN
     try:
-        return f"{datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(tz):%Y-%m-%d %H:%M:%S}"
+        day = f"{datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(tz):%Y-%m-%d}"
+        return f"{day} {formats.clock_time(at_ms, tz, seconds=True)}"
     except (ValueError, OverflowError, OSError):
         return str(at_ms)
 

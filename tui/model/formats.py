@@ -72,10 +72,27 @@ def _local(at_ms: int, tz: tzinfo | None) -> datetime | None:
         return None
 
 
-def moment(at_ms: int | None, now_ms: int, tz: tzinfo | None, *, in_cell: bool = False) -> str:
+def _offset(then: datetime) -> str:
+    """Return the offset of a local time from UTC: `+02`, `-0230`."""
+    offset = f"{then:%z}"[:5]
+    return offset.removesuffix("00") if len(offset) == 5 else offset
+
+
+def _repeats(then: datetime) -> bool:
+    """Return whether the zone's clock shows this time twice, because it was set back."""
+    return then.replace(fold=0).utcoffset() != then.replace(fold=1).utcoffset()
+
+
+def _clock(then: datetime, form: str = "%H:%M") -> str:
+    """Return the time of day. One that the zone's clock shows twice has its offset: `02:53+01`."""
+    return f"{then:{form}}{_offset(then) if _repeats(then) else ''}"
+
+
+def moment(at_ms: int | None, now_ms: int, tz: tzinfo | None, *, cells: int | None = None) -> str:
     """Return an instant in its shortest unambiguous form: `12:03`, `Fri 18:20`, `14 Nov 18:20`, `2025-11-14`.
 
-    `in_cell` leaves out the time of day of an instant more than six days away, so that a column never cuts it.
+    A time of day that the clock shows twice has its offset: `02:53+01`. Of an instant of another day, the date alone is
+    returned where more does not fit into `cells`, so that a column never cuts it.
 
     `tz` of `None` is the machine's own zone. An instant outside the calendar is `?`.
     """
@@ -86,19 +103,31 @@ def moment(at_ms: int | None, now_ms: int, tz: tzinfo | None, *, in_cell: bool =
         return "?"
     days = (now.date() - then.date()).days
     if days == 0:
-        return f"{then:%H:%M}"
-    if 0 < days < 7:
-        return f"{_WEEKDAYS[then.weekday()]} {then:%H:%M}"
-    if then.year == now.year:
-        date = f"{then.day} {_MONTHS[then.month - 1]}"
-        return date if in_cell else f"{date} {then:%H:%M}"
-    return f"{then.year:04}-{then:%m-%d}"
+        return _clock(then)
+    if not 0 < days < 7 and then.year != now.year:
+        return f"{then.year:04}-{then:%m-%d}"
+    date = f"{then.day} {_MONTHS[then.month - 1]}"
+    whole = f"{_WEEKDAYS[then.weekday()] if 0 < days < 7 else date} {_clock(then)}"
+    return whole if cells is None or len(whole) <= cells else date
 
 
 def clock_time(at_ms: int, tz: tzinfo | None, *, seconds: bool = False) -> str:
-    """Return `12:44` or, with seconds, `12:44:07`."""
+    """Return `12:44` or, with seconds, `12:44:07`; with its offset (`02:44+01`) where the clock shows it twice."""
     then = _local(at_ms, tz)
-    return "?" if then is None else then.strftime("%H:%M:%S" if seconds else "%H:%M")
+    return "?" if then is None else _clock(then, "%H:%M:%S" if seconds else "%H:%M")
+
+
+def clock_times(from_ms: int, to_ms: int, tz: tzinfo | None, *, seconds: bool = False) -> tuple[str, str]:
+    """Return the times of day of both ends of an interval, with their offsets where the clock is set within a day.
+
+    Without the offsets, `01:53` and `02:01` look like 8 minutes apart and are 68.
+    """
+    begin, end = (clock_time(at_ms, tz, seconds=seconds) for at_ms in (from_ms, to_ms))
+    first, last = _local(from_ms, tz), _local(to_ms, tz)
+    if first is None or last is None or first.date() != last.date() or first.utcoffset() == last.utcoffset():
+        return begin, end
+    form = "%H:%M:%S" if seconds else "%H:%M"
+    return f"{first:{form}}{_offset(first)}", f"{last:{form}}{_offset(last)}"
 
 
 def day(at_ms: int, tz: tzinfo | None) -> str:

@@ -19,6 +19,8 @@ from tui.widgets.gap_lines import delta_lines, timeline_lines
 from tui.widgets.lines import Line, Part
 from tui.widgets.page import PageView
 
+_SLOT_CELLS = 11
+"""A time of day with its offset, `02:53-0230`, and a blank."""
 _SLOT_TITLES = (("CONNECTIONS", 13), ("OUT", 11), ("PEAK OUT", 16))
 
 
@@ -152,7 +154,7 @@ class GapScreen(ConsoleScreen):
         lines: list[list[Part]] = [
             [
                 (
-                    " " + padded("SLOT", 9) + "".join(padded_left(*title) for title in _SLOT_TITLES),
+                    " " + padded("SLOT", _SLOT_CELLS + 2) + "".join(padded_left(*title) for title in _SLOT_TITLES),
                     "quiet",
                 )
             ]
@@ -160,7 +162,7 @@ class GapScreen(ConsoleScreen):
         for slot in figures.slots:
             at = formats.clock_time(slot.slot, self.state.tz)
             parts: list[Part] = [
-                (f" {padded(at, 7)}", ""),
+                (f" {padded(at, _SLOT_CELLS)}", ""),
                 (f"{GLYPHS[slot.state]} ", slot.state.value if slot.state else ""),
             ]
             delta = slot.delta

@@ -246,7 +246,8 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         sessions = state.store.of_stream(chosen.stream)
         number = f"{len(sessions):,} session{'' if len(sessions) == 1 else 's'} of this stream"
         heading = "".join(padded_left(title, 8) for title in ("DUR", "ACTIVE", "PEAK", "LOST", "TOTAL"))
-        rows = [_Row([("  " + padded("STARTED", 13) + heading, "quiet")], [(number, "quiet")])]
+        started_cells = max(13, min(18, self.cells - 2 - width(heading)))
+        rows = [_Row([("  " + padded("STARTED", started_cells) + heading, "quiet")], [(number, "quiet")])]
         if self.cells < 60 + len(number):
             rows = [_Row([(number, "quiet")]), _Row(rows[0].left)]
         for session in sessions:
@@ -257,7 +258,8 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
                 session.lost,
                 session.total,
             ]
-            text = padded(formats.moment(session.start_time, now_ms, state.tz), 13)
+            started = formats.moment(session.start_time, now_ms, state.tz, cells=started_cells - 1)
+            text = padded(started, started_cells)
             text += padded_left(format_length(session, now_ms), 8)
             for place, figure in enumerate(figures):
                 count = formats.lower_bound if place == 0 and session.leaves_out_server else formats.count_within

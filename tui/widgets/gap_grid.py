@@ -258,7 +258,7 @@ class GapGridView(HeadedTable):
             return "" if minutes or local.toordinal() % whole_days else formats.day(at_ms, self._tz)
         if minutes % every_minutes:
             return ""
-        return formats.day(at_ms, self._tz) if not minutes else f"{local:%H:%M}"
+        return formats.day(at_ms, self._tz) if not minutes else formats.clock_time(at_ms, self._tz)
 
 
 def _ink(state: Provenance | None, mostly_other: bool) -> str:

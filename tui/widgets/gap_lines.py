@@ -33,15 +33,15 @@ def timeline_lines(
 ) -> list[list[Part]]:
     """Return what happened around a gap, an event a line, and what the agent reported of its attempts."""
     lines: list[list[Part]] = []
-    for event in list_events(gap, server, now_ms, outages):
-        at = "" if event.at_ms is None else formats.clock_time(event.at_ms, tz, seconds=True)
+    events = list_events(gap, server, now_ms, outages)
+    times = ["" if event.at_ms is None else formats.clock_time(event.at_ms, tz, seconds=True) for event in events]
+    cells = max([_TIME_CELLS, *(len(time) + 1 for time in times)])
+    for event, at in zip(events, times, strict=True):
         ink = event.state.value if event.state else ""
-        lines.append(
-            [(f" {padded(at, _TIME_CELLS)}", ""), (f"{GLYPHS[event.state]} ", ink), (sanitize(event.what), "")]
-        )
+        lines.append([(f" {padded(at, cells)}", ""), (f"{GLYPHS[event.state]} ", ink), (sanitize(event.what), "")])
     remarks = [sanitize(describe_attempts(outage)) for outage in outages_of(gap, outages)]
     remarks += [describe_journal(server)] if server is not None else []
-    return [*lines, *([(f" {padded('', _TIME_CELLS)}  {text}", "quiet")] for text in remarks)]
+    return [*lines, *([(f" {padded('', cells)}  {text}", "quiet")] for text in remarks)]
 
 
 def delta_lines(gap: CoverageSpan, tz: tzinfo | None) -> list[list[Part]]:

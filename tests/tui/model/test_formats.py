@@ -50,6 +50,45 @@ def test_moment_is_in_the_given_zone() -> None:
     assert formats.moment(NOW, NOW, ZoneInfo("Asia/Kathmandu")) == "17:45"
 
 
+BERLIN, ST_JOHNS, LORD_HOWE = (ZoneInfo(name) for name in ("Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe"))
+CHANGE = 1792890000000  # Sun 25 Oct 2026 01:00 UTC: clocks of Berlin are set from 03:00 to 02:00
+MINUTE = formats.MINUTE_MS
+
+
+def test_times_of_a_repeated_hour_have_their_offset() -> None:
+    assert formats.clock_time(CHANGE - 61 * MINUTE, BERLIN) == "01:59"
+    assert formats.clock_time(CHANGE - 60 * MINUTE, BERLIN) == "02:00+02"
+    assert formats.clock_time(CHANGE - MINUTE, BERLIN, seconds=True) == "02:59:00+02"
+    assert formats.clock_time(CHANGE, BERLIN) == "02:00+01"
+    assert formats.clock_time(CHANGE + 60 * MINUTE, BERLIN) == "03:00"
+    assert formats.clock_time(CHANGE, UTC) == "01:00"
+    assert formats.moment(CHANGE - MINUTE, CHANGE, BERLIN) == "02:59+02"
+    assert formats.moment(CHANGE, CHANGE + 24 * HOUR, BERLIN) == "Sun 02:00+01"
+    assert formats.moment(CHANGE, CHANGE + 24 * 20 * HOUR, BERLIN) == "25 Oct 02:00+01"
+    at_st_johns = 1793507400000  # Sun 1 Nov 2026 04:30 UTC: from 02:00 to 01:00
+    assert formats.clock_time(at_st_johns - MINUTE, ST_JOHNS) == "01:59-0230"
+    assert formats.clock_time(at_st_johns, ST_JOHNS) == "01:00-0330"
+    at_lord_howe = 1775314800000 - 20 * MINUTE  # half an hour is repeated: 01:30 to 02:00
+    assert formats.clock_time(at_lord_howe, LORD_HOWE) == "01:40+11"
+    assert formats.clock_time(at_lord_howe + 30 * MINUTE, LORD_HOWE) == "01:40+1030"
+
+
+@pytest.mark.parametrize("days", [0, 1, 6, 7, 300])
+@pytest.mark.parametrize("zone", [BERLIN, ST_JOHNS, LORD_HOWE])
+def test_moments_of_a_repeated_hour_fit_their_cells(days: int, zone: ZoneInfo) -> None:
+    for minute in range(-24 * 60, 10 * 24 * 60, 7):
+        at_ms = CHANGE + minute * MINUTE
+        for cells in (10, 12):
+            assert len(formats.moment(at_ms, at_ms + days * 24 * HOUR, zone, cells=cells)) <= cells
+
+
+def test_times_of_an_interval_have_offsets_where_the_clock_is_set() -> None:
+    assert formats.clock_times(CHANGE - 67 * MINUTE, CHANGE + 61 * MINUTE, BERLIN) == ("01:53+02", "03:01+01")
+    assert formats.clock_times(CHANGE - 7 * MINUTE, CHANGE + 61 * MINUTE, BERLIN) == ("02:53+02", "03:01+01")
+    assert formats.clock_times(CHANGE + HOUR, CHANGE + 2 * HOUR, BERLIN) == ("03:00", "04:00")
+    assert formats.clock_times(CHANGE - HOUR, CHANGE + 22 * HOUR, BERLIN) == ("02:00+02", "00:00"), "another day"
+
+
 def test_traffic_bandwidth_and_percent_are_formatted() -> None:
     assert formats.traffic(4_210_000_000) == "4.21 GB"
     assert formats.traffic(999) == "999 B"
@@ -63,7 +102,7 @@ def test_traffic_bandwidth_and_percent_are_formatted() -> None:
 
 def test_start_time_of_an_older_session_fits_its_column_uncut() -> None:
     assert (
-        formats.moment(NOW - 20 * 86_400_000, NOW, UTC, in_cell=True)
+        formats.moment(NOW - 20 * 86_400_000, NOW, UTC, cells=9)
         == formats.moment(NOW - 20 * 86_400_000, NOW, UTC).rsplit(" ", 1)[0]
     )
 

@@ -238,7 +238,7 @@ def amounts_of(spans: Iterable[CoverageSpan], from_ms: int, to_ms: int) -> list[
 def period(from_ms: int, to_ms: int, tz: tzinfo | None, now_ms: int) -> str:
     """Return `12:03–12:19`, with the day if it is not today, with seconds if it is not of whole minutes."""
     seconds = slot_of(from_ms) != from_ms or slot_of(to_ms) != to_ms
-    begin, end = (formats.clock_time(at_ms, tz, seconds=seconds) for at_ms in (from_ms, to_ms))
+    begin, end = formats.clock_times(from_ms, to_ms, tz, seconds=seconds)
     first, last, today = (formats.day(at_ms, tz) for at_ms in (from_ms, to_ms - 1, now_ms))
     if first != last:
         if begin == end == "00:00":

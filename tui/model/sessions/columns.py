@@ -199,7 +199,7 @@ _DECLARED = (
         "start of the publish",
         *(10, 12),
         importance=5,
-        text=lambda session, at: formats.moment(session.start_time, at.now_ms, at.tz, in_cell=True),
+        text=lambda session, at: formats.moment(session.start_time, at.now_ms, at.tz, cells=at.cells),
         sort=lambda session: session.start_time or None,
         at_right=False,
         orders=("newest first", "oldest first"),

@@ -21,6 +21,7 @@ from tui.model.gaps.grid import (
     describe_delta,
     grid,
     newly_backfilled,
+    period,
     window,
     window_edges,
 )
@@ -107,6 +108,16 @@ def test_day_cells_are_days_of_the_zone_across_clock_changes(name: str) -> None:
     for cell_ms in CELL_LENGTHS_MS[:-1]:
         edges = window_edges(now_ms, 60, cell_ms, 0, tz)
         assert edges[-2] <= now_ms < edges[-1]
+
+
+def test_period_in_a_repeated_hour_has_offsets() -> None:
+    london = ZoneInfo("Europe/London")
+    set_back = 1792890000000  # Sun 25 Oct 2026 01:00 UTC: from 02:00 to 01:00
+    ends = set_back + 61 * MINUTE
+    assert period(set_back - 7 * MINUTE, ends, london, ends) == "01:53+01–02:01+00"
+    assert period(set_back - 7 * MINUTE, set_back + MINUTE, london, ends + 86_400_000) == "25 Oct 01:53+01–01:01+00"
+    noon = set_back + 11 * 60 * MINUTE
+    assert period(noon, noon + 19 * MINUTE, london, noon) == "12:00–12:19"
 
 
 def test_empty_delta_has_a_description() -> None:
