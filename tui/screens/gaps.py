@@ -29,7 +29,10 @@ from tui.widgets.page import PageView
 
 
 class GapsScreen(ConsoleScreen):
-    """The grid of gaps, and the description of the cell under the cursor. The cursor begins at `server`."""
+    """The grid of gaps, and the description of the cell under the cursor.
+
+    The cursor begins at the newest open gap, of `server` if it is given, else at that server.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Context.GAPS)]
 
@@ -42,7 +45,8 @@ class GapsScreen(ConsoleScreen):
         self.window = GapWindow()
         self._description_lines = LEAST_LINES
         self._server = server
-        """The server at which the cursor begins; `None` once it is there."""
+        """The server at which the cursor begins; `None` for any."""
+        self._is_opening = True
         self._of_streams = False
         self._most_missing_first = False
         self._name_filter = ""
@@ -118,9 +122,6 @@ class GapsScreen(ConsoleScreen):
 
     def show_coverage(self, polled: CoveragePolled) -> None:
         """Apply a poll of the coverage, and draw it."""
-        if self._server is not None:
-            self.grid_view.select_row(self._server)
-            self._server = None
         before = self.book.servers
         replaced = self.book.apply(polled.coverage)
         if polled.carriers is not None:
@@ -132,7 +133,21 @@ class GapsScreen(ConsoleScreen):
             before, self.book.servers, until_ms=self.book.now_ms, elapsed_ms=self.state.clock.elapsed_ms()
         )
         self.port.feeds.gaps.publish(self.book)
-        self._window_changed(at_once=False)
+        cursor = self._place_of_opening() if self._is_opening else None
+        self._is_opening = False
+        self._window_changed(at_once=False, cursor=cursor)
+
+    def _place_of_opening(self) -> tuple[int, int] | None:
+        """Return row and instant of the newest open gap, in the window; `None` if nothing is missing."""
+        if self._server is not None:
+            self.grid_view.select_row(self._server)
+        found = self.book.newest_missing(self._server)
+        if found is None:
+            return None
+        name, span = found
+        if span.to_ms <= self._edges()[0]:
+            self.window.show(span.from_ms, self._now_ms(), self.columns // 2)
+        return sorted(self.book.servers).index(name), max(span.from_ms, self._edges()[0])
 
     def _show_day(self, polled: DayPolled) -> None:
         """Apply a server's day."""

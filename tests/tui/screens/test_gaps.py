@@ -105,6 +105,18 @@ async def test_every_cell_matches_the_script_during_and_after_the_outage(
             await pilot.press("minus")
 
 
+async def test_view_opens_at_the_newest_open_gap(outage: tuple[ScriptedService, ConsoleApp]) -> None:
+    service, app = outage
+    await run_outage(service, 15)
+    await end_outage(service)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await open_gap_view(pilot)
+        assert screen.grid_view.gap_row is not None
+        assert screen.grid_view.gap_row.name == "owes-1"
+        assert [gap.state for gap in screen.grid_view.gaps_here()] == [Provenance.MISSING]
+        assert "still owed" in cell_text(screen)
+
+
 async def test_cell_under_the_cursor_and_its_gap_are_described(
     outage: tuple[ScriptedService, ConsoleApp],
 ) -> None:

@@ -58,6 +58,16 @@ class CoverageBook:
             )
         self.streams = {str(stream): CoverageTimeline(overlaid(spans)) for stream, spans in pieces.items()}
 
+    def newest_missing(self, server: str | None = None) -> tuple[str, CoverageSpan] | None:
+        """Return the missing span that began last, with its server: of all servers, or of one."""
+        found = [
+            (span.from_ms, name, span)
+            for name, timeline in self.servers.items()
+            if server in (None, name)
+            for span in timeline.missing()
+        ]
+        return None if not found else max(found, key=lambda entry: entry[:2])[1:]
+
     def changes_from(self) -> int:
         """Return the start of the time that can still change. A known gap may cross it: `spliced` keeps it whole."""
         if self._changes_from is None:
