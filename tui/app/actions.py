@@ -255,6 +255,25 @@ def _keys(keys: str) -> list[str]:
     return [key for key in map(str.strip, keys.split(",")) if key]
 
 
+def explain_command(typed: str, context: Context, *, read_only: bool, no_service_reason: str) -> str:
+    """Return why a command that exists cannot be run in a context; empty for an unknown one."""
+    text = " ".join(typed.casefold().split())
+    named = [
+        action
+        for action in ACTIONS
+        if action.command and (text == action.command or (action.takes and text.startswith(f"{action.command} ")))
+    ]
+    if not named:
+        return ""
+    here = next((action for action in named if context in action.contexts), None)
+    if here is None:
+        views = dict.fromkeys(view.value for action in named for view in action.contexts)
+        return f"{named[0].command}: only in the view {' or '.join(views)}"
+    if no_service_reason and (here.dangerous or here.needs_service):
+        return f"{here.command}: {no_service_reason}"
+    return f"{here.command}: this console is read-only; :arm 5m lifts that" if here.dangerous and read_only else ""
+
+
 def alt_characters(keymap: Mapping[str, str]) -> set[str]:
     """Return the characters whose keys with Alt a user's key map assigns: `alt+x` and `alt+shift+x` are x and X."""
     keys = (key.strip() for assigned in keymap.values() for key in assigned.split(","))

@@ -375,4 +375,5 @@ def _is_text(value: str) -> bool:
 def _no_such_profile(name: str, config: Config, *, named_by_flag: bool) -> str:
     known = ", ".join(config.profiles) or "none"
     named = "no profile" if named_by_flag else "default_profile: no profile"
-    return f"{config_path()}: {named} is named {name!r}; known: {known}"
+    text = f"{config_path()}: {named} is named {name!r}; known: {known}"
+    return text if config.profiles else f"{text}; add one as a table [profiles.NAME] with a url"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from textual.screen import Screen
 
-from tui.app.actions import Action, Context, available
+from tui.app.actions import Action, Context, available, explain_command
 from tui.app.feeds import Feed, Notice, StateChange
 from tui.app.ports import Console
 from tui.app.state import ConsoleState
@@ -165,7 +165,16 @@ class ConsoleScreen(Screen[None]):
             for action in self.available_actions()
             if action.command
         ]
-        self.app.push_screen(Picker("Commands", choices), self._run_picked)
+        self.app.push_screen(Picker("Commands", choices, explain=self._explain_command), self._run_picked)
+
+    def _explain_command(self, typed: str) -> str:
+        """Return why a command exists and cannot be run here; empty for an unknown one."""
+        return explain_command(
+            typed,
+            self.CONTEXT,
+            read_only=self.state.is_read_only(),
+            no_service_reason=self.port.poller.no_service_reason,
+        )
 
     async def _run_picked(self, picked: "Picked | None") -> None:
         if picked is not None:
@@ -194,7 +203,7 @@ class ConsoleScreen(Screen[None]):
         from tui.screens.picker import Choice, Picker
 
         choices = [Choice(theme, theme, "dark" if THEMES[theme].dark else "light") for theme in THEMES]
-        self.app.push_screen(Picker("Theme", choices, current=self.app.theme), self._theme_picked)
+        self.app.push_screen(Picker("Theme", choices, name, current=self.app.theme), self._theme_picked)
 
     def _theme_picked(self, picked: "Picked | None") -> None:
         if picked is not None:
@@ -208,16 +217,27 @@ class ConsoleScreen(Screen[None]):
         if name in profiles:
             self.port.switch_profile(name)
         elif not profiles:
-            self.port.show_notice("config.toml has no profiles", "warn")
+            self._explain_profiles()
         else:
             choices = [Choice(profile, profile, address) for profile, address in profiles.items()]
-            self.app.push_screen(
-                Picker("Service", choices, current=self.state.settings.profile or ""), self._profile_picked
-            )
+            choices.append(Choice("", "about profiles", "what a profile is, in which file, and how to add one"))
+            current = self.state.settings.profile or ""
+            self.app.push_screen(Picker("Service", choices, name, current=current), self._profile_picked)
 
     def _profile_picked(self, picked: "Picked | None") -> None:
-        if picked is not None:
+        if picked is not None and picked.value:
             self.port.switch_profile(picked.value)
+        elif picked is not None:
+            self._explain_profiles()
+
+    def _explain_profiles(self) -> None:
+        from tui.config.paths import config_path
+        from tui.config.profile_help import explain_profiles
+        from tui.screens.page import PageScreen
+
+        path = config_path()
+        lines = explain_profiles(path, self.port.profiles, exists=path.exists())
+        self.app.push_screen(PageScreen(lines, closed_by=("P",)))
 
     def action_screenshot(self, file: str = "") -> None:
         """Save the screen as an SVG file."""

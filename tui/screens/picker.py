@@ -1,6 +1,6 @@
 """A list to pick from, narrowed by typing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, NamedTuple
 
 from textual import on
@@ -9,7 +9,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Input
 
-from tui.model.text import padded, width
+from tui.model.suggestions import close_names
+from tui.model.text import padded, sanitize, width
 from tui.screens.dialog import Dialog
 from tui.widgets.lines import Line, Part
 
@@ -34,7 +35,11 @@ class Picked(NamedTuple):
 
 
 class Picker(Dialog[Picked | None]):
-    """Dismissed with what was picked, or with `None`. `current` is the value under the cursor at first."""
+    """Dismissed with what was picked, or with `None`. `current` is the value under the cursor at first.
+
+    For a typed text that no choice matches, similar choices are listed; tab completes one, and enter picks none.
+    `explain` returns why a typed text is not among the choices, if that is known.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "close", show=False),
@@ -43,8 +48,19 @@ class Picker(Dialog[Picked | None]):
         Binding("tab", "complete", "complete", show=False, priority=True),
     ]
 
-    def __init__(self, title: str, choices: Sequence[Choice], typed: str = "", current: str = "") -> None:
+    def __init__(
+        self,
+        title: str,
+        choices: Sequence[Choice],
+        typed: str = "",
+        current: str = "",
+        *,
+        explain: Callable[[str], str] = lambda typed: "",
+    ) -> None:
         super().__init__()
+        self._explain = explain
+        self._mistyped = False
+        """Whether the shown choices are suggestions."""
         self._title, self._choices, self._typed = title, choices, typed
         self._shown: list[Choice] = list(choices)
         self._at = next((number for number, choice in enumerate(choices) if choice.value == current), 0)
@@ -82,25 +98,44 @@ class Picker(Dialog[Picked | None]):
             if choice not in begun and text in f"{choice.text} {choice.help}".casefold()
         ]
         self._shown = [*begun, *rest]
+        self._mistyped = not self._shown
+        if self._mistyped:
+            by_text = {choice.text: choice for choice in self._choices}
+            self._shown = [by_text[name] for name in close_names(typed, by_text)]
         self._draw()
+
+    def _describe_mismatch(self) -> str:
+        """Return why no choice matches."""
+        if reason := self._explain(self._typed):
+            return reason
+        return f"no match for {sanitize(self._typed.strip())}" + ("; did you mean (tab)" if self._shown else "")
 
     def _draw(self) -> None:
         self._at = min(max(0, self._at), max(0, len(self._shown) - 1))
         self.query_one("#picker-title", Line).show([(f" {self._title}", "strong")])
         lines = min(_MOST_LINES, max(1, len(self._choices)))
-        top = max(0, self._at - lines + 1)
+        first = 1 if self._mistyped and lines > 1 else 0
+        top = max(0, self._at - (lines - first) + 1)
         cells = max((width(f"{choice.text} {choice.takes}") for choice in self._choices), default=0) + 2
-        for number in range(lines):
+        room = max(width(choice.help) for choice in self._choices) if self._choices else 0
+        cells = min(cells, 40, max(20, self._inner_cells - room))
+        for line in range(lines):
             parts: list[Part] = []
-            if top + number < len(self._shown):
+            number = line - first
+            if self._mistyped and not line:
+                parts = [(f"  {self._describe_mismatch()}", "warn")]
+            elif top + number < len(self._shown):
                 choice = self._shown[top + number]
                 cursor = top + number == self._at
                 parts = [("▸ " if cursor else "  ", "accent")]
-                parts += [(padded(f"{choice.text} {choice.takes}", min(cells, 40)), "strong" if cursor else "")]
+                parts += [(padded(f"{choice.text} {choice.takes}", cells), "strong" if cursor else "")]
                 parts += [(choice.help, "quiet")]
-            elif not number:
-                parts = [("  no match", "quiet")]
-            self.query_one(f"#choice-{number}", Line).show(parts)
+            self.query_one(f"#choice-{line}", Line).show(parts)
+
+    @property
+    def _inner_cells(self) -> int:
+        """The width of a line without the cursor's mark."""
+        return min(self.app.size.width, 100) - 4
 
     def action_move(self, by: int) -> None:
         """Move down, or up (below zero)."""
@@ -112,12 +147,13 @@ class Picker(Dialog[Picked | None]):
         if self._shown:
             choice = self._shown[self._at]
             typed = self.query_one(Input)
-            typed.value = choice.text + (" " if choice.takes else "")
+            argument = typed.value.strip().partition(" ")[2] if self._mistyped and choice.takes else ""
+            typed.value = choice.text + (f" {argument}" if choice.takes else "")
             typed.cursor_position = len(typed.value)
 
     @on(Input.Submitted, "#typed")
     def _picked(self, event: Input.Submitted) -> None:
-        if self._shown:
+        if self._shown and not self._mistyped:
             choice = self._shown[self._at]
             self.dismiss(Picked(choice.value, _argument(choice, event.value)))
 

@@ -55,7 +55,7 @@ class SessionExports(ConsoleScreen):
         if kind in _COPY_KINDS:
             self._copy(Picked(kind, ""))
         else:
-            self.app.push_screen(Picker("Copy", [Choice(kind, kind) for kind in _COPY_KINDS]), self._copy)
+            self.app.push_screen(Picker("Copy", [Choice(kind, kind) for kind in _COPY_KINDS], kind), self._copy)
 
     def _copy(self, picked: "Picked | None") -> None:
         if picked is not None:

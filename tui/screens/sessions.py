@@ -264,7 +264,7 @@ class SessionsScreen(SessionExports, DeleteDialogs):
         from tui.screens.picker import Choice, Picker
 
         choices = [Choice(column, column) for column in sort_names()]
-        self.app.push_screen(Picker("Sort by", choices, current=self.state.view.column), self._sort_picked)
+        self.app.push_screen(Picker("Sort by", choices, name, current=self.state.view.column), self._sort_picked)
 
     def _sort_picked(self, picked: "Picked | None") -> None:
         if picked is not None:
