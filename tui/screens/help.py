@@ -1,11 +1,12 @@
-"""The help page: every key of a view, from the registry of actions, and the meaning of the glyphs."""
+"""The help page: every key of a view by purpose, from the registry of actions, and the meaning of the glyphs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from textwrap import wrap
 
 from tui.app.actions import Action, Context
 from tui.model.gaps.grid import GLYPHS, IMPORTED_GLYPH
 from tui.model.text import padded, width
+from tui.screens.help_groups import HelpEntry, group_actions
 from tui.screens.page import PageScreen
 from tui.widgets.gap_lines import MEANINGS
 
@@ -16,7 +17,7 @@ _GLYPHS = (
     ("– ", "unknown, which is not zero"),
 )
 
-_CELLS = 72
+_CELLS = 74
 
 
 def _format_entries(entries: Iterable[tuple[str, str]]) -> list[str]:
@@ -27,6 +28,26 @@ def _format_entries(entries: Iterable[tuple[str, str]]) -> list[str]:
     for left, meaning in entries:
         first, *more = wrap(meaning, _CELLS - cells) or [""]
         lines += [f"  {padded(left, cells)}{first}", *(f"  {' ' * cells}{line}" for line in more)]
+    return lines
+
+
+def _format_groups(groups: Mapping[str, Sequence[HelpEntry]]) -> list[str]:
+    """Return three columns a group: keys, noun and wrapped meaning. A noun is not repeated."""
+    entries = [entry for group in groups.values() for entry in group]
+    key_cells = max((width(entry.keys) for entry in entries), default=0) + 1
+    noun_cells = max((width(entry.noun) for entry in entries), default=0) + 1
+    indent = " " * (key_cells + noun_cells)
+    lines: list[str] = []
+    for group, members in groups.items():
+        lines.append(group)
+        noun_before = ""
+        for entry in members:
+            first, *more = wrap(entry.help, _CELLS - 2 - len(indent)) or [""]
+            noun = "" if entry.noun == noun_before else entry.noun
+            lines.append(f"  {padded(entry.keys, key_cells)}{padded(noun, noun_cells)}{first}")
+            lines += [f"  {indent}{line}" for line in more]
+            noun_before = entry.noun
+        lines.append("")
     return lines
 
 
@@ -41,16 +62,7 @@ def _help_lines(context: Context, actions: Sequence[Action], read_only: bool) ->
     return [
         f"Keys in the {context.value} view" + (", read-only: nothing can be deleted" if read_only else ""),
         "",
-        *_format_entries((action.shown, action.help) for action in actions if action.keys),
-        "",
-        "By name, after :",
-        "",
-        *_format_entries(
-            (f"{action.command} {action.takes}".rstrip(), action.help)
-            for action in actions
-            if action.command and not action.keys
-        ),
-        "",
+        *_format_groups(group_actions(action for action in actions if action.keys or action.command)),
         "Provenance of figures and times",
         "",
         *_format_entries(_GLYPHS),
