@@ -368,6 +368,17 @@ class Trend(msgspec.Struct, frozen=True, kw_only=True):
         return StreamId(self.scope, self.name)
 
 
+class Audience(msgspec.Struct, frozen=True, kw_only=True):
+    """Subscribers of all streams together, also of those that have ended since, one entry for each step.
+
+    A figure is what the servers reported that are known. The state is the worst of the servers', and `partial` where a
+    server has not reported yet and need not have. `None` means unknown, as a state: no server was in service.
+    """
+
+    active: list[int | None]
+    state: list[Provenance | None]
+
+
 class Trends(msgspec.Struct, frozen=True, kw_only=True):
     """Trends of every live stream, all from the same instant on."""
 
@@ -375,6 +386,8 @@ class Trends(msgspec.Struct, frozen=True, kw_only=True):
     from_ms: int = msgspec.field(name="from")
     step_ms: int
     streams: list[Trend]
+    audience: Audience | None = None
+    """The sum of the whole estate; `None` from a service of before it."""
 
 
 class ImportResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ from streamusage.api.daily import (
     SummedStatistics,
 )
 from streamusage.api.extension import (
+    Audience,
     Audit,
     AuditEntry,
     Coverage,
@@ -232,6 +233,7 @@ TRENDS = msgspec.to_builtins(
         streams=[
             Trend(scope="live", name="keynote", active=[12, None], state=[Provenance.LIVE, Provenance.MISSING]),
         ],
+        audience=Audience(active=[40, 25], state=[Provenance.LIVE, Provenance.MISSING]),
     )
 )
 ORPHANS = msgspec.to_builtins(

@@ -5,11 +5,12 @@
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select, union
 
-from streamusage.api.extension import HistoryPoint, Trend, Trends
+from streamusage.api.extension import Audience, HistoryPoint, Trend, Trends
 from streamusage.core.coverage import SLOT_MS, Interval, Provenance
 from streamusage.core.usage import StreamId
+from streamusage.service.queries.audience import sum_audience
 from streamusage.service.queries.history import (
     fold_to_steps,
     known_window,
@@ -23,7 +24,7 @@ from streamusage.service.rules.coverage import is_overdue, merge_pieces
 from streamusage.service.rules.repair import is_ahead
 from streamusage.service.store.change_feed import SAMPLES_KEPT_FROM, read_counter
 from streamusage.service.store.coverage_rows import is_known_server, load_covered_servers
-from streamusage.service.store.schema import server_sessions, servers
+from streamusage.service.store.schema import has_ended, server_sessions, servers
 
 
 class TrendsCondition(NamedTuple):
@@ -66,15 +67,16 @@ def list_trends(connection: Connection, window: Interval, step_ms: int, now_ms: 
         names[bytes(row.stream)] = StreamId(row.scope, row.name)
         reporting.setdefault(bytes(row.stream), set()).add(row.server)
     sampled: dict[bytes, dict[str, dict[int, tuple[int, int]]]] = {key: {} for key in names}
-    # The live streams are a subquery: they may be more than a statement takes parameters.
-    for server, stream_key, slot, active, highest in connection.execute(
-        select_samples(live.with_only_columns(server_sessions.c.stream), known)
-    ):
-        sampled[bytes(stream_key)].setdefault(server, {})[slot] = active, highest
-    estate = {
-        item.state.server: slots_without_samples(merge_pieces(item.pieces, *known))
-        for item in load_covered_servers(connection, *known, now_ms)
-    }
+    sums: dict[str, dict[int, int]] = {}
+    # The streams are a subquery: they may be more than a statement takes parameters.
+    for server, stream_key, slot, active, highest in connection.execute(select_samples(_streams_of(known), known)):
+        of_server = sums.setdefault(server, {})
+        of_server[slot] = of_server.get(slot, 0) + active
+        if (of_stream := sampled.get(bytes(stream_key))) is not None:
+            of_stream.setdefault(server, {})[slot] = active, highest
+    covered = load_covered_servers(connection, *known, now_ms)
+    estate = {item.state.server: slots_without_samples(merge_pieces(item.pieces, *known)) for item in covered}
+    audience = sum_audience([item.state for item in covered], estate, sums, now_ms)
     without_streams = (
         {server: _by_minute(slots, window) for server, slots in estate.items()} if step_ms == SLOT_MS else {}
     )
@@ -101,7 +103,21 @@ def list_trends(connection: Connection, window: Interval, step_ms: int, now_ms: 
                 state=[point.state for point in points],
             )
         )
-    return Trends(now=now_ms, from_ms=window.from_ms, step_ms=step_ms, streams=trends)
+    points = fold_to_steps(audience, window, step_ms)
+    return Trends(
+        now=now_ms,
+        from_ms=window.from_ms,
+        step_ms=step_ms,
+        streams=trends,
+        audience=Audience(active=[point.active for point in points], state=[point.state for point in points]),
+    )
+
+
+def _streams_of(window: Interval) -> Select[Any]:
+    """Return the query for the streams that may have samples in a window: those on air, and those that ended in it."""
+    stream = select(server_sessions.c.stream)
+    ended = stream.where(has_ended(server_sessions.c.live), server_sessions.c.end_time >= window.from_ms - SLOT_MS)
+    return select(union(stream.where(server_sessions.c.live == 1), ended).subquery().c.stream)
 
 
 class _Minutes(NamedTuple):
