@@ -150,6 +150,7 @@ ACTIONS = (
     ),
     Action("bundle", "B", "B", "", "an incident bundle in one archive", _ALL, command="bundle", takes="FILE"),
     Action("screenshot", "", "", "", "the screen as an SVG file", _ALL, command="screenshot", takes="FILE"),
+    Action("audience", "A", "A", "", "show or hide the audience of the last hour", _ALL, command="audience"),
     Action("pause", "p", "p", "", "pause or resume the table", _ALL, command="pause"),
     Action("step(-1)", "comma", ",", "", "the table as it was one poll before", _SESSIONS),
     Action("step(1)", "full_stop", ".", "", "one poll later", _SESSIONS),

@@ -280,6 +280,7 @@ class ConsoleApp(App[int]):
     def _apply_poll(self, polled: SessionsPolled) -> Generator[None, None, None]:
         began = time.perf_counter()
         yield from self.state.apply_steps(polled)
+        self.state.record_audience()
         applied = time.perf_counter()
         if polled.split is not None:
             self.state.latency.add(polled.split._replace(apply_ms=1000 * (applied - began)))
@@ -359,6 +360,8 @@ class ConsoleApp(App[int]):
     @on(TrendsPolled)
     def _trends_polled(self, polled: TrendsPolled) -> None:
         self.state.trends.replace(polled.trends)
+        if polled.trends.audience is not None:
+            self.state.audience.apply(polled.trends.audience, polled.trends.from_ms, polled.trends.now)
         self.state.unrecorded.keep(self.state.trends)
         reorders = self.state.view.sorted_by_growth and not self.state.is_paused
         if reorders:

@@ -14,6 +14,7 @@ from streamusage.core.usage import SessionKey
 from tui.app.messages import PollFailed, SessionsPolled
 from tui.config.settings import ConnectionSettings
 from tui.config.view_memory import ViewMemory
+from tui.model.audience import AudienceBook
 from tui.model.failure_page import FailedRequest
 from tui.model.latency import Latency
 from tui.model.sessions.columns import COLUMNS, Density, sort_names
@@ -66,6 +67,8 @@ class ConsoleState:
     view: SessionView = field(init=False)
     history: PollHistory = field(default_factory=PollHistory)
     trends: TrendBook = field(default_factory=TrendBook)
+    audience: AudienceBook = field(default_factory=AudienceBook)
+    shows_audience: bool = True
     marks: Marks = field(default_factory=Marks)
     columns: list[str] = field(default_factory=lambda: list(COLUMNS))
     density: Density = Density.AUTO
@@ -301,6 +304,7 @@ class ConsoleState:
         self.columns = [name for name in memory.columns if name in COLUMNS] or self.columns
         self.density = Density(memory.density) if memory.density in set(Density) else self.density
         self.view.group(memory.grouped)
+        self.shows_audience = memory.audience
         with suppress(FilterError):
             self.view.show(parse(memory.filter))
 
@@ -312,6 +316,7 @@ class ConsoleState:
             columns=self.columns,
             density=self.density.value,
             grouped=self.view.grouped,
+            audience=self.shows_audience,
             filter=self.view.filter.text if self.filter_before_prompt is None else self.filter_before_prompt,
             filters=filters,
         )
@@ -379,12 +384,21 @@ class ConsoleState:
         """Return the server that its agent cannot read for the longest time, if there is one."""
         return next(iter(unread_servers(self.servers or ())), None)
 
+    def record_audience(self) -> None:
+        """Record how many watch the whole estate, after a poll. While the table is paused, its sessions are older."""
+        if not self.is_paused:
+            watching = self._reduce(self.store.totals(), self.unseen.outdated).watching
+            self.audience.add_poll(self.now_ms(), watching, leaves_out_server=bool(self.unseen))
+
     def totals(self) -> SessionTotals:
         """Return the counts of the sessions shown. While a server is not seen, its subscribers are left out."""
-        totals = self.view.totals() if self.view.filter else self.store.totals()
+        if self.view.filter:
+            return self._reduce(self.view.totals(), 0)
+        return self._reduce(self.store.totals(), self.unseen.outdated)
+
+    def _reduce(self, totals: SessionTotals, outdated: int) -> SessionTotals:
         if not self.knows_live or totals.watching is None:
             return SessionTotals(None, totals.sessions, None)
-        outdated = 0 if self.view.filter else self.unseen.outdated
         return totals._replace(watching=max(0, totals.watching - outdated))
 
 

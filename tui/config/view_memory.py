@@ -21,6 +21,8 @@ class ViewMemory(msgspec.Struct, kw_only=True):
     columns: list[str] = []
     density: str = "auto"
     grouped: bool = False
+    audience: bool = True
+    """Whether the audience of the last hour is shown."""
     filter: str = ""
     filters: list[str] = []
     """Used filters, the newest last."""

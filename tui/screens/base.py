@@ -16,6 +16,7 @@ from tui.app.state import ConsoleState
 from tui.model.text import sanitize
 from tui.styles.themes import THEMES
 from tui.widgets import bars
+from tui.widgets.audience import AudienceStrip
 from tui.widgets.lines import INK_CLASSES, Line, Part
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ class ConsoleScreen(Screen[None]):
 
     def _draw_header(self, view: str = "") -> None:
         self.query_one("#header", Line).show(*bars.header(self.state, view, self.size.width))
+        self.query_one(AudienceStrip).update()
 
     def _draw_keys(self) -> None:
         """Draw the last line: the keys of this view, or the newest notice."""
@@ -182,6 +184,11 @@ class ConsoleScreen(Screen[None]):
             await self.run_action(f"{name}({picked.argument!r})" if picked.argument else name)
 
     # Actions of every view
+
+    def action_audience(self) -> None:
+        """Show or hide the audience of the last hour."""
+        self.state.shows_audience = not self.state.shows_audience
+        self.port.publish_state(polled=True)
 
     def action_pause(self) -> None:
         """Pause or resume the table."""

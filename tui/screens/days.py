@@ -23,6 +23,7 @@ from tui.model.daily.descriptions import (
 from tui.model.daily.months import DailyTotals, DayRows, Month, first_of, last_of, months_away
 from tui.model.text import sanitize, width
 from tui.screens.base import ConsoleScreen
+from tui.widgets.audience import AudienceStrip
 from tui.widgets.day_table import columns_within, row_parts, titles
 from tui.widgets.headed_table import LineTable
 from tui.widgets.lines import Line, Part
@@ -66,6 +67,7 @@ class DaysScreen(ConsoleScreen):
     def compose(self) -> ComposeResult:
         """Return the widgets."""
         yield Line(id="header")
+        yield AudienceStrip(self.state, id="audience")
         yield Line(id="summary")
         yield PageView(id="chart")
         yield LineTable(id="page")

@@ -15,6 +15,7 @@ from tui.model.gaps.gap_timeline import GapFigures, drawn
 from tui.model.gaps.grid import GLYPHS, by_protocol, period
 from tui.model.text import padded, padded_left, sanitize
 from tui.screens.base import ConsoleScreen
+from tui.widgets.audience import AudienceStrip
 from tui.widgets.gap_lines import delta_lines, timeline_lines
 from tui.widgets.lines import Line, Part
 from tui.widgets.page import PageView
@@ -55,6 +56,7 @@ class GapScreen(ConsoleScreen):
     def compose(self) -> ComposeResult:
         """Return the widgets."""
         yield Line(id="header")
+        yield AudienceStrip(self.state, id="audience")
         yield Line(id="summary")
         yield PageView(id="page")
         yield Line(id="keys")

@@ -21,6 +21,7 @@ from tui.model.text import sanitize
 from tui.screens.base import ConsoleScreen
 from tui.screens.cell_description import CellDescriber
 from tui.screens.gap import GapScreen
+from tui.widgets.audience import AudienceStrip
 from tui.widgets.filter_prompt import FilterPrompt
 from tui.widgets.gap_grid import GapGridView, cells_within
 from tui.widgets.gap_lines import LEAST_LINES, Lines, legend, legend_lines
@@ -56,6 +57,7 @@ class GapsScreen(ConsoleScreen):
     def compose(self) -> ComposeResult:
         """Return the widgets."""
         yield Line(id="header")
+        yield AudienceStrip(self.state, id="audience")
         yield Line(id="summary")
         yield GapGridView(self.state.tz, id="grid")
         yield FilterPrompt(id="prompt")

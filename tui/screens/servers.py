@@ -12,6 +12,7 @@ from tui.model.text import padded, padded_left, sanitize
 from tui.model.unread import reason_lines, state_word, unread_servers
 from tui.screens.base import ConsoleScreen
 from tui.widgets import bars
+from tui.widgets.audience import AudienceStrip
 from tui.widgets.headed_table import LineTable
 from tui.widgets.lines import Line, Part
 
@@ -49,6 +50,7 @@ class ServersScreen(ConsoleScreen):
     def compose(self) -> ComposeResult:
         """Return the widgets."""
         yield Line(id="header")
+        yield AudienceStrip(self.state, id="audience")
         yield Line(id="summary")
         yield LineTable(id="page")
         yield Line(id="status")

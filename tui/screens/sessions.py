@@ -22,6 +22,7 @@ from tui.model.text import sanitize
 from tui.screens.delete_dialogs import DeleteDialogs
 from tui.screens.session_exports import SessionExports
 from tui.widgets import bars
+from tui.widgets.audience import AudienceStrip
 from tui.widgets.detail import DetailView
 from tui.widgets.filter_prompt import INDENT, FilterPrompt
 from tui.widgets.lines import Line, Part
@@ -50,6 +51,7 @@ class SessionsScreen(SessionExports, DeleteDialogs):
     def compose(self) -> ComposeResult:
         """Return the widgets."""
         yield Line(id="header")
+        yield AudienceStrip(self.state, id="audience")
         yield Line(id="summary")
         with Horizontal(id="body"):
             yield SessionTable(self.state, id="table")

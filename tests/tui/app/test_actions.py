@@ -64,6 +64,7 @@ SESSIONS: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
     "copy": ([], lambda app: None, is_screen(Picker)),
     "export": ([], lambda app: None, is_screen(Picker)),
     "bundle": ([], lambda app: None, lambda app, _: list(Path.cwd().glob("*.tar.gz"))),
+    "audience": ([], lambda app: app.state.shows_audience, lambda app, shown: app.state.shows_audience is not shown),
     "pause": ([], lambda app: None, lambda app, _: app.state.is_paused),
     "step(-1)": ([], lambda app: None, lambda app, _: app.state.is_paused),
     "step(1)": ([], lambda app: None, lambda app, _: app.state.is_paused),
@@ -211,6 +212,7 @@ SERVERS: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
     "back": ([], lambda app: None, lambda app, _: app.screen is app.sessions_screen),
 }
 EVERYWHERE = (
+    "audience",
     "pause",
     "interval(1)",
     "interval(-1)",

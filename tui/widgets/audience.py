@@ -1,0 +1,104 @@
+"""The audience strip under the header of every view: who watches the whole estate, now and over the last hour."""
+
+from textual.geometry import Region
+from textual.strip import Strip
+
+from tui.app.state import ConsoleState
+from tui.model import formats
+from tui.model.audience import MINUTES, steady_scale
+from tui.model.sessions.sparkline import NoFigure, Point, figure_of, sparkline_parts
+from tui.model.staleness import StalenessLevel
+from tui.model.text import width
+from tui.widgets.lines import Inked, Part, different_cells
+
+LEAST_SCREEN_LINES = 20
+"""Lower screens need the line for their rows."""
+_TEXT_CELLS = (25, 31, 41, 47, 53)
+"""The minutes begin at one of these columns, so that a figure that grows does not move them."""
+_LEAST_MINUTES = 20
+
+
+class AudienceStrip(Inked, can_focus=False):
+    """Text and minutes of the audience. Only cells that differ are sent to the terminal: it moves once a minute."""
+
+    DEFAULT_CSS = "AudienceStrip { height: 1; }"
+
+    def __init__(self, state: ConsoleState, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._state = state
+        self._drawn: list[Strip] = []
+
+    def update(self) -> None:
+        """Redraw the cells that differ, or hide the strip."""
+        self.display = self._state.shows_audience and self.screen.size.height >= LEAST_SCREEN_LINES
+        if not self.display or not self.size.width:
+            return
+        before, self._drawn = self._drawn, [self.strip(parts, self.cells) for parts in self._lines()]
+        for y, strip in enumerate(self._drawn):
+            if cells := different_cells(before[y] if y < len(before) else None, strip):
+                self.refresh(Region(cells[0], y, cells[1] - cells[0], 1))
+
+    def on_resize(self) -> None:
+        """Draw for the new size."""
+        self._drawn = []
+        self.update()
+
+    def notify_style_update(self) -> None:
+        """Draw in the new style."""
+        super().notify_style_update()
+        if self.is_attached and self._drawn:
+            self._drawn = []
+            self.update()
+
+    def render_line(self, y: int) -> Strip:
+        """Return a line of the widget."""
+        return self._drawn[y] if y < len(self._drawn) else self.strip((), self.cells)
+
+    def _lines(self) -> list[list[Part]]:
+        if not self._state.has_figures:
+            return []
+        book, now_ms, cells = self._state.audience, self._state.now_ms(), self.cells
+        texts = audience_texts(self._state)
+        text_cells, text = _fitting_text(texts, cells)
+        room = cells - 1 - text_cells
+        if room < _LEAST_MINUTES:
+            return [text]
+        points = book.points(now_ms)
+        shown = points[-min(room, MINUTES) :]
+        gap = " " * (text_cells - sum(width(part) for part, _ in text))
+        return [[*text, (gap, ""), *sparkline_parts(shown, steady_scale(points))]]
+
+
+def _fitting_text(texts: list[list[Part]], cells: int) -> tuple[int, list[Part]]:
+    """Return the longest of the texts beside which enough minutes fit, else the shortest, and its column's width."""
+    for text in texts:
+        needed = sum(width(part) for part, _ in text)
+        columns = [column for column in _TEXT_CELLS if column > needed]
+        if columns and columns[0] + _LEAST_MINUTES < cells:
+            return columns[0], text
+    return cells, next((text for text in texts[-2:] if sum(width(part) for part, _ in text) <= cells), texts[-1])
+
+
+def audience_texts(state: ConsoleState) -> list[list[Part]]:
+    """Return what the strip says, the longest text first: `watching 1,184 now · 1,342 peak 23:41`."""
+    now_ms, book = state.now_ms(), state.audience
+    newest = book.newest_poll(now_ms)
+    at_ms, point = newest if newest else (now_ms, NoFigure.NOT_SEEN)
+    is_now = state.freshness().step is StalenessLevel.LIVE and not state.is_paused
+    when = "now" if is_now else f"at {formats.clock_time(at_ms, state.tz)}"
+    shortest: list[Part] = [(" watching ", "quiet"), (_format_figure(point), "strong")]
+    watching: list[Part] = [*shortest, (f" {when}", "quiet")]
+    peak = book.peak(now_ms)
+    if peak is None:
+        return [watching, shortest]
+    figure = formats.lower_bound(peak.figure) if peak.is_lower_bound else formats.count(peak.figure)
+    short: list[Part] = [*watching, (" · ", "quiet"), (figure, "strong")]
+    if book.is_polled:
+        return [[*short, (" peak polled", "quiet")], watching, shortest]
+    at = formats.clock_time(peak.at_ms, state.tz)
+    return [[*short, (f" peak {at}", "quiet")], [*short, (" peak", "quiet")], watching, shortest]
+
+
+def _format_figure(point: Point) -> str:
+    figure = figure_of(point)
+    return formats.count(figure) if isinstance(point, int) else formats.lower_bound(figure)
