@@ -16,6 +16,8 @@ MINUTES = 60
 _KEPT_MINUTES = 3 * MINUTES
 """Older minutes are shown while the table is stepped back in time."""
 
+_ROUND_STEPS = (4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100)
+
 
 class AudiencePeak(NamedTuple):
     """The highest figure of some minutes, and the first minute that has it."""
@@ -80,6 +82,14 @@ class AudienceBook:
 def steady_scale(points: list[Point]) -> Scale:
     """Return the scale of the minutes that are over: the running one changes with every poll, and the scale may not."""
     return scale_of(points[:-1] if any(figure_of(point) for point in points[:-1]) else points)
+
+
+def round_up(figure: int) -> int:
+    """Return the round number at or above a figure, at least 4, as the end of a scale that seldom changes."""
+    magnitude = 1
+    while magnitude * 100 < figure:
+        magnitude *= 10
+    return next(step * magnitude for step in _ROUND_STEPS if step * magnitude >= figure)
 
 
 def _newest(minutes: dict[int, Point]) -> dict[int, Point]:

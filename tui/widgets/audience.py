@@ -5,7 +5,8 @@ from textual.strip import Strip
 
 from tui.app.state import ConsoleState
 from tui.model import formats
-from tui.model.audience import MINUTES, steady_scale
+from tui.model.area import draw_area
+from tui.model.audience import MINUTES, round_up, steady_scale
 from tui.model.sessions.sparkline import NoFigure, Point, figure_of, sparkline_parts
 from tui.model.staleness import StalenessLevel
 from tui.model.text import width
@@ -13,6 +14,10 @@ from tui.widgets.lines import Inked, Part, different_cells
 
 LEAST_SCREEN_LINES = 20
 """Lower screens need the line for their rows."""
+TALL_FROM_SCREEN_LINES = 36
+"""From this height on the minutes are a filled area of several lines."""
+_TALL_LINES = 4
+_LABEL_CELLS = 12
 _TEXT_CELLS = (25, 31, 41, 47, 53)
 """The minutes begin at one of these columns, so that a figure that grows does not move them."""
 _LEAST_MINUTES = 20
@@ -27,10 +32,14 @@ class AudienceStrip(Inked, can_focus=False):
         super().__init__(id=id)
         self._state = state
         self._drawn: list[Strip] = []
+        self._height = 1
 
     def update(self) -> None:
         """Redraw the cells that differ, or hide the strip."""
         self.display = self._state.shows_audience and self.screen.size.height >= LEAST_SCREEN_LINES
+        lines = _TALL_LINES if self.screen.size.height >= TALL_FROM_SCREEN_LINES else 1
+        if lines != self._height:
+            self._height = self.styles.height = lines
         if not self.display or not self.size.width:
             return
         before, self._drawn = self._drawn, [self.strip(parts, self.cells) for parts in self._lines()]
@@ -65,8 +74,26 @@ class AudienceStrip(Inked, can_focus=False):
             return [text]
         points = book.points(now_ms)
         shown = points[-min(room, MINUTES) :]
+        if self._height > 1:
+            return self._tall(texts, points, shown, max(text_cells, _TEXT_CELLS[2]))
         gap = " " * (text_cells - sum(width(part) for part, _ in text))
         return [[*text, (gap, ""), *sparkline_parts(shown, steady_scale(points))]]
+
+    def _tall(
+        self, texts: list[list[Part]], points: list[Point], shown: list[Point], text_cells: int
+    ) -> list[list[Part]]:
+        """Return the text in two lines, the scale, and the minutes as an area."""
+        highest = round_up(steady_scale(points).highest)
+        watching, longest = texts[-2], texts[0]
+        texts_of_lines = [watching, [(" ", ""), *longest[len(watching) + 1 :]] if len(texts) > 2 else [], [], []]
+        labels = {0: formats.count_within(highest, _LABEL_CELLS - 3), self._height - 1: "0"}
+        area = draw_area(shown, highest, self._height, braille=self._state.braille)
+        lines = []
+        for number, (text, cells) in enumerate(zip(texts_of_lines, area, strict=True)):
+            label = f"{labels.get(number, '')} ┤"
+            room = text_cells - sum(width(part) for part, _ in text)
+            lines.append([*text, (label.rjust(room), "quiet"), *cells])
+        return lines
 
 
 def _fitting_text(texts: list[list[Part]], cells: int) -> tuple[int, list[Part]]:

@@ -2,7 +2,7 @@
 
 from streamusage.api.extension import Audience
 from streamusage.core.coverage import Provenance
-from tui.model.audience import MINUTES, STEP_MS, AudienceBook, AudiencePeak, steady_scale
+from tui.model.audience import MINUTES, STEP_MS, AudienceBook, AudiencePeak, round_up, steady_scale
 from tui.model.sessions.sparkline import Mark, MarkedFigure, NoFigure, Point, Scale
 
 NOW = 1_795_000_020_000 + 30_000
@@ -88,3 +88,7 @@ def test_old_minutes_are_forgotten() -> None:
 def test_running_minute_does_not_change_the_scale() -> None:
     assert steady_scale([BLANK, 10, 20, 99]) == steady_scale([BLANK, 10, 20, 25]) == Scale(0, 20)
     assert steady_scale([BLANK, BLANK, 99]) == Scale(0, 99)
+
+
+def test_scale_ends_at_a_round_number() -> None:
+    assert list(map(round_up, (0, 5, 99, 100, 101, 1_211, 9_000))) == [4, 5, 100, 100, 120, 1_500, 10_000]

@@ -141,6 +141,23 @@ async def test_estate_without_sessions_has_zeros(tmp_path: Path) -> None:
             await shows(app, pilot, "watching 0 now  ▁▁▁▁")
 
 
+async def test_high_screen_has_a_filled_area_of_four_lines(tmp_path: Path) -> None:
+    async with scripted_service(tmp_path, BEGINS, ORIGIN, EDGE) as (service, client):
+        await report(service, 3, {ORIGIN: 300, EDGE: 500})
+        await report(service, 2, {ORIGIN: 300})
+        async with run_console(service, client, tmp_path, (80, 36)) as (app, pilot):
+            await shows(
+                app,
+                pilot,
+                "watching ≥ 300 now  800 ┤  ⣿⣿⣿",
+                "≥ 800 peak 22:40  ┤  ⣿⣿⣿",
+                "┤  ⣿⣿⣿⣤⣤⣤",
+                "0 ┤  ⣿⣿⣿⣿⣿⣿",
+            )
+            await pilot.resize_terminal(80, 35)
+            await wait_for(pilot, lambda: len(strip_lines(app)) == 1 and "▄" in strip_lines(app)[0], "one line")
+
+
 async def test_low_screen_has_no_strip(tmp_path: Path) -> None:
     async with scripted_service(tmp_path, BEGINS, ORIGIN) as (service, client):
         await report(service, 1, {ORIGIN: 251})

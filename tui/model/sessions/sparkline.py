@@ -108,7 +108,7 @@ def sparkline_parts(points: Sequence[Point], scale: Scale) -> list[tuple[str, st
     """
     parts = [(RAISED, "quiet")] if scale.is_raised else []
     for point in points[1:] if scale.is_raised else points:
-        ink = _ink(point)
+        ink = ink_of(point)
         if parts and parts[-1][1] == ink:
             parts[-1] = (parts[-1][0] + _glyph(point, scale), ink)
         else:
@@ -121,7 +121,8 @@ def _glyph(point: Point, scale: Scale) -> str:
     return point.value if isinstance(point, NoFigure) else block(figure or 0, scale.highest, scale.lowest)
 
 
-def _ink(point: Point) -> str:
+def ink_of(point: Point) -> str:
+    """Return the ink that shows the provenance of a point."""
     if isinstance(point, NoFigure):
         return _NO_FIGURE_INKS[point]
     return point.mark.value if isinstance(point, MarkedFigure) else "good"
