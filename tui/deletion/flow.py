@@ -23,11 +23,13 @@ from tui.deletion.journal import read_journal
 from tui.deletion.plan import DeletePlan, Radius
 from tui.deletion.restore import Restorable, Restored, list_restorable, restore_records
 from tui.model.sessions.store import Session
-from tui.model.text import sanitize
+from tui.model.text import sanitize, shortened
 
 PROGRESS_FROM_SESSIONS = 5
 """From so many sessions on, a progress dialog with a stop button is shown."""
 MOST_STREAMS_BY_NAME = 20
+_SUBJECT_CELLS = 40
+"""Longer names are shortened in the result, so that its end fits into 80 columns."""
 """Up to so many streams are fetched again one by one; for more, all records are."""
 
 
@@ -196,7 +198,7 @@ class DeletionFlow:
             self._show_outcome(outcome, f"but the service still lists {len(still_listed):,} of them", "bad")
         elif outcome.deleted:
             undo = "; u: undo" if self._client is not None and self._client.has_extension else ""
-            self._show_outcome(outcome, f"the service lists none of them any more{undo}", "bad" if failed else "good")
+            self._show_outcome(outcome, f"verified{undo}", "bad" if failed else "good")
         else:
             self._show_outcome(outcome, "", "bad" if failed else "strong")
 
@@ -279,7 +281,7 @@ class DeletionFlow:
             self._refresh()
 
     def _show_outcome(self, outcome: Outcome, more: str, ink: str) -> None:
-        text = f"{sanitize(outcome.subject)}: {sanitize(execute.describe_outcome(outcome))}"
+        text = f"{shortened(sanitize(outcome.subject), _SUBJECT_CELLS)}: {sanitize(execute.describe_outcome(outcome))}"
         self._show_notice(f"{text}; {more}" if more else text, ink)
 
 

@@ -17,6 +17,7 @@ from tui.model.text import sanitize
 from tui.styles.themes import THEMES
 from tui.widgets import bars
 from tui.widgets.audience import AudienceStrip
+from tui.widgets.key_hints import NAME_FILTER_HINTS, hint_parts
 from tui.widgets.lines import INK_CLASSES, Line, Part
 
 if TYPE_CHECKING:
@@ -113,9 +114,11 @@ class ConsoleScreen(Screen[None]):
         self.query_one(AudienceStrip).update()
 
     def _draw_keys(self) -> None:
-        """Draw the last line: the keys of this view, or the newest notice."""
+        """Draw the last line: the keys of this view or of its prompt, or the newest notice."""
         notice_age_ms = self.state.clock.elapsed_ms() - self._notice_at_ms
-        if self._shown_notice is not None and notice_age_ms < NOTICE_SHOWN_MS:
+        if self.has_class("filtering"):
+            parts = hint_parts(NAME_FILTER_HINTS, self.size.width, unicode=self.state.unicode)
+        elif self._shown_notice is not None and notice_age_ms < NOTICE_SHOWN_MS:
             parts = [self._shown_notice]
         else:
             parts = bars.keys(self.available_actions(), self.size.width)

@@ -42,7 +42,9 @@ class ColumnsScreen(Dialog[list[str]]):
     def on_mount(self) -> None:
         """Prepare the widgets."""
         self.query_one("#picker-title", Line).show([(" Columns, as far as they fit", "strong")])
-        self.query_one("#picker-keys", Line).show([(" space: show or hide   J K: move   backspace: reset", "quiet")])
+        self.query_one("#picker-keys", Line).show(
+            [(" space: show or hide   J K: move   backspace: reset   esc: close", "quiet")]
+        )
         self._draw()
 
     def _draw(self) -> None:

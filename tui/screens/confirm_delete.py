@@ -67,6 +67,8 @@ class ConfirmDelete(Dialog[list[UsageRecord] | None]):
                 yield _NameInput(id="name")
                 yield Static("", markup=False, id="refusal", classes="error")
                 yield Static("tab: buttons   esc: cancel", markup=False, classes="hint")
+            elif not plan.impossible_reason:
+                yield Static("left right: buttons   enter: press   esc: cancel", markup=False, classes="hint")
             with Horizontal(id="buttons"):
                 yield Button("Cancel", id="cancel")
                 if not plan.impossible_reason:

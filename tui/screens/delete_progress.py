@@ -36,6 +36,7 @@ class DeleteProgress(Dialog[None]):
         with Vertical(id="dialog"):
             yield Static(f"Deleting {sanitize(self._subject)}", markup=False, classes="paragraph")
             yield Static("", markup=False, id="bar", classes="paragraph")
+            yield Static("esc: stop; what is deleted stays deleted", markup=False, classes="hint")
             with Horizontal(id="buttons"):
                 yield Button("Stop", id="stop")
 

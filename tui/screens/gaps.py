@@ -352,6 +352,7 @@ class GapsScreen(ConsoleScreen):
         prompt = self.query_one(FilterPrompt)
         prompt.value = self._name_filter
         prompt.focus()
+        self._draw_keys()
 
     @on(Input.Changed, "#prompt")
     def _filter_typed(self, event: Input.Changed) -> None:
@@ -363,6 +364,7 @@ class GapsScreen(ConsoleScreen):
     def _filter_chosen(self) -> None:
         self.remove_class("filtering")
         self.grid_view.focus()
+        self._draw_keys()
 
     @on(FilterPrompt.GivenUp)
     def _filter_given_up(self) -> None:

@@ -29,7 +29,7 @@ class PageScreen(Dialog[None]):
     def compose(self) -> ComposeResult:
         """Return the widgets."""
         with VerticalScroll(id="help"):
-            yield Static(Text("\n".join([*self._lines, "", "esc closes"])), markup=False, id="page")
+            yield Static(Text("\n".join([*self._lines, "", "esc: close   j k: scroll"])), markup=False, id="page")
 
     def on_key(self, event: Key) -> None:
         """Close the page by a key that opens it."""

@@ -12,6 +12,7 @@ from textual.widgets import Input
 from tui.model.suggestions import close_names
 from tui.model.text import padded, sanitize, width
 from tui.screens.dialog import Dialog
+from tui.widgets.key_hints import PICKER_HINTS, hint_parts
 from tui.widgets.lines import Line, Part
 
 _MOST_LINES = 14
@@ -74,9 +75,11 @@ class Picker(Dialog[Picked | None]):
             yield typed
             for number in range(min(_MOST_LINES, max(1, len(self._choices)))):
                 yield Line(id=f"choice-{number}")
+            yield Line(id="picker-keys")
 
     def on_mount(self) -> None:
         """Prepare the widgets."""
+        self.query_one("#picker-keys", Line).show(hint_parts(PICKER_HINTS, self._inner_cells))
         self.query_one(Input).focus()
         self._narrow(self._typed)
 

@@ -25,6 +25,7 @@ from tui.widgets import bars
 from tui.widgets.audience import AudienceStrip
 from tui.widgets.detail import DetailView
 from tui.widgets.filter_prompt import INDENT, FilterPrompt
+from tui.widgets.key_hints import FILTER_HINTS, actions_in_detail, hint_parts
 from tui.widgets.lines import Line, Part
 from tui.widgets.session_table import SessionTable
 
@@ -120,7 +121,11 @@ class SessionsScreen(SessionExports, DeleteDialogs):
         self._draw_status()
         can_go_back = self.detail_is_open or bool(state.marks) or bool(state.view.filter)
         actions = [action for action in self.available_actions() if action.name != "back" or can_go_back]
-        self.query_one("#keys", Line).show(bars.keys(actions, self.size.width))
+        if self.detail_is_open:
+            actions = actions_in_detail(actions)
+        hints = hint_parts(FILTER_HINTS, self.size.width, unicode=state.unicode)
+        keys = hints if self.has_class("filtering") else bars.keys(actions, self.size.width)
+        self.query_one("#keys", Line).show(keys)
 
     def _draw_status(self) -> None:
         if self.notice is not None and (owed_ms := self.state.unseen.owed_ms(self._notice_owing)):
@@ -209,6 +214,7 @@ class SessionsScreen(SessionExports, DeleteDialogs):
         prompt = self.query_one(FilterPrompt)
         prompt.open(self.state.view.filter.text)
         prompt.focus()
+        self._draw_lines()
 
     def _filter(self, text: str) -> bool:
         """Apply a filter. One that cannot be parsed is marked under the prompt and changes nothing."""
@@ -247,6 +253,7 @@ class SessionsScreen(SessionExports, DeleteDialogs):
         self.remove_class("filtering")
         self.state.filter_before_prompt = None
         self.table.focus()
+        self._draw_lines()
 
     def action_sort_next(self) -> None:
         """Sort by the next column."""

@@ -76,7 +76,7 @@ async def test_delete_of_many_is_one_entry_of_the_journal(store_of_an_hour: Path
         assert app.client is not None
         before = {record.key for record in await app.client.usage()}
         await pilot.press("end", "space", "up", "space", "d", "2", "enter", "enter")
-        await wait_for(pilot, lambda: "lists none of them" in screen_text(app), "both deleted")
+        await wait_for(pilot, lambda: "; verified" in screen_text(app), "both deleted")
         assert len(await app.client.usage()) == len(before) - 2
         await run_command(pilot, app, "journal")
         await wait_for(pilot, lambda: "all 2 records" in screen_text(app), "the delete as an entry")
@@ -92,7 +92,7 @@ async def test_plain_manager_cannot_restore_and_says_where_the_records_are(tmp_p
             await wait_for_figures(pilot)
             await wait_for(pilot, lambda: len(app.state.store) == 2, "the records")
             await pilot.press("d", "right", "enter")
-            await wait_for(pilot, lambda: "lists none of them" in screen_text(app), "the delete")
+            await wait_for(pilot, lambda: "; verified" in screen_text(app), "the delete")
             assert "u: undo" not in screen_text(app)
             await pilot.press("u")
             await wait_for(pilot, lambda: "a plain Stream Manager cannot restore" in screen_text(app), "the reason")

@@ -72,7 +72,7 @@ async def run_demo(tmp_path: Path, columns: int, rows: int, speed: str) -> bool:
         await console.keys("d")
         await console.wait_for_screen("the dialog", contains("Daily statistics are kept"))
         await console.keys("Right", "Enter")
-        await console.wait_for_screen("the delete verified", contains("lists none of them"))
+        await console.wait_for_screen("the delete verified", contains("; verified"))
 
         await console.keys("q")
         lines = await console.wait_for_screen("the end", contains("left with"))
