@@ -136,7 +136,15 @@ ACTIONS = (
     Action("density", "z", "z", "", "density of the columns: auto, dense, roomy", _SESSIONS, command="density"),
     Action("group", "t", "t", "", "group by scope, or ungroup", _SESSIONS, command="group by scope"),
     Action("raw_record", "J", "J", "", "the record as the service sends it", _SESSIONS, command="raw record"),
-    Action("command", "c", "c", "", "the same as a curl command, without the token", _SESSIONS, command="curl command"),
+    Action(
+        "command",
+        "c",
+        "c",
+        "",
+        "a shell command that fetches it, without the token",
+        _SESSIONS,
+        command="shell command",
+    ),
     Action("copy", "Y", "Y", "", "copy record, table or command", _SESSIONS, command="copy", takes="WHAT"),
     Action(
         "export",

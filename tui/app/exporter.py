@@ -47,11 +47,14 @@ class Exporter:
         at = datetime.fromtimestamp(self._state.now_ms() / 1000, UTC)
         return f"streamtop-{at:%Y%m%d-%H%M%S}.{ending}"
 
-    def curl_command(self, session: Session) -> str:
-        """Return the curl command that fetches the session's stream. Raises `NoServiceError`."""
+    def shell_commands(self, session: Session) -> list[str]:
+        """Return the commands that fetch the session's stream: `streamtop ls` and `curl`. Raises `NoServiceError`."""
+        from tui.output.shell_commands import curl_command, ls_command
+
         if self._client is None:
             raise NoServiceError(self._no_service_reason)
-        return exports.curl(self._client.base_url, self._client.api_version, session)
+        settings = self._state.settings
+        return [ls_command(settings, session), curl_command(settings, self._client.base_url, session)]
 
     def copy(self, text: str, label: str) -> str:
         """Copy a text to the terminal's clipboard. Returns a notice."""

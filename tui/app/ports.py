@@ -88,8 +88,8 @@ class ExporterPort(Protocol):
     def file_name(self, ending: str) -> str:
         """Return a name for a new file in the current folder."""
 
-    def curl_command(self, session: Session) -> str:
-        """Return the curl command that fetches the session's stream. Raises `NoServiceError`."""
+    def shell_commands(self, session: Session) -> list[str]:
+        """Return the commands that fetch the session's stream: `streamtop ls` and `curl`. Raises `NoServiceError`."""
 
     def copy(self, text: str, label: str) -> str:
         """Copy a text to the terminal's clipboard. Returns a notice."""

@@ -99,6 +99,8 @@ class ConnectionSettings:
     token: HiddenToken | None = None
     token_from: str = "nowhere"
     """Source of the token, as text."""
+    token_file: Path | None = None
+    """The file that the token was read from."""
     ca_file: Path | None = None
     client_cert: Path | None = None
     client_key: Path | None = None
@@ -154,17 +156,20 @@ def resolve(flags: Flags, *, warn: Callable[[str], None]) -> ConnectionSettings:
 
     of_profile = chosen if _same_service(checked, chosen.url) else Profile()
     token: HiddenToken | None
+    token_file: Path | None = None
     if flags.token_file is not None:
-        token, token_from = read_token(flags.token_file.expanduser(), warn), "--token-file"
+        token_file = flags.token_file.expanduser()
+        token, token_from = read_token(token_file, warn), "--token-file"
     elif flags.profile is not None or environment.token is None:
         token, token_from = _profile_token(of_profile, warn), f"profile {name}"
+        token_file = _beside_config(of_profile.token_file)
         if token is None:
             token, token_from = _environment_token(environment), "STREAMTOP_TOKEN"
     else:
         token, token_from = _environment_token(environment), "STREAMTOP_TOKEN"
     if token is None and (own := find_token_file(checked, data_directory())) is not None:
         with suppress(SettingsError):  # the service is starting, or its file is gone
-            token, token_from = read_token(own, warn), "streamtop serve on this machine"
+            token, token_from, token_file = read_token(own, warn), "streamtop serve on this machine", own
 
     route, route_from = _choose_route(flags, environment.route, of_profile, name)
     return ConnectionSettings(
@@ -172,6 +177,7 @@ def resolve(flags: Flags, *, warn: Callable[[str], None]) -> ConnectionSettings:
         url_from=url_from,
         token=token,
         token_from=token_from if token is not None else "nowhere",
+        token_file=token_file.absolute() if token_file is not None and token is not None else None,
         **route._asdict(),
         route_from=route_from,
         profile=name,

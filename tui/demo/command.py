@@ -84,7 +84,13 @@ def demo(
             from tui.demo.tour import run_tour
 
             sys.exit(run_tour(attach["url"], token, tell, journal_path))
-        settings = ConnectionSettings(url=attach["url"], token=HiddenToken(token), profile="demo", poll_interval_s=1.0)
+        settings = ConnectionSettings(
+            url=attach["url"],
+            token=HiddenToken(token),
+            token_file=token_file,
+            profile="demo",
+            poll_interval_s=1.0,
+        )
         sys.exit(run_console(settings, demo_journal=journal_path))
 
 

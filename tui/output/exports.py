@@ -1,4 +1,4 @@
-"""Exports: records and tables as JSON or CSV, the equivalent command, and the incident bundle.
+"""Exports: records and tables as JSON or CSV, and the incident bundle.
 
 No export contains a token. CSV cells that a spreadsheet would run as a formula are escaped.
 """
@@ -6,7 +6,6 @@ No export contains a token. CSV cells that a spreadsheet would run as a formula 
 import io
 import json
 import os
-import shlex
 import tarfile
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from streamusage.core.usage import RECORD_FIELDS, EmptyNameError, stream_path
+from streamusage.core.usage import RECORD_FIELDS
 from tui.model.sessions.columns import COLUMNS, ExportField
 from tui.model.sessions.store import Session
 from tui.output import CsvField
@@ -69,16 +68,6 @@ def session_fields(sessions: Iterable[Session], *, knows_live: bool = True) -> I
     """Yield every session with the fields of the table, by name; unknown ones are null."""
     fields = _fields(knows_live)
     return ({field.name: field.value(session) for field in fields} for session in sessions)
-
-
-def curl(base_url: str, api_version: str, session: Session) -> str:
-    """Return the shell command that requests the stream's records. The token comes from the environment."""
-    try:
-        path = stream_path(session.stream)
-    except EmptyNameError as error:
-        return f"# {error}"
-    url = f"{base_url}/streammanager/api/{api_version}/admin/event/usage/{path}"
-    return f'curl -sS -G {shlex.quote(url)} --data-urlencode "accessToken=$STREAMTOP_TOKEN"'
 
 
 class ExportError(Exception):

@@ -1,4 +1,4 @@
-"""Exports of the session under the cursor and of the table: copies, files, the raw record, the curl command."""
+"""Exports of the session under the cursor and of the table: copies, files, the raw record, shell commands."""
 
 from collections.abc import Generator
 from typing import TYPE_CHECKING
@@ -42,7 +42,7 @@ class SessionExports(ConsoleScreen):
             case _ if session is None:
                 return ""
             case "command":
-                return self.port.exporter.curl_command(session)
+                return self.port.exporter.shell_commands(session)[0]
             case "name":
                 return str(session.stream)
             case _:
@@ -55,7 +55,7 @@ class SessionExports(ConsoleScreen):
         if kind in _COPY_KINDS:
             self._copy(Picked(kind, ""))
         else:
-            self.app.push_screen(Picker("Copy", [Choice(kind, kind) for kind in _COPY_KINDS], kind), self._copy)
+            self.app.push_screen(Picker("Copy", [Choice(kind, kind) for kind in _COPY_KINDS]), self._copy)
 
     def _copy(self, picked: "Picked | None") -> None:
         if picked is not None:
@@ -108,14 +108,19 @@ class SessionExports(ConsoleScreen):
             self.app.push_screen(PageScreen([*remark, *map(sanitize, record.split("\n"))], closed_by=("J",)))
 
     def action_command(self) -> None:
-        """Show the curl command of the session."""
-        from tui.screens.page import PageScreen
+        """Show the commands that fetch the session's stream."""
+        from tui.output.shell_commands import describe_token, wrap_command
+        from tui.screens.command_page import CommandPage
 
         session = self.table.cursor_session
         if session is not None:
             try:
-                command = self.port.exporter.curl_command(session)
+                commands = self.port.exporter.shell_commands(session)
             except NoServiceError as error:
                 self.show_notice(f"no command: {error}", "warn")
                 return
-            self.app.push_screen(PageScreen([sanitize(command)], closed_by=("c",)))
+            cells = min(self.app.size.width, 100)
+            lines = [line for command in commands for line in ("", *map(sanitize, wrap_command(command, cells)))]
+            lines += ["", remark] if (remark := describe_token(self.state.settings)) else []
+            copy = self.port.exporter.copy
+            self.app.push_screen(CommandPage(lines, lambda: self.show_notice(copy(commands[0], "command"), "quiet")))

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import logging
+import shlex
 import tarfile
 from pathlib import Path
 from xml.etree import ElementTree
@@ -23,13 +24,16 @@ from tui.app.alert_delivery import escape_sequences
 from tui.app.line_mode import LineMode
 from tui.app.messages import SessionsPolled
 from tui.app.state import ConsoleState
+from tui.config.hidden_token import HiddenToken
 from tui.config.profiles import Alerts
 from tui.config.settings import ConnectionSettings
 from tui.model.alerts import Alert
+from tui.model.sessions.filter import parse
 from tui.model.sessions.store import from_record
 from tui.model.text import sanitize, width
 from tui.output import exports
 from tui.output.clipboard import sequence
+from tui.output.shell_commands import curl_command, ls_command
 
 NAMES = (
     *HOSTILE,
@@ -84,8 +88,20 @@ def test_csv_cells_are_never_formulas_and_json_is_exact() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_curl_command_quotes_a_name_as_one_word(name: str) -> None:
-    command = exports.curl("http://sm.example.net", "4.0", session(name))
+    settings = ConnectionSettings(token=HiddenToken("secret"))
+    command = curl_command(settings, "http://sm.example.net", session(name))
     assert not set("$`;'\"&|\n") & set(command.replace('--data-urlencode "accessToken=$STREAMTOP_TOKEN"', ""))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_ls_command_of_a_hostile_name_is_printable_and_matches_the_session(name: str) -> None:
+    command = ls_command(ConnectionSettings(), session(name))
+    assert command == sanitize(command), "pasted into a terminal, no character acts on it"
+    words = shlex.split(command)
+    assert words[:2] == ["streamtop", "ls"]
+    shown = parse(" ".join(words[words.index("json") + 1 :]))
+    assert shown.matches(session(name))
+    assert not shown.matches(session(f"{name}-2"))
 
 
 async def test_screen_and_title_show_hostile_names_as_data(tmp_path: Path) -> None:
