@@ -74,6 +74,9 @@ class UsageRecord(PartialUsageRecord, frozen=True, gc=False):
 RECORD_FIELDS = dict(zip(UsageRecord.__struct_encode_fields__, UsageRecord.__struct_fields__, strict=True))
 """The documented fields in wire order: attribute by documented name. Columns, exports and tables loop over them."""
 
+MISSPELLED_FIELDS = {"aciveSubscribers": "activeSubscribers"}
+"""Documented fields that the API itself misspells, and what they mean. On the wire only the misspelling is known."""
+
 RECORD_TIMES = frozenset({"start_time", "end_time", "updated"})
 """The fields that are instants, in UTC milliseconds."""
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from streamusage.core.usage import MISSPELLED_FIELDS
 from tui.app.ports import NoServiceError
 from tui.model import formats
 from tui.model.text import sanitize
@@ -19,6 +20,13 @@ _COPY_KINDS = ("record", "name", "command", "table as CSV", "table as JSON")
 
 _LONG_EXPORT = 10_000
 """From so many sessions on, an export says that it has begun."""
+
+
+def _mark_misspelling(line: str) -> str:
+    """Return a remark behind a field that the API misspells."""
+    field = line.strip().split('"')[1:2]
+    meant = MISSPELLED_FIELDS.get(field[0]) if field else None
+    return f"   spelled so by the API: {meant}" if meant else ""
 
 
 class SessionExports(ConsoleScreen):
@@ -105,7 +113,8 @@ class SessionExports(ConsoleScreen):
             remark = (
                 [] if session.recorded else ["There is no usage record yet; these figures are from the live list.", ""]
             )
-            self.app.push_screen(PageScreen([*remark, *map(sanitize, record.split("\n"))], closed_by=("J",)))
+            lines = [sanitize(line) + _mark_misspelling(line) for line in record.split("\n")]
+            self.app.push_screen(PageScreen([*remark, *lines], closed_by=("J",)))
 
     def action_command(self) -> None:
         """Show the commands that fetch the session's stream."""
