@@ -15,7 +15,7 @@ from streamusage.core.usage import SessionKey
 from tui.app.state import ConsoleState
 from tui.model import formats
 from tui.model.gaps.grid import GLYPHS, IMPORTED_GLYPH
-from tui.model.sessions.columns import STREAM, Column, fitting, text
+from tui.model.sessions.columns import STREAM, Column, fitting, text, widen_trend
 from tui.model.sessions.sparkline import scale_of, sparkline_parts
 from tui.model.sessions.store import Session
 from tui.model.sessions.view import Heading
@@ -121,7 +121,7 @@ class SessionTable(HeadedTable):
         """Return a line of the widget as it must look now."""
         cells = self.cells
         state = self._state
-        columns = fitting(state.columns, cells, state.density)
+        columns = widen_trend(fitting(state.columns, cells, state.density), cells)
         stream_cells = max(1, cells - 3 - sum(size + 1 for _, size in columns))
         if y == 0:
             return self.strip(self._header(columns, stream_cells), cells)

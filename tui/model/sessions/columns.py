@@ -311,6 +311,10 @@ STREAM = "stream"
 """Name of the first column: scope and name. It is always shown and takes the room that the others leave."""
 
 LEAST_STREAM = 20
+MOST_STREAM = 40
+"""A name takes no more cells than this while a trend can be wider."""
+MOST_TREND = 60
+"""A trend has an hour of minutes, one a cell."""
 ROOMY_STREAM = 44
 
 
@@ -339,6 +343,15 @@ def fitting(names: Sequence[str], cells: int, density: Density = Density.AUTO) -
             return [(chosen[0], chosen[0].dense)] if cells > 30 else []
         chosen.remove(min(chosen, key=lambda column: column.importance))
     return []
+
+
+def widen_trend(columns: Sequence[tuple[Column, int]], cells: int) -> list[tuple[Column, int]]:
+    """Return fitted columns with the cells in the trend that the names do not need."""
+    spare = cells - 3 - sum(size + 1 for _, size in columns) - MOST_STREAM
+    return [
+        (column, min(MOST_TREND, size + spare) if column.draws_trend and spare > 0 else size)
+        for column, size in columns
+    ]
 
 
 def text(column: Column, session: Session, cells: int, now_ms: int, tz: tzinfo | None) -> str:

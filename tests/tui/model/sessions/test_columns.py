@@ -26,6 +26,7 @@ from tui.model.sessions.columns import (
     FilterType,
     fitting,
     text,
+    widen_trend,
 )
 from tui.model.sessions.filter import FilterError, parse
 from tui.model.sessions.store import Session, SessionStore
@@ -59,6 +60,21 @@ def test_density_selects_the_widths() -> None:
     fewer = fitting(NAMES, 120, Density.ROOMY)
     assert len(fewer) < len(fitting(NAMES, 120, Density.DENSE))
     assert all(cells == column.roomy for column, cells in fewer)
+
+
+@pytest.mark.parametrize("cells", [60, 80, 100, 120, 160, 200, 300])
+@pytest.mark.parametrize("names", [NAMES, [name for name in NAMES if name != "trend"]])
+def test_spare_cells_go_to_the_trend_once_names_have_40(names: list[str], cells: int) -> None:
+    fitted = fitting(names, cells)
+    widened = widen_trend(fitted, cells)
+    assert [column for column, _ in widened] == [column for column, _ in fitted]
+    before, after = ({column.name: size for column, size in columns} for columns in (fitted, widened))
+    stream = cells - 3 - sum(size + 1 for size in after.values())
+    assert before | {"trend": 0} == after | {"trend": 0}
+    if "trend" in after:
+        assert before["trend"] <= after["trend"] <= 60
+        assert stream <= 40 or after["trend"] == 60
+        assert after == before or stream >= 40, "names of 40 cells are not cut for a trend"
 
 
 @pytest.mark.parametrize("days_ago", [0, 3, 30, 400, 4_000])
