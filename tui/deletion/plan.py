@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import tzinfo
 from enum import StrEnum
+from functools import cached_property
+from operator import attrgetter
 
 from streamusage.core.usage import PartialUsageRecord, SessionKey, StreamId, UsageRecord
 from tui.model import formats
@@ -55,7 +57,7 @@ class DeletePlan:
             return str(self.stream)
         return f"{_count_sessions(len(self.sessions))} of {_count_streams(len(self.streams))}"
 
-    @property
+    @cached_property
     def streams(self) -> tuple[StreamId, ...]:
         """The streams of the sessions, each once."""
         return tuple(dict.fromkeys(session.stream for session in self.sessions))
@@ -79,7 +81,7 @@ class DeletePlan:
         nouns = {Radius.STREAM: "the stream's name", Radius.MARKED: "their number", Radius.EVERYTHING: "the host"}
         return f"Type {nouns.get(self.radius, '')} to confirm: {sanitize(self.to_type)}"
 
-    @property
+    @cached_property
     def on_air(self) -> tuple[Session, ...]:
         """The sessions that are on air."""
         return tuple(session for session in self.sessions if session.live)
@@ -92,28 +94,27 @@ class DeletePlan:
 
 def plan(chosen: Iterable[Session], view: SessionView, radius: Radius, host: str) -> DeletePlan:
     """Freeze what is to be deleted."""
-    sessions = sorted(chosen, key=lambda session: -session.start_time)
-    deletable = tuple(session for session in sessions if _is_deletable(session))
-    left_out = tuple(session for session in sessions if not _is_deletable(session))
-    streams = {session.stream for session in sessions}
-    stream = next(iter(streams)) if len(streams) == 1 else None
+    deletable, left_out = list[Session](), list[Session]()
+    has_full_name: dict[StreamId, bool] = {}
+    for session in sorted(chosen, key=attrgetter("start_time"), reverse=True):
+        stream = session.stream
+        if stream not in has_full_name:
+            has_full_name[stream] = _has_full_name(stream)
+        (deletable if has_full_name[stream] and session.is_whole else left_out).append(session)
+    only = next(iter(has_full_name)) if len(has_full_name) == 1 else None
     reason = ""
-    if stream is not None and not _has_full_name(stream):
+    if only is not None and not has_full_name[only]:
         reason = "It has no scope or no name, so it cannot be deleted alone."
     elif not deletable:
         reason = "The service has no usage record of it yet, so there is nothing to delete."
         if any(session.recorded for session in left_out):
             reason = "Its usage record is incomplete. The journal could not keep it whole, so it is not deleted."
-    hidden = sum(not view.shows(session.key) for session in deletable)
-    return DeletePlan(radius, host, stream, deletable, left_out, hidden, reason)
+    hidden = sum(not view.shows(session.key) for session in deletable) if view.hidden() else 0
+    return DeletePlan(radius, host, only, tuple(deletable), tuple(left_out), hidden, reason)
 
 
 def _has_full_name(stream: StreamId) -> bool:
     return bool(stream.scope and stream.name and all(stream.scope.split("/")))
-
-
-def _is_deletable(session: Session) -> bool:
-    return session.is_whole and _has_full_name(session.stream)
 
 
 def _count_sessions(number: int) -> str:

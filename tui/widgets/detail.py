@@ -1,5 +1,6 @@
 """The detail of one stream: the session under the cursor, its chart, its servers, and every session of the stream."""
 
+from collections.abc import Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ _GUTTER = 8
 _LEAST_PLOT_CELLS = 40
 _LEAST_PLOT_LINES = 15
 """Below this height of the detail one line of blocks replaces the chart."""
+_FIGURES_HEADING = "".join(padded_left(title, 8) for title in ("DUR", "ACTIVE", "PEAK", "LOST", "TOTAL"))
 
 
 class _Row(NamedTuple):
@@ -41,8 +43,12 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         super().__init__(id=id)
         self._state = state
         self._key: SessionKey | None = None
-        self._rows: list[_Row] = []
-        self._drawn: list[Strip] = []
+        self._above: list[Strip] = []
+        """What is above the sessions of the stream."""
+        self._sessions: Sequence[int] = ()
+        """The sessions of the stream, newest first, as rows of the store: a line each, drawn when it is visible."""
+        self._drawn: dict[int, Strip] = {}
+        """The lines that were visible in the last update, by number."""
         self._plot_of: tuple[object, ...] = ()
         self._plot: list[str] = []
 
@@ -57,17 +63,14 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         """Redraw the cells that differ."""
         if not self.cells or not self.display:
             return
-        rows = self._content()
-        drawn = [strip for row in rows for strip in self._strips(row)]
-        for number in range(max(len(drawn), len(self._drawn))):
-            before = self._drawn[number] if number < len(self._drawn) else None
-            after = drawn[number] if number < len(drawn) else None
-            if after is None:
-                self.refresh_line(number)
-            elif cells := different_cells(before, after):
-                self.refresh(Region(cells[0], number - self.scroll_offset.y, cells[1] - cells[0], 1))
-        self._drawn = drawn
-        self.virtual_size = Size(self.size.width, len(drawn))  # last: it may add a scrollbar and redraw
+        self._read()
+        top, before = self.scroll_offset.y, self._drawn
+        self._drawn = {number: self._line(number) for number in range(top, top + self.size.height)}
+        for number, line in self._drawn.items():
+            if cells := different_cells(before.get(number), line):
+                self.refresh(Region(cells[0], number - top, cells[1] - cells[0], 1))
+        # Last: it may add a scrollbar and redraw.
+        self.virtual_size = Size(self.size.width, len(self._above) + len(self._sessions))
 
     def on_resize(self) -> None:
         """Draw for the new size."""
@@ -78,13 +81,23 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         self._redraw()  # the scrollbar takes a cell of every line
 
     def _redraw(self) -> None:
-        self._drawn = []
+        self._drawn = {}
         self.update()
 
     def render_line(self, y: int) -> Strip:
         """Return a line of the widget."""
-        row = self.scroll_offset.y + y
-        return self._drawn[row] if row < len(self._drawn) else self.strip((), self.cells)
+        number = self.scroll_offset.y + y
+        line = self._drawn.get(number)
+        if line is None:
+            line = self._drawn[number] = self._line(number)
+        return line
+
+    def _line(self, number: int) -> Strip:
+        """Return a line of the whole height, empty below the last one."""
+        if number < len(self._above):
+            return self._above[number]
+        place = number - len(self._above)
+        return self.strip(self._session(self._sessions[place]) if place < len(self._sessions) else (), self.cells)
 
     def _strips(self, row: _Row) -> list[Strip]:
         """Return the row as one line, or as two where its sides do not fit into one."""
@@ -99,16 +112,19 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
 
     # Content
 
-    def _content(self) -> list[_Row]:
+    def _read(self) -> None:
+        """Lay out what is above the sessions, and find these."""
         session = None if self._key is None else self._state.store.get(self._key)
         if session is None:
-            return [_Row([("no session under the cursor", "quiet")])]
-        chart = self._charted(session)
-        rows = self._heading(session, chart)
-        rows += self._chart(session, chart)
-        rows += self._servers(session)
-        rows += self._sessions(session)
-        return rows
+            self._sessions, rows = (), [_Row([("no session under the cursor", "quiet")])]
+        else:
+            self._sessions = self._state.store.stream_rows(session.stream)
+            chart = self._charted(session)
+            rows = self._heading(session, chart)
+            rows += self._chart(session, chart)
+            rows += self._servers(session)
+            rows += self._sessions_heading()
+        self._above = [strip for row in rows for strip in self._strips(row)]
 
     def _heading(self, session: Session, chart: Chart | None) -> list[_Row]:
         state, now_ms = self._state, self._state.now_ms()
@@ -151,11 +167,9 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
             return from_polls(self._state.history, session.key, max(1, self.cells - _GUTTER))
         request = look_at(session, history.now)
         to_ms = history.now if request.to_ms is None else request.to_ms
-        on_air = [
-            (earlier.start_time, history.now if earlier.live else earlier.end_time or earlier.start_time)
-            for earlier in self._state.store.of_stream(session.stream)
-        ]
-        from_ms = request.from_ms - request.from_ms % max(1, history.step_ms)
+        step_ms = max(1, history.step_ms)
+        from_ms = request.from_ms - request.from_ms % step_ms
+        on_air = self._state.store.on_air_times(session.stream, from_ms, max(history.now, to_ms + step_ms))
         return from_history(history, from_ms, to_ms, on_air)
 
     def _peak_at(self, session: Session, chart: Chart | None) -> int | None:
@@ -241,31 +255,31 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         rows.append(_Row([]))
         return rows
 
-    def _sessions(self, chosen: Session) -> list[_Row]:
-        state, now_ms = self._state, self._state.now_ms()
-        sessions = state.store.of_stream(chosen.stream)
-        number = f"{len(sessions):,} session{'' if len(sessions) == 1 else 's'} of this stream"
-        heading = "".join(padded_left(title, 8) for title in ("DUR", "ACTIVE", "PEAK", "LOST", "TOTAL"))
-        started_cells = max(13, min(18, self.cells - 2 - width(heading)))
-        rows = [_Row([("  " + padded("STARTED", started_cells) + heading, "quiet")], [(number, "quiet")])]
+    def _sessions_heading(self) -> list[_Row]:
+        count = len(self._sessions)
+        number = f"{count:,} session{'' if count == 1 else 's'} of this stream"
+        heading = padded("STARTED", self._started_cells) + _FIGURES_HEADING
         if self.cells < 60 + len(number):
-            rows = [_Row([(number, "quiet")]), _Row(rows[0].left)]
-        for session in sessions:
-            mark = "▸ " if session.key == chosen.key else "  "
-            figures = [
-                session.active if session.live else session.active or None,
-                session.peak,
-                session.lost,
-                session.total,
-            ]
-            started = formats.moment(session.start_time, now_ms, state.tz, cells=started_cells - 1)
-            text = padded(started, started_cells)
-            text += padded_left(format_length(session, now_ms), 8)
-            for place, figure in enumerate(figures):
-                count = formats.lower_bound if place == 0 and session.leaves_out_server else formats.count_within
-                text += padded_left(count(figure, 7), 8)
-            rows.append(_Row([(mark, "accent"), (text, "" if session.live else "quiet")]))
-        return rows
+            return [_Row([(number, "quiet")]), _Row([(f"  {heading}", "quiet")])]
+        return [_Row([(f"  {heading}", "quiet")], [(number, "quiet")])]
+
+    @property
+    def _started_cells(self) -> int:
+        return max(13, min(18, self.cells - 2 - width(_FIGURES_HEADING)))
+
+    def _session(self, row: int) -> list[Part]:
+        """Return the line of a session of the stream."""
+        state, now_ms, started_cells = self._state, self._state.now_ms(), self._started_cells
+        session = state.store.columns.session(row)
+        mark = "▸ " if session.key == self._key else "  "
+        figures = [session.active if session.live else session.active or None]
+        figures += [session.peak, session.lost, session.total]
+        text = padded(formats.moment(session.start_time, now_ms, state.tz, cells=started_cells - 1), started_cells)
+        text += padded_left(format_length(session, now_ms), 8)
+        for place, figure in enumerate(figures):
+            count = formats.lower_bound if place == 0 and session.leaves_out_server else formats.count_within
+            text += padded_left(count(figure, 7), 8)
+        return [(mark, "accent"), (text, "" if session.live else "quiet")]
 
 
 _MARK_INKS = {" ": "", BACKFILLED_MARK: "backfilled", SEEN_MARK: "quiet"}

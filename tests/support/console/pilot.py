@@ -83,6 +83,12 @@ def is_gap_grid_drawn(app: ConsoleApp) -> bool:
     return isinstance(app.screen, GapsScreen) and app.screen.is_drawn and app.screen.grid_view.grid is not None
 
 
+def detail_lines(app: ConsoleApp) -> list[str]:
+    """Return the visible lines of the stream's detail."""
+    detail = app.sessions_screen.detail
+    return ["".join(part.text for part in detail.render_line(y)).rstrip() for y in range(detail.size.height)]
+
+
 def screen_text(app: ConsoleApp) -> str:
     """Return the whole screen as text, dialogs included."""
     return "\n".join("".join(part.text for part in strip) for strip in app.screen._compositor.render_strips())

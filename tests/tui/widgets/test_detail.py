@@ -6,14 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.console.frozen_service import frozen_service
-from tests.support.console.pilot import has_history, wait_for, wait_for_figures
+from tests.support.console.pilot import detail_lines, has_history, wait_for, wait_for_figures
 from tui.app.console_app import ConsoleApp
 from tui.config.settings import ConnectionSettings
-
-
-def detail_lines(app: ConsoleApp) -> list[str]:
-    detail = app.sessions_screen.detail
-    return ["".join(part.text for part in detail.render_line(y)).rstrip() for y in range(detail.size.height)]
 
 
 @pytest.mark.parametrize(

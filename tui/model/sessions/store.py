@@ -3,7 +3,7 @@
 `SessionStore` holds the result of the last polls; `view.py` decides what is shown and in which order.
 """
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
 from typing import NamedTuple
@@ -47,7 +47,7 @@ class SessionStore:
         """Rows of the sessions that the last `apply` removed. They are reused after the next one."""
         self._count = self._live = self._watching = 0
         self._stream_rows: tuple[StreamId | None, list[int]] = (None, [])
-        """The last stream of `of_stream` and its rows, until a session of it begins or is gone."""
+        """The last stream of `stream_rows` and its rows, until a session of it begins or is gone."""
 
     def __len__(self) -> int:
         return self._count
@@ -86,18 +86,39 @@ class SessionStore:
 
     def of_stream(self, stream: StreamId) -> list[Session]:
         """Return every session of a stream, newest first."""
+        return list(map(self.columns.session, self.stream_rows(stream)))
+
+    def stream_rows(self, stream: StreamId) -> Sequence[int]:
+        """Return the rows of the sessions of a stream, newest first. They are searched once for the same stream."""
         if self._stream_rows[0] != stream:
-            self._stream_rows = (stream, self._find_stream(stream))
-        return sorted(map(self.columns.session, self._stream_rows[1]), key=lambda session: -session.start_time)
+            rows = self._find_stream(stream)
+            rows.sort(key=self.columns.start_time.__getitem__, reverse=True)
+            self._stream_rows = (stream, rows)
+        return self._stream_rows[1]
+
+    def on_air_times(self, stream: StreamId, from_ms: int, to_ms: int) -> list[tuple[int, int]]:
+        """Return start and end of the sessions of a stream that were on air in a window. One still on air ends with it.
+
+        A session with an unknown end counts as one of no length.
+        """
+        columns, found = self.columns, list[tuple[int, int]]()
+        starts, ends = columns.start_time, columns.end_time
+        for row in self.stream_rows(stream):
+            start = starts[row]
+            end = to_ms if columns.is_live(row) else max(start, ends[row])
+            if start < to_ms and end > from_ms:
+                found.append((start, end))
+        return found
 
     def _find_stream(self, stream: StreamId) -> list[int]:
         """Return the rows of a stream, at the cost of a search through all names."""
-        names, scopes, rows = self.columns.names, self.columns.scopes, list[int]()
+        columns, (scope, name), rows = self.columns, stream, list[int]()
+        names, scopes, flags = columns.names, columns.scopes, columns.flags
         at = 0
         with suppress(ValueError):
             while True:
-                at = names.index(stream.name, at)
-                if scopes[at] == stream.scope and self.columns.is_used(at):
+                at = names.index(name, at)
+                if scopes[at] == scope and flags[at]:
                     rows.append(at)
                 at += 1
         return rows
