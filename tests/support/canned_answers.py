@@ -1,10 +1,14 @@
 """An HTTP server on a real port with canned replies, for replies that a well-behaved service never sends."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
+RESET = b"\0reset"
+"""Instead of an answer: the connection is reset."""
 Responder = Callable[["ReceivedRequest"], "bytes | Awaitable[bytes]"]
 
 
@@ -53,7 +57,13 @@ class CannedServer:
                 request.body = await reader.readexactly(length)
             self.requests.append(request)
             response = self.respond(request)
-            writer.write(response if isinstance(response, bytes) else await response)
+            answer = response if isinstance(response, bytes) else await response
+            if answer == RESET:
+                no_linger = struct.pack("ii", 1, 0)
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
+                writer.transport.abort()
+                return
+            writer.write(answer)
             await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
             pass

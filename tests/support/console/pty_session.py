@@ -82,6 +82,15 @@ class PtySession:
         """Type keys."""
         os.write(self._main, keys)
 
+    def resize(self, columns: int, lines: int) -> None:
+        """Change the size of the terminal, as a window that is dragged."""
+        fcntl.ioctl(self._main, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    def read_written(self) -> None:
+        """Read what is written by now, without waiting."""
+        while self._read(0):
+            pass
+
     def read_until(self, marker: bytes, *, after: int = 0) -> None:
         """Read until a text was written, `after` so many bytes."""
         ends_at = time.monotonic() + LONGEST_WAIT_S
