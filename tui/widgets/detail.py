@@ -270,7 +270,10 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
     def _session(self, row: int) -> list[Part]:
         """Return the line of a session of the stream."""
         state, now_ms, started_cells = self._state, self._state.now_ms(), self._started_cells
-        session = state.store.columns.session(row)
+        columns = state.store.columns
+        if row >= len(columns) or not columns.is_used(row):
+            return []  # a poll has removed it, and this view was not drawn since
+        session = columns.session(row)
         mark = "▸ " if session.key == self._key else "  "
         figures = [session.active if session.live else session.active or None]
         figures += [session.peak, session.lost, session.total]

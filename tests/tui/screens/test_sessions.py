@@ -252,5 +252,6 @@ async def test_unknown_live_sessions_of_a_plain_stream_manager_are_not_zero(tmp_
         assert "Whether it is on air is unknown." in screen_text(app)
         await pilot.press("escape")
         app.sessions_screen.action_export(str(tmp_path / "out.csv"))
+        await wait_for(pilot, lambda: "wrote 2 sessions" in str(app.sessions_screen.notice), "the export")
         rows = list(csv.DictReader((tmp_path / "out.csv").open()))
         assert [(row["live"], row["provenance"]) for row in rows] == [("", "")] * 2
