@@ -59,7 +59,7 @@ async def draw_gap_view(directory: Path, *, colours: bool) -> list[list[Run]]:
             await pilot.pause()
             update = screen._compositor.render_update(full=True, simplify=True)
             strips = [[segment for strip in line for segment in strip] for line in update.strips]  # type: ignore[union-attr]
-            return [list(runs_of(strips[y])) for y in (*range(2, 9), 22)]
+            return [list(runs_of(strips[y])) for y in (*range(3, 10), 22)]
 
 
 def runs_of(line: object) -> Iterator[Run]:
