@@ -174,6 +174,16 @@ ACTIONS = (
     ),
     Action("theme", "", "", "", "choose a theme", _ALL, command="theme", takes="NAME"),
     Action("profile", "P", "P", "", "choose another service", _ALL, command="profile", takes="NAME"),
+    Action(
+        "services",
+        "",
+        "",
+        "",
+        "all services of config.toml in one table, or one",
+        _ALL,
+        command="services",
+        takes="all",
+    ),
     Action("open", "enter,g", "⏎", "gaps", "the gap view, at this server", _SERVERS),
     Action(
         "days",

@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -37,13 +37,14 @@ from tui.app.messages import (
 )
 from tui.app.ports import PollSource
 from tui.app.state import ConsoleState
+from tui.config.profiles import Alerts
 from tui.config.settings import ConnectionSettings
 from tui.config.view_memory import ViewMemory
 from tui.display.driver import StagedDriver, fitted
 from tui.keyboard.driver import finds_escapes
 from tui.keyboard.held_keys import HeldKeys
 from tui.model import formats
-from tui.model.alerts import AlertBook
+from tui.model.alerts import Alert, AlertBook
 from tui.model.text import sanitize
 from tui.recording.errors import RecordingError
 from tui.screens.sessions import SessionsScreen
@@ -104,7 +105,7 @@ class ConsoleApp(App[int]):
             self.register_theme(registered)
         self.theme = theme_for(settings.theme, able)
         self.client = client
-        self.state = ConsoleState(
+        self.state = self._create_state(
             clock=clock,
             host=host or (client.host if client is not None else settings.profile or ""),
             settings=settings,
@@ -131,6 +132,9 @@ class ConsoleApp(App[int]):
         self._size_events: tuple[Size | None, int] = (None, 0)
         self._alerts = settings.alerts
         self._alert_book = AlertBook(round(self._alerts.after * 1000))
+
+    def _create_state(self, **known: Any) -> ConsoleState:
+        return ConsoleState(**known)
 
     def _create_source(
         self, make_source: Callable[[Callable[[Message], object]], PollSource] | None, interval_seconds: float
@@ -314,14 +318,17 @@ class ConsoleApp(App[int]):
             await super().on_event(event)
 
     def _raise_alerts(self) -> None:
-        for alert in self._alert_book.update(self.state.servers or ()):
+        self._deliver_alerts(self._alert_book.update(self.state.servers or ()), self._alerts)
+
+    def _deliver_alerts(self, raised: Iterable[Alert], alerts: Alerts) -> None:
+        for alert in raised:
             from tui.app.alert_delivery import escape_sequences, run_command
 
             self.feeds.notices.publish(alert_notice(alert))
-            if sequences := escape_sequences(alert, self._alerts):
+            if sequences := escape_sequences(alert, alerts):
                 self.write_escape(sequences)
-            if self._alerts.command:
-                command = run_command(alert, self._alerts.command, self._alert_failed, self._without_token)
+            if alerts.command:
+                command = run_command(alert, alerts.command, self._alert_failed, self._without_token)
                 self.run_worker(command, group="alert")
 
     def _alert_failed(self, reason: str) -> None:
@@ -363,6 +370,9 @@ class ConsoleApp(App[int]):
         if polled.trends.audience is not None:
             self.state.audience.apply(polled.trends.audience, polled.trends.from_ms, polled.trends.now)
         self.state.unrecorded.keep(self.state.trends)
+        self._trends_changed()
+
+    def _trends_changed(self) -> None:
         reorders = self.state.view.sorted_by_growth and not self.state.is_paused
         if reorders:
             self.arrange(by_growth=True)
@@ -461,7 +471,11 @@ class ConsoleApp(App[int]):
         """Lift read-only for a time such as `5m`, at most an hour."""
         if no_service := self.poller.no_service_reason:
             self.show_notice(no_service, "warn")
-        elif not self.state.settings.read_only:
+        else:
+            self._arm(self.state, length)
+
+    def _arm(self, state: ConsoleState, length: str) -> None:
+        if not state.settings.read_only:
             self.show_notice("this console is not read-only", "warn")
         else:
             try:
@@ -469,7 +483,7 @@ class ConsoleApp(App[int]):
             except DurationError:
                 self.show_notice("arm for how long? such as 5m", "warn")
                 return
-            self.state.arm(min(armed_ms, LONGEST_ARMED_MS))
+            state.arm(min(armed_ms, LONGEST_ARMED_MS))
             self.show_notice("deletes are possible until the countdown above ends", "bad")
             self.publish_state(polled=True)
 

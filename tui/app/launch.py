@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -78,6 +79,8 @@ async def _run_until_quit(
     demo_journal: Path | None,
     endings: Endings,
 ) -> tuple[int, str]:
+    if settings.services:
+        return await _run_services(settings, clock, endings)
     async with open_client(settings, clock) as client:
         path = memory_path(settings.profile or "", client.host) if demo_journal is None else None
         app = ConsoleApp(
@@ -90,6 +93,21 @@ async def _run_until_quit(
         )
         if demo_journal is not None:
             app.state.shows_skew, app.state.tz = False, None
+        code = await endings.run(app)
+        remember(path, app.state.view_memory(app.sessions_screen.filters))
+    return code, app.next_profile
+
+
+async def _run_services(settings: ConnectionSettings, clock: Clock, endings: Endings) -> tuple[int, str]:
+    """Run a console of several services, each with its own client."""
+    from tui.app.services.app import ServicesApp
+
+    async with AsyncExitStack() as stack:
+        clients = {
+            one.profile or "": await stack.enter_async_context(open_client(one, clock)) for one in settings.services
+        }
+        path = memory_path(settings.profile or "", "")
+        app = ServicesApp(clients, settings, clock=clock, journal_path=default_journal_path(), memory=recall(path))
         code = await endings.run(app)
         remember(path, app.state.view_memory(app.sessions_screen.filters))
     return code, app.next_profile

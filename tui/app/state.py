@@ -1,6 +1,6 @@
 """The state of the console, in one place. Only the app's message handlers change it."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -152,15 +152,7 @@ class ConsoleState:
             yield from self.store.adopt((yield from _as_batch(polled.changed)))
             self.view.begin_all()
             yield from self.view.steps()
-        self._polled_at_ms = polled_at_ms
-        self._service_now_ms = polled.now_ms
-        self._retry_at_ms, self._is_given_up = None, False
-        self.failures, self.failure = 0, ""
-        self.skew_ms = None if polled.now_ms is None else polled.now_ms - self.clock.now_ms()
-        self.servers, self.cannot_show, self.knows_live = polled.servers, polled.cannot_show, polled.knows_live
-        self.unseen.update(polled.servers or ())
-        self.service_clock = polled.clock
-        self.drift = self.drift if polled.drift is None else polled.drift
+        self.note_facts(polled, polled_at_ms)
         if is_adopted:
             self.timeline.add(self.now_ms(), ())
             self.history.begin(self.now_ms(), self.store.get)
@@ -171,6 +163,18 @@ class ConsoleState:
             self.waiting.add(polled.changed, polled.removed, reset=polled.reset)
             return []
         return (yield from self._apply(polled.changed, polled.removed, reset=polled.reset))
+
+    def note_facts(self, polled: SessionsPolled, polled_at_ms: int) -> None:
+        """Follow what a poll that succeeded brought beside its sessions."""
+        self._polled_at_ms = polled_at_ms
+        self._service_now_ms = polled.now_ms
+        self._retry_at_ms, self._is_given_up = None, False
+        self.failures, self.failure = 0, ""
+        self.skew_ms = None if polled.now_ms is None else polled.now_ms - self.clock.now_ms()
+        self.servers, self.cannot_show, self.knows_live = polled.servers, polled.cannot_show, polled.knows_live
+        self.unseen.update(polled.servers or ())
+        self.service_clock = polled.clock
+        self.drift = self.drift if polled.drift is None else polled.drift
 
     def _apply(self, changed: Sequence[Session], removed: Sequence[SessionKey], *, reset: bool) -> Steps:
         is_first = not len(self.timeline)
@@ -330,6 +334,19 @@ class ConsoleState:
         """Whether deletes are disabled: by the profile or a flag, and not lifted by `arm`."""
         return self.settings.read_only and self.armed_for_ms() <= 0
 
+    @property
+    def parts(self) -> "Mapping[str, ConsoleState]":
+        """What is known of each service, by profile, where there are several; else nothing."""
+        return {}
+
+    def part_of(self, session: Session) -> "ConsoleState":
+        """Return what is known of the service of a session."""
+        return self
+
+    def shown_part(self) -> "ConsoleState":
+        """Return what is known of the service that a view of one service shows."""
+        return self
+
     def arm(self, length_ms: int) -> None:
         """Lift read-only for a time."""
         self._armed_until_ms = self.clock.elapsed_ms() + length_ms
@@ -342,6 +359,10 @@ class ConsoleState:
         """Return why nothing can be deleted at the moment; empty where it can."""
         if not self.freshness().allows_deletes:
             return "the figures are too old to decide on"
+        return self.timing_forbids_deletes()
+
+    def timing_forbids_deletes(self) -> str:
+        """Return why the table's time forbids deletes; empty where it is the present."""
         if self.timeline.back:
             return "the table shows the past; 0 returns to live"
         if self.is_paused:

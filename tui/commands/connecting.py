@@ -5,6 +5,7 @@ import click
 from streamusage.core.exit_codes import ExitCode
 from tui.commands.errors import CommandError
 from tui.config.settings import ConnectionSettings, Flags, SettingsError, resolve
+from tui.config.several import resolve_services
 from tui.model.text import sanitize
 
 
@@ -17,5 +18,13 @@ def connect(flags: Flags) -> ConnectionSettings:
     """Return the settings of the flags, the environment and `config.toml`."""
     try:
         return resolve(flags, warn=lambda words: print_message(f"warning: {words}"))
+    except SettingsError as error:
+        raise CommandError(str(error), ExitCode.USAGE) from None
+
+
+def connect_services(flags: Flags) -> ConnectionSettings:
+    """Return the settings of one service, or of several: `--profile a,b,c`."""
+    try:
+        return resolve_services(flags, warn=lambda words: print_message(f"warning: {words}"))
     except SettingsError as error:
         raise CommandError(str(error), ExitCode.USAGE) from None

@@ -8,7 +8,7 @@ import click
 from streamusage.client.errors import InvalidAddressError
 from streamusage.core.exit_codes import ExitCode
 from tui.app.launch import run_console, run_plain, why_no_console
-from tui.commands.connecting import connect
+from tui.commands.connecting import connect_services
 from tui.commands.errors import CommandError
 from tui.commands.keymap import check_keymap
 from tui.config.settings import ConnectionSettings, Flags
@@ -19,6 +19,9 @@ def console(*, record: Path | None = None, plain: bool = False, filter_text: str
     """Start the console or the line mode; returns the exit code. The other options are the fields of `Flags`."""
     flags = Flags(**given)
     settings = _console_settings(flags)
+    if settings.services and (plain or record is not None):
+        option = "--plain" if plain else "--record"
+        raise CommandError(f"{option} is of one service; name one profile", ExitCode.USAGE)
     try:
         if plain:
             from tui.app.line_mode import TokenRefusedError
@@ -47,7 +50,7 @@ def console(*, record: Path | None = None, plain: bool = False, filter_text: str
 
 
 def _console_settings(flags: Flags) -> ConnectionSettings:
-    settings = connect(flags)
+    settings = connect_services(flags)
     check_keymap(settings.keys)
     return settings
 

@@ -25,7 +25,9 @@ def connection_flags(command: Callable[..., Any]) -> Callable[..., Any]:
                 type=click.Path(path_type=Path),
                 help="File that holds the token. [else STREAMTOP_TOKEN, the profile]",
             ),
-            click.option("--profile", metavar="NAME", help="A profile of config.toml."),
+            click.option(
+                "--profile", metavar="NAME", help="A profile of config.toml; for the console also several: a,b,c."
+            ),
             click.option(
                 "--ca-file",
                 metavar="FILE",

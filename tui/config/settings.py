@@ -122,6 +122,8 @@ class ConnectionSettings:
     """The user's own keys, by action."""
     profiles: Mapping[str, str] = field(default_factory=dict)
     """The url of every profile."""
+    services: "tuple[ConnectionSettings, ...]" = ()
+    """The settings of each service where a console shows several; its own url and token are empty then."""
 
     @property
     def host(self) -> str:
@@ -129,12 +131,16 @@ class ConnectionSettings:
         return urlsplit(self.url).netloc
 
 
-def resolve(flags: Flags, *, warn: Callable[[str], None]) -> ConnectionSettings:
+def resolve(flags: Flags, *, warn: Callable[[str], None], is_one_of_several: bool = False) -> ConnectionSettings:
     """Return the settings of flags, environment and `config.toml`. `warn` receives warnings.
+
+    For one of several services, url, token and route of the environment are left out: they are meant for one service.
 
     Raises `SettingsError`; no request is made.
     """
     config, environment = load_config(), _environment()
+    if is_one_of_several:
+        environment = _Environment(None, None, environment.display_stage, _Route())
     name, chosen = _choose_profile(flags, config)
     if flags.url is not None:
         used, url_from = flags.url, "--url"

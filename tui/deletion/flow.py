@@ -15,13 +15,13 @@ from textual.message import Message
 from streamusage.client.errors import UsageApiError
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.usage import PartialUsageRecord, SessionKey, UsageRecord
-from tui.app.state import ConsoleState
 from tui.deletion import execute
 from tui.deletion import plan as delete_plan
 from tui.deletion.execute import Outcome
 from tui.deletion.journal import read_journal
 from tui.deletion.plan import DeletePlan, Radius
 from tui.deletion.restore import Restorable, Restored, list_restorable, restore_records
+from tui.deletion.scope import DeletionScope
 from tui.model.sessions.store import Session
 from tui.model.text import sanitize, shortened
 
@@ -84,7 +84,7 @@ class DeletionFlow:
     def __init__(
         self,
         client: UsageClient | None,
-        state: ConsoleState,
+        state: DeletionScope,
         *,
         dialogs: DeletionDialogs,
         journal_path: Path,
@@ -93,6 +93,7 @@ class DeletionFlow:
         refresh: Callable[[], None],
         show_notice: Callable[[str, str], None],
         no_service_reason: str = "",
+        service: str = "",
     ) -> None:
         self._client = client
         self._state = state
@@ -103,6 +104,8 @@ class DeletionFlow:
         self._refresh = refresh
         self._show_notice = show_notice
         self._no_service_reason = no_service_reason
+        self._service = service
+        """Its profile where the console shows several services."""
         self._to_verify: Outcome | None = None
         self._polls_to_verify = 0
         self._stopped = False
@@ -119,7 +122,7 @@ class DeletionFlow:
             self._show_notice(f"nothing can be deleted: {self._no_service_reason}", "warn")
             return
         if state.is_read_only():
-            self._show_notice("read-only: type :arm 5m to lift it for five minutes", "warn")
+            self._show_notice(self._read_only_reason(), "warn")
             return
         if not chosen:
             return
@@ -129,7 +132,7 @@ class DeletionFlow:
         if reason := state.deletes_disabled_reason():
             self._show_notice(f"deletes are off: {reason}", "bad")
             return
-        plan = delete_plan.plan(chosen, state.view, radius, state.host)
+        plan = delete_plan.plan(chosen, state.view, radius, state.host, self._service)
 
         def confirmed(records: list[UsageRecord] | None) -> None:
             if records:
@@ -231,10 +234,13 @@ class DeletionFlow:
             return
         more = [f"{len(records) - len(here):,} of other services"] if len(records) > len(here) else []
         more += [f"{unreadable:,} unreadable lines"] if unreadable else []
-        title = f"Deleted at {sanitize(state.host)}, the newest first" + (
-            f" (not listed: {', '.join(more)})" if more else ""
-        )
+        at = f"{sanitize(self._service)}, {sanitize(state.host)}" if self._service else sanitize(state.host)
+        title = f"Deleted at {at}, the newest first" + (f" (not listed: {', '.join(more)})" if more else "")
         self._dialogs.pick_restorable(title, entries, lambda entry: self._restore(list(entry.records)))
+
+    def _read_only_reason(self) -> str:
+        of_service = f"{sanitize(self._service)} is " if self._service else ""
+        return f"{of_service}read-only: type :arm 5m to lift it for five minutes"
 
     def _may_restore(self) -> bool:
         """Return whether records can be restored now; else show why they cannot."""
@@ -242,7 +248,7 @@ class DeletionFlow:
         if client is None:
             reason = f"nothing can be restored: {self._no_service_reason}"
         elif self._state.is_read_only():
-            reason = "read-only: type :arm 5m to lift it for five minutes"
+            reason = self._read_only_reason()
         elif self.is_under_way:
             reason = "a delete or a restore is under way; try again when it has ended"
         elif not client.has_extension:
@@ -281,7 +287,9 @@ class DeletionFlow:
             self._refresh()
 
     def _show_outcome(self, outcome: Outcome, more: str, ink: str) -> None:
-        text = f"{shortened(sanitize(outcome.subject), _SUBJECT_CELLS)}: {sanitize(execute.describe_outcome(outcome))}"
+        place = f"{sanitize(self._service)}: " if self._service else ""
+        subject = shortened(sanitize(outcome.subject), _SUBJECT_CELLS)
+        text = f"{place}{subject}: {sanitize(execute.describe_outcome(outcome))}"
         self._show_notice(f"{text}; {more}" if more else text, ink)
 
 

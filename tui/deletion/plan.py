@@ -9,15 +9,22 @@ from datetime import tzinfo
 from enum import StrEnum
 from functools import cached_property
 from operator import attrgetter
+from typing import Protocol
 
 from streamusage.core.usage import PartialUsageRecord, SessionKey, StreamId, UsageRecord
 from tui.model import formats
 from tui.model.sessions.store import Session
-from tui.model.sessions.view import SessionView
 from tui.model.text import sanitize, shortened
 
 _MOST_NAMED = 6
 """Up to so many streams are listed by name in the dialog."""
+
+
+class ShownSessions(Protocol):
+    """The sessions of the table that the filter shows."""
+
+    def shows(self, key: SessionKey) -> bool:
+        """Return whether a session is shown."""
 
 
 class Radius(StrEnum):
@@ -44,6 +51,8 @@ class DeletePlan:
     """How many of the sessions the filter hides."""
     impossible_reason: str = ""
     """Why nothing can be deleted; empty where it can."""
+    service: str = ""
+    """The profile of the service where the console shows several."""
 
     @property
     def keys(self) -> tuple[SessionKey, ...]:
@@ -73,12 +82,18 @@ class DeletePlan:
             case Radius.MARKED:
                 return str(len(self.sessions)) if len(self.sessions) > 1 else ""
             case Radius.EVERYTHING:
-                return self.host
+                return self.service or self.host
+
+    @property
+    def place(self) -> str:
+        """The service that the records are deleted from, as an operator names it."""
+        return f"{sanitize(self.service)} ({self.host})" if self.service else self.host
 
     @property
     def typing_prompt(self) -> str:
         """The line above the field."""
-        nouns = {Radius.STREAM: "the stream's name", Radius.MARKED: "their number", Radius.EVERYTHING: "the host"}
+        everything = "the service's name" if self.service else "the host"
+        nouns = {Radius.STREAM: "the stream's name", Radius.MARKED: "their number", Radius.EVERYTHING: everything}
         return f"Type {nouns.get(self.radius, '')} to confirm: {sanitize(self.to_type)}"
 
     @cached_property
@@ -92,7 +107,7 @@ class DeletePlan:
         return sum(session.active or 0 for session in self.on_air)
 
 
-def plan(chosen: Iterable[Session], view: SessionView, radius: Radius, host: str) -> DeletePlan:
+def plan(chosen: Iterable[Session], view: ShownSessions, radius: Radius, host: str, service: str = "") -> DeletePlan:
     """Freeze what is to be deleted."""
     deletable, left_out = list[Session](), list[Session]()
     has_full_name: dict[StreamId, bool] = {}
@@ -109,8 +124,8 @@ def plan(chosen: Iterable[Session], view: SessionView, radius: Radius, host: str
         reason = "The service has no usage record of it yet, so there is nothing to delete."
         if any(session.recorded for session in left_out):
             reason = "Its usage record is incomplete. The journal could not keep it whole, so it is not deleted."
-    hidden = sum(not view.shows(session.key) for session in deletable) if view.hidden() else 0
-    return DeletePlan(radius, host, only, tuple(deletable), tuple(left_out), hidden, reason)
+    hidden = sum(not view.shows(session.key) for session in deletable)
+    return DeletePlan(radius, host, only, tuple(deletable), tuple(left_out), hidden, reason, service)
 
 
 def _has_full_name(stream: StreamId) -> bool:
@@ -129,11 +144,11 @@ def dialog_title(plan: DeletePlan) -> str:
     """Return the question of the dialog."""
     match plan.radius:
         case Radius.MARKED:
-            return f"Delete {_count_sessions(len(plan.sessions))} that you marked on {plan.host}?"
+            return f"Delete {_count_sessions(len(plan.sessions))} that you marked on {plan.place}?"
         case Radius.EVERYTHING:
-            return f"Delete EVERY listed usage record on {plan.host}?"
+            return f"Delete EVERY listed usage record on {plan.place}?"
         case _:
-            return f"Delete {plan.radius.value} of {sanitize(str(plan.stream))} on {plan.host}?"
+            return f"Delete {plan.radius.value} of {sanitize(str(plan.stream))} on {plan.place}?"
 
 
 def button_label(plan: DeletePlan) -> str:

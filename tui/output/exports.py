@@ -45,28 +45,34 @@ def usage_record_fields(session: Session) -> dict[str, object]:
     return {field.name: field.value(session) for field in export_fields() if field.name in RECORD_FIELDS}
 
 
-def table_csv(sessions: Iterable[Session], *, knows_live: bool = True) -> Iterator[str]:
-    """Yield the sessions as CSV, line by line. Without `knows_live` nobody knows which of them are on air."""
-    return csv_text(sessions, [CsvField[Session](*field) for field in _fields(knows_live)])
+def table_csv(sessions: Iterable[Session], *, knows_live: bool = True, of_several: bool = False) -> Iterator[str]:
+    """Yield the sessions as CSV, line by line. Without `knows_live` nobody knows which of them are on air.
+
+    With `of_several`, the first field is the service of each.
+    """
+    return csv_text(sessions, [CsvField[Session](*field) for field in _fields(knows_live, of_several)])
 
 
-def table_json(sessions: Iterable[Session], *, knows_live: bool = True) -> Iterator[str]:
+def table_json(sessions: Iterable[Session], *, knows_live: bool = True, of_several: bool = False) -> Iterator[str]:
     """Yield the sessions as JSON, a session a line, with the fields of the CSV: state and provenance beside the usage
     record.
     """
-    return json_text(session_fields(sessions, knows_live=knows_live))
+    return json_text(session_fields(sessions, knows_live=knows_live, of_several=of_several))
 
 
-def _fields(knows_live: bool) -> list[ExportField]:
-    return [
+def _fields(knows_live: bool, of_several: bool = False) -> list[ExportField]:
+    services = [ExportField("service", lambda session: session.service)] if of_several else []
+    return services + [
         field if knows_live or field.name != "live" else field._replace(value=lambda session: None)
         for field in export_fields()
     ]
 
 
-def session_fields(sessions: Iterable[Session], *, knows_live: bool = True) -> Iterator[dict[str, object]]:
+def session_fields(
+    sessions: Iterable[Session], *, knows_live: bool = True, of_several: bool = False
+) -> Iterator[dict[str, object]]:
     """Yield every session with the fields of the table, by name; unknown ones are null."""
-    fields = _fields(knows_live)
+    fields = _fields(knows_live, of_several)
     return ({field.name: field.value(session) for field in fields} for session in sessions)
 
 

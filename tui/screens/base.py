@@ -23,6 +23,8 @@ from tui.widgets.lines import INK_CLASSES, Line, Part
 if TYPE_CHECKING:
     from tui.screens.picker import Picked
 
+_OF_ALL_SERVICES = (Context.SESSIONS, Context.SERVERS)
+"""The views that show several services together."""
 NOTICE_SHOWN_MS = 8_000
 """How long a notice is shown in place of the keys."""
 
@@ -51,8 +53,9 @@ class ConsoleScreen(Screen[None]):
 
     @property
     def state(self) -> ConsoleState:
-        """The console's state."""
-        return self.port.state
+        """The console's state; in a view of one service, what is known of that one."""
+        state = self.port.state
+        return state if self.CONTEXT in _OF_ALL_SERVICES else state.shown_part()
 
     @property
     def is_drawn(self) -> bool:
@@ -110,6 +113,8 @@ class ConsoleScreen(Screen[None]):
         )
 
     def _draw_header(self, view: str = "") -> None:
+        if self.port.state.parts and self.CONTEXT not in _OF_ALL_SERVICES:
+            view = f"{view}, of {sanitize(self.state.settings.profile or '')} only"
         self.query_one("#header", Line).show(*bars.header(self.state, view, self.size.width))
         self.query_one(AudienceStrip).update()
 
@@ -135,11 +140,15 @@ class ConsoleScreen(Screen[None]):
 
         if not self.state.failures:
             self.port.show_notice("the last poll succeeded", "quiet")
-        elif (page := explain_failure(self.state)) is None:
-            self.app.push_screen(PageScreen([sanitize(self.state.failure)]))
-        else:
-            lines = [f"{head:<16}{line}" for head, line in page.lines(min(self.size.width, 100) - 8)]
-            self.app.push_screen(PageScreen([page.title, *lines]))
+            return
+        lines: list[str] = []
+        for state in [part for part in self.state.parts.values() if part.failures] or [self.state]:
+            if (page := explain_failure(state)) is None:
+                lines.append(sanitize(state.failure))
+            else:
+                explained = page.lines(min(self.size.width, 100) - 8)
+                lines += [page.title, *(f"{head:<16}{line}" for head, line in explained)]
+        self.app.push_screen(PageScreen(lines))
 
     def action_repaint(self) -> None:
         """Draw the whole screen again: another program may have written over it."""
@@ -218,6 +227,19 @@ class ConsoleScreen(Screen[None]):
     def _theme_picked(self, picked: "Picked | None") -> None:
         if picked is not None:
             self.app.theme = picked.value
+
+    def action_services(self, name: str = "") -> None:
+        """Show all services of config.toml together, or one of them."""
+        profiles = self.port.profiles
+        if name == "all" and len(profiles) > 1:
+            self.port.switch_profile(",".join(profiles))
+        elif name in profiles:
+            self.port.switch_profile(name)
+        elif name:
+            known = sanitize(", ".join(profiles)) or "none"
+            self.port.show_notice(f"no profile is named {sanitize(name)}; known: {known}, or all of several", "warn")
+        else:
+            self.action_profile()
 
     def action_profile(self, name: str = "") -> None:
         """Switch to another profile."""

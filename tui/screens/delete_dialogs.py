@@ -24,7 +24,9 @@ class DeleteDialogs(ConsoleScreen):
         """Open the dialog that asks for a confirmation."""
         from tui.screens.confirm_delete import ConfirmDelete
 
-        self.app.push_screen(ConfirmDelete(plan, self.state, read_records), confirmed)
+        self.app.push_screen(
+            ConfirmDelete(plan, self.state.parts.get(plan.service, self.state), read_records), confirmed
+        )
 
     async def open_progress(self, title: str, sessions: int, stop: Callable[[], None]) -> ProgressView:
         """Open the progress dialog."""

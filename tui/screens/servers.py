@@ -7,7 +7,9 @@ from textual.binding import BindingType
 
 from streamusage.api.extension import ServerStatus
 from tui.app.actions import Context, bindings
+from tui.app.state import ConsoleState
 from tui.model import formats
+from tui.model.services.servers import ServerOfService
 from tui.model.text import padded, padded_left, sanitize
 from tui.model.unread import reason_lines, state_word, unread_servers
 from tui.screens.base import ConsoleScreen
@@ -15,6 +17,8 @@ from tui.widgets import bars
 from tui.widgets.audience import AudienceStrip
 from tui.widgets.headed_table import LineTable
 from tui.widgets.lines import Line, Part
+from tui.widgets.services import TITLE as SERVICE_TITLE
+from tui.widgets.services import service_cells
 
 _COLUMNS = (
     ("ROLE", 10, False),
@@ -108,12 +112,16 @@ class ServersScreen(ConsoleScreen):
         self._draw_keys()
 
     def _summary(self, servers: list[ServerStatus]) -> list[Part]:
-        if self.state.cannot_show:
+        if self.state.cannot_show and self.state.servers is None:
             return [(f" {sanitize(self.state.host)} is a plain Stream Manager: it does not report servers", "warn")]
         live = sum(server.state == "live" for server in servers)
         owed = sum(server.owed_ms for server in servers)
         parts: list[Part] = [(f" {live}", "strong"), (" live of ", "quiet"), (f"{len(servers)}", "strong")]
         parts.append((" servers", "quiet"))
+        if without := [name for name, part in self.state.parts.items() if part.cannot_show and part.servers is None]:
+            parts.append((f"   none of {sanitize(', '.join(without))}: a plain Stream Manager reports none", "warn"))
+        if silent := [name for name, part in self.state.parts.items() if not part.freshness().allows_deletes]:
+            parts.append((f"   those of {sanitize(', '.join(silent))} as of its last answer", "bad"))
         if owed:
             parts.append((f"   owed {formats.age(owed)}", "missing"))
         unread = unread_servers(servers)
@@ -127,6 +135,8 @@ class ServersScreen(ConsoleScreen):
 
     def _columns(self) -> list[tuple[str, int, bool]]:
         columns = list(_COLUMNS)
+        if cells := service_cells(self.state):
+            columns.insert(0, (SERVICE_TITLE, cells - 1, False))
         if any(server.clock_refused_at is not None for server in self._servers):
             columns = [(title, len(CLOCK_REFUSED) if title == "STATE" else cells, at) for title, cells, at in columns]
         while self.size.width - 3 - sum(cells + 1 for _, cells, _ in columns) < _LEAST_NAME_CELLS and len(columns) > 3:
@@ -140,6 +150,7 @@ class ServersScreen(ConsoleScreen):
         ago = formats.UNKNOWN if server.last_sync_at is None else formats.age(max(0, now_ms - server.last_sync_at))
         offset = server.clock_offset_ms
         figures = {
+            SERVICE_TITLE: _service(self.state, server),
             "ROLE": (server.role, ""),
             "STATE": _state(server, now_ms),
             "PHASE": (server.phase, "" if server.phase == "online" else "warn"),
@@ -159,7 +170,7 @@ class ServersScreen(ConsoleScreen):
         parts: list[Part] = [
             ("▸" if cursor else " ", "accent"),
             ("· " if server.owed_ms else "  ", "missing"),
-            (padded(sanitize(server.server), name_cells), "strong" if cursor else ""),
+            (padded(sanitize(_own_name(server)), name_cells), "strong" if cursor else ""),
         ]
         for title, cells, at_right in columns:
             text, ink = figures[title]
@@ -200,11 +211,25 @@ class ServersScreen(ConsoleScreen):
         """Open the gap view at the server under the cursor."""
         servers = self._servers
         if servers:
-            self.port.open_view(Context.GAPS, server=servers[self._row()].server)
+            server = servers[self._row()]
+            of_service = {"service": server.service} if isinstance(server, ServerOfService) else {}
+            self.port.open_view(Context.GAPS, server=_own_name(server), **of_service)
 
     def action_back(self) -> None:
         """Close the innermost thing that is open."""
         self.app.pop_screen()
+
+
+def _own_name(server: ServerStatus) -> str:
+    return server.own_name if isinstance(server, ServerOfService) else server.server
+
+
+def _service(state: ConsoleState, server: ServerStatus) -> Part:
+    """Return the service of a server, marked where it does not answer; nothing where there is one service."""
+    if not isinstance(server, ServerOfService):
+        return "", ""
+    in_time = state.parts[server.service].freshness().allows_deletes
+    return (sanitize(server.service), "") if in_time else (f"▲ {sanitize(server.service)}", "bad")
 
 
 def _was_never_read(server: ServerStatus) -> bool:

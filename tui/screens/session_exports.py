@@ -37,6 +37,11 @@ class SessionExports(ConsoleScreen):
         """The session table."""
         return self.query_one(SessionTable)
 
+    def _export_options(self) -> dict[str, bool]:
+        parts = self.state.parts.values()
+        knows_live = all(part.knows_live for part in parts) if parts else self.state.knows_live
+        return {"knows_live": knows_live, "of_several": bool(parts)}
+
     def _text_to_copy(self, kind: str) -> str:
         """Return the text of a kind; empty where nothing is under the cursor. Raises `NoServiceError`."""
         from tui.output.exports import table_csv, table_json, usage_record_fields
@@ -44,9 +49,9 @@ class SessionExports(ConsoleScreen):
         session = self.table.cursor_session
         match kind:
             case "table as CSV":
-                return "".join(table_csv(self.state.view.all_sessions(), knows_live=self.state.knows_live))
+                return "".join(table_csv(self.state.view.all_sessions(), **self._export_options()))
             case "table as JSON":
-                return "".join(table_json(self.state.view.all_sessions(), knows_live=self.state.knows_live))
+                return "".join(table_json(self.state.view.all_sessions(), **self._export_options()))
             case _ if session is None:
                 return ""
             case "command":
@@ -95,7 +100,7 @@ class SessionExports(ConsoleScreen):
         if view.sessions >= _LONG_EXPORT:
             self.show_notice(f"writing {count} sessions to {sanitize(file)} …", "quiet")
         export = table_json if file.lower().endswith(".json") else table_csv
-        lines = export(sessions, knows_live=self.state.knows_live)
+        lines = export(sessions, **self._export_options())
         self.show_notice(*(yield from self.port.exporter.save_in_steps(file, lines, f"{count} sessions")))
 
     def _export(self, picked: "Picked | None") -> None:

@@ -418,7 +418,7 @@ class SessionsScreen(SessionExports, DeleteDialogs):
         self._settle()
         session = self.table.cursor_session
         if session is not None:
-            self.port.deletion.request(self.state.store.of_stream(session.stream), Radius.STREAM)
+            self.port.deletion.request(self.state.store.of_stream(session.stream, session.service), Radius.STREAM)
         else:
             self.refuse_delete()
 

@@ -12,6 +12,7 @@ from tui.model.text import sanitize, shortened, width
 from tui.model.unread import NO_READING
 from tui.widgets.error_page import error_page
 from tui.widgets.lines import Part
+from tui.widgets.services import service_facts
 
 _STEP_INKS = {
     StalenessLevel.WAITING: "quiet",
@@ -44,7 +45,7 @@ def header(state: ConsoleState, view: str, cells: int) -> tuple[list[Part], list
 
     In a line too narrow for freshness beside anything else, freshness alone is shown.
     """
-    name = shortened(sanitize(state.settings.profile or state.host), 30)
+    name = shortened(sanitize(state.host if state.parts else state.settings.profile or state.host), 30)
     left: list[Part] = [(" streamtop  ", "accent"), (name, "strong")]
     if view:
         left.append((f"  {view}", ""))
@@ -62,6 +63,8 @@ def _facts(state: ConsoleState) -> list[_Fact]:
     ink = _STEP_INKS[freshness.step]
     in_time = freshness.step is StalenessLevel.LIVE
     facts = [_Fact([("●" if in_time else f"▲ {freshness.describe()}", ink)], 6)]
+    if state.parts:
+        facts = [_Fact(parts, 5 if in_time else 6) for parts, in_time in service_facts(state)]
     if state.is_paused:
         at = f"stepped back to {formats.clock_time(state.now_ms(), state.tz, seconds=True)}"
         facts.append(_Fact([(f"   ‖ {at if state.timeline.back else 'paused'}", "warn")], 4))
@@ -77,6 +80,8 @@ def _facts(state: ConsoleState) -> list[_Fact]:
     elif owing is not None:
         owed = f"   · {shortened(sanitize(owing.server), 16)} owes {formats.age(owing.owed_ms)}"
         facts.append(_Fact([(owed, "missing")], 3))
+    if state.parts:
+        return facts
     if state.armed_for_ms() > 0:
         facts.append(_Fact([(f"   ARMED {formats.age(state.armed_for_ms())}", "bad")], 5))
     elif state.settings.read_only:

@@ -118,7 +118,7 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         if session is None:
             self._sessions, rows = (), [_Row([("no session under the cursor", "quiet")])]
         else:
-            self._sessions = self._state.store.stream_rows(session.stream)
+            self._sessions = self._state.store.stream_rows(session.stream, session.service)
             chart = self._charted(session)
             rows = self._heading(session, chart)
             rows += self._chart(session, chart)
@@ -169,7 +169,7 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         to_ms = history.now if request.to_ms is None else request.to_ms
         step_ms = max(1, history.step_ms)
         from_ms = request.from_ms - request.from_ms % step_ms
-        on_air = self._state.store.on_air_times(session.stream, from_ms, max(history.now, to_ms + step_ms))
+        on_air = self._state.store.on_air_times(session, from_ms, max(history.now, to_ms + step_ms))
         return from_history(history, from_ms, to_ms, on_air)
 
     def _peak_at(self, session: Session, chart: Chart | None) -> int | None:

@@ -12,6 +12,7 @@ def error_page(state: ConsoleState) -> FailurePage | None:
 
 def explain_failure(state: ConsoleState) -> FailurePage | None:
     """Return why the last poll failed; `None` where it did not, or only its line is known, as in a recording."""
+    state = next((part for part in state.parts.values() if part.failures), state)
     if state.failed_request is None or not state.failures:
         return None
     settings, freshness = state.settings, state.freshness()

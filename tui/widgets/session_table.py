@@ -24,6 +24,8 @@ from tui.model.unread import reason_lines
 from tui.widgets.error_page import error_page, page_lines
 from tui.widgets.headed_table import HeadedTable
 from tui.widgets.lines import Part
+from tui.widgets.services import TITLE as SERVICE_TITLE
+from tui.widgets.services import is_outdated, service_cell, service_cells
 
 
 class SessionTable(HeadedTable):
@@ -108,7 +110,8 @@ class SessionTable(HeadedTable):
 
     def repaint(self) -> None:
         """Redraw the cells that differ from the screen, and no others."""
-        self._faded = self._state.has_figures and not self._state.freshness().allows_deletes
+        state = self._state
+        self._faded = state.has_figures and not state.parts and not state.freshness().allows_deletes
         super().repaint()
 
     def on_resize(self) -> None:
@@ -121,8 +124,9 @@ class SessionTable(HeadedTable):
         """Return a line of the widget as it must look now."""
         cells = self.cells
         state = self._state
-        columns = widen_trend(fitting(state.columns, cells, state.density), cells)
-        stream_cells = max(1, cells - 3 - sum(size + 1 for _, size in columns))
+        service = service_cells(state)
+        columns = widen_trend(fitting(state.columns, cells - service, state.density), cells - service)
+        stream_cells = max(1, cells - 3 - service - sum(size + 1 for _, size in columns))
         if y == 0:
             return self.strip(self._header(columns, stream_cells), cells)
         row = self.scroll_offset.y + y - 1
@@ -131,7 +135,8 @@ class SessionTable(HeadedTable):
             empty = [] if len(state.view) else self._empty_table(cells)
             return self.strip(empty[y - 2] if 0 <= y - 2 < len(empty) else (), cells)
         on_cursor = row == self._cursor_row
-        over = ("faded " if self._faded else "") + ("cursor" if on_cursor else "")
+        faded = self._faded or (isinstance(found, Session) and is_outdated(state, found))
+        over = ("faded " if faded else "") + ("cursor" if on_cursor else "")
         if isinstance(found, Heading):
             return self.strip(self._heading(found, on_cursor=on_cursor), cells, over)
         return self.strip(self._row(found, columns, stream_cells, on_cursor=on_cursor), cells, over)
@@ -169,6 +174,8 @@ class SessionTable(HeadedTable):
 
     def _header(self, columns: Sequence[tuple[Column, int]], stream_cells: int) -> list[Part]:
         parts: list[Part] = [("   ", ""), self._title("STREAM", STREAM, stream_cells, at_right=False)]
+        if service := service_cells(self._state):
+            parts.append((padded(f" {SERVICE_TITLE}", service), "quiet"))
         for column, cells in columns:
             parts += [(" ", ""), self._title(column.title, column.name, cells, at_right=column.at_right)]
         return parts
@@ -183,7 +190,8 @@ class SessionTable(HeadedTable):
     def _row(
         self, session: Session, columns: Sequence[tuple[Column, int]], stream_cells: int, *, on_cursor: bool
     ) -> list[Part]:
-        state, now_ms = self._state, self._state.now_ms()
+        state, part = self._state, self._state.part_of(session)
+        now_ms = state.now_ms() if state.is_paused else part.now_ms()
         base = "" if session.live else "quiet"
         before = state.changed.get(session.key)
         provenance = session.provenance
@@ -195,12 +203,14 @@ class SessionTable(HeadedTable):
             (" ", base),
             *self._stream(session, stream_cells, base),
         ]
+        if service := service_cells(state):
+            parts.append(service_cell(state, session, service))
         for column, cells in columns:
             parts.append((" ", base))
             if column.draws_trend and session.live:
                 parts += self._trend(session, cells)
                 continue
-            if not state.knows_live and (column.draws_trend or column.name == "state"):
+            if not part.knows_live and (column.draws_trend or column.name == "state"):
                 parts.append((padded(formats.UNKNOWN, cells), base))
                 continue
             ink = (column.ink and column.ink(session)) or base

@@ -379,6 +379,7 @@ _STREAM_FIELDS = {
     "scope": _Field("a glob", _TEXT, _text(lambda session: session.scope)),
     "name": _Field("a glob", _TEXT, _text(lambda session: session.name)),
     "stream": _Field("a glob", _TEXT, _text(lambda session: f"{session.scope}/{session.name}")),
+    "service": _Field("a glob", _TEXT, _text(lambda session: session.service)),
 }
 
 

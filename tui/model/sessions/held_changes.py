@@ -16,6 +16,10 @@ class HeldChanges:
     def __len__(self) -> int:
         return len(self._sessions)
 
+    def listed(self) -> list[SessionKey]:
+        """Return the keys of the sessions that are waiting."""
+        return [key for key, session in self._sessions.items() if session is not None]
+
     def add(self, changed: Iterable[Session], removed: Iterable[SessionKey], *, reset: bool) -> None:
         """Add the changes of a poll; `reset` drops those before it."""
         if reset:

@@ -1,6 +1,7 @@
 """Row numbers by the key of a session. Pure."""
 
 from collections.abc import Iterable
+from typing import cast
 
 from streamusage.core.usage import SessionKey
 
@@ -32,7 +33,7 @@ class KeyMap:
 
     def put(self, key: Key, row: int) -> None:
         """Set the row of a key."""
-        self._parts[hash(key[1]) % _PARTS][(key[0], key[1], key[2])] = row
+        self._parts[hash(key[1]) % _PARTS][cast("Key", tuple(key))] = row
 
     def pop(self, key: Key) -> int | None:
         """Remove a key and return its row, or `None`."""

@@ -7,6 +7,16 @@ from streamusage.core.coverage import IMPORTED, INCOMPLETE, Provenance
 from streamusage.core.usage import PartialUsageRecord, SessionKey, StreamId
 
 
+class ServiceSessionKey(SessionKey):
+    """Key of a session where a console shows several services; it never equals the key of another service."""
+
+    __slots__ = ()
+
+    def __new__(cls, scope: str, name: str, start_time: int, service: str) -> "ServiceSessionKey":
+        """Return the key of a session of a service."""
+        return tuple.__new__(cls, (scope, name, start_time, service))
+
+
 class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One publish of a stream as the console knows it. `None` is an unknown figure."""
 
@@ -29,6 +39,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """`scope/name` in lower case, for the filter and for sorting."""
     imported: bool = False
     """Whether the record was imported: no server accounts for its figures."""
+    service: str = ""
+    """The profile of its service where a console shows several; else empty."""
 
     @property
     def is_whole(self) -> bool:
@@ -54,6 +66,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def key(self) -> SessionKey:
         """The key of the session."""
+        if self.service:
+            return ServiceSessionKey(self.scope, self.name, self.start_time, self.service)
         return SessionKey(self.scope, self.name, self.start_time)
 
     @property

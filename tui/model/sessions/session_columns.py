@@ -15,7 +15,7 @@ from typing import cast, overload
 from streamusage.api.extension import SessionRecord
 from streamusage.core.coverage import IMPORTED, Provenance
 from streamusage.core.usage import PartialUsageRecord, SessionKey, StreamId
-from tui.model.sessions.session import Session, from_record
+from tui.model.sessions.session import ServiceSessionKey, Session, from_record
 
 UNKNOWN = -(1 << 63)
 """The entry of an unknown figure."""
@@ -42,6 +42,8 @@ class SessionColumns(Sequence[Session]):
         "odd",
         "peak",
         "scopes",
+        "service_names",
+        "services",
         "start_time",
         "total",
         "updated",
@@ -61,6 +63,9 @@ class SessionColumns(Sequence[Session]):
         self.total = array("q")
         self.updated = array("q")
         self.flags = bytearray()
+        self.services = bytearray()
+        """The number of each session's service in `service_names`."""
+        self.service_names = [""]
         self.odd: dict[int, Session] = {}
         """Sessions that the columns cannot hold, by row: with figures that are clamped here, or another text."""
 
@@ -84,6 +89,8 @@ class SessionColumns(Sequence[Session]):
     def key(self, row: int) -> SessionKey:
         """Return the key of a row."""
         start_time = self.odd[row].start_time if row in self.odd else self.start_time[row]
+        if service := self.services[row]:
+            return ServiceSessionKey(self.scopes[row], self.names[row], start_time, self.service_names[service])
         return SessionKey(self.scopes[row], self.names[row], start_time)
 
     def session(self, row: int) -> Session:
@@ -109,6 +116,7 @@ class SessionColumns(Sequence[Session]):
             recorded=flags & _RECORDED > 0,
             text=self.text(row),
             imported=flags & _IMPORTED > 0,
+            service=self.service_names[self.services[row]],
         )
 
     def text(self, row: int) -> str:
@@ -124,6 +132,7 @@ class SessionColumns(Sequence[Session]):
         for column in self._figures():
             column.append(UNKNOWN)
         self.flags.append(0)
+        self.services.append(0)
         self.put(row, session)
         return row
 
@@ -144,6 +153,8 @@ class SessionColumns(Sequence[Session]):
             + _IMPORTED * session.imported
             + _PROVENANCE * _NUMBER_OF[session.provenance]
         )
+        if session.service != self.service_names[self.services[row]]:
+            self.services[row] = self._service_number(session.service)
         self.odd.pop(row, None)
         try:
             self._put_figures(row, session)
@@ -151,6 +162,11 @@ class SessionColumns(Sequence[Session]):
             self._put_odd(row, session)
         if session.text != self.text(row):
             self._put_odd(row, session)
+
+    def _service_number(self, service: str) -> int:
+        if service not in self.service_names:
+            self.service_names.append(service)
+        return self.service_names.index(service)
 
     def _put_figures(self, row: int, session: Session) -> None:
         self.start_time[row] = session.start_time
@@ -247,6 +263,7 @@ class SessionColumns(Sequence[Session]):
         for column, values in zip(self._figures(), columns, strict=True):
             column.extend(values)
         self.flags.extend(map(_flags, records))
+        self.services.extend(bytes(len(records)))
 
 
 def _fold(name: str) -> str:
@@ -280,6 +297,11 @@ class ColumnReader:
     def name(self) -> str:
         """Name of the stream."""
         return self.columns.names[self.row]
+
+    @property
+    def service(self) -> str:
+        """Profile of the session's service."""
+        return self.columns.service_names[self.columns.services[self.row]]
 
     @property
     def text(self) -> str:

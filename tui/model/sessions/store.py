@@ -3,6 +3,7 @@
 `SessionStore` holds the result of the last polls; `view.py` decides what is shown and in which order.
 """
 
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -46,7 +47,9 @@ class SessionStore:
         self._removed: dict[SessionKey, int] = {}
         """Rows of the sessions that the last `apply` removed. They are reused after the next one."""
         self._count = self._live = self._watching = 0
-        self._stream_rows: tuple[StreamId | None, list[int]] = (None, [])
+        self.watching_of: Counter[str] = Counter()
+        """Active subscribers by service, where there are several."""
+        self._stream_rows: tuple[tuple[StreamId, str] | None, list[int]] = (None, [])
         """The last stream of `stream_rows` and its rows, until a session of it begins or is gone."""
 
     def __len__(self) -> int:
@@ -84,41 +87,42 @@ class SessionStore:
             live, _ = self.columns.live_rows(range(first, min(first + _STEP_ROWS, len(self.columns))))
             yield map(self.columns.session, live)
 
-    def of_stream(self, stream: StreamId) -> list[Session]:
-        """Return every session of a stream, newest first."""
-        return list(map(self.columns.session, self.stream_rows(stream)))
+    def of_stream(self, stream: StreamId, service: str = "") -> list[Session]:
+        """Return every session of a stream, newest first; of a service where there are several."""
+        return list(map(self.columns.session, self.stream_rows(stream, service)))
 
-    def stream_rows(self, stream: StreamId) -> Sequence[int]:
+    def stream_rows(self, stream: StreamId, service: str = "") -> Sequence[int]:
         """Return the rows of the sessions of a stream, newest first. They are searched once for the same stream."""
-        if self._stream_rows[0] != stream:
-            rows = self._find_stream(stream)
+        if self._stream_rows[0] != (stream, service):
+            rows = self._find_stream(stream, service)
             rows.sort(key=self.columns.start_time.__getitem__, reverse=True)
-            self._stream_rows = (stream, rows)
+            self._stream_rows = ((stream, service), rows)
         return self._stream_rows[1]
 
-    def on_air_times(self, stream: StreamId, from_ms: int, to_ms: int) -> list[tuple[int, int]]:
-        """Return start and end of the sessions of a stream that were on air in a window. One still on air ends with it.
+    def on_air_times(self, session: Session, from_ms: int, to_ms: int) -> list[tuple[int, int]]:
+        """Return start and end of the sessions of a session's stream that were on air in a window.
 
-        A session with an unknown end counts as one of no length.
+        One still on air ends with the window; one with an unknown end counts as one of no length.
         """
         columns, found = self.columns, list[tuple[int, int]]()
         starts, ends = columns.start_time, columns.end_time
-        for row in self.stream_rows(stream):
+        for row in self.stream_rows(session.stream, session.service):
             start = starts[row]
             end = to_ms if columns.is_live(row) else max(start, ends[row])
             if start < to_ms and end > from_ms:
                 found.append((start, end))
         return found
 
-    def _find_stream(self, stream: StreamId) -> list[int]:
+    def _find_stream(self, stream: StreamId, service: str) -> list[int]:
         """Return the rows of a stream, at the cost of a search through all names."""
         columns, (scope, name), rows = self.columns, stream, list[int]()
-        names, scopes, flags = columns.names, columns.scopes, columns.flags
+        names, scopes, flags, services = columns.names, columns.scopes, columns.flags, columns.services
+        number = {known: at for at, known in enumerate(columns.service_names)}.get(service)
         at = 0
         with suppress(ValueError):
             while True:
                 at = names.index(name, at)
-                if scopes[at] == scope and flags[at]:
+                if scopes[at] == scope and flags[at] and services[at] == number:
                     rows.append(at)
                 at += 1
         return rows
@@ -178,6 +182,8 @@ class SessionStore:
         if known is not None and known.live:
             self._live -= 1
             self._watching -= known.active or 0
+            if known.service:
+                self.watching_of[known.service] -= known.active or 0
         if row is None:
             if self._free:
                 row = self._free.pop()
@@ -192,6 +198,8 @@ class SessionStore:
         if session.live:
             self._live += 1
             self._watching += session.active or 0
+            if session.service:
+                self.watching_of[session.service] += session.active or 0
 
     def _remove(self, key: SessionKey) -> Session | None:
         row = self._rows.pop(key)
@@ -205,8 +213,10 @@ class SessionStore:
         if session.live:
             self._live -= 1
             self._watching -= session.active or 0
+            if session.service:
+                self.watching_of[session.service] -= session.active or 0
         return session
 
     def _forget_stream(self, key: SessionKey) -> None:
-        if self._stream_rows[0] == key[:2]:
+        if self._stream_rows[0] is not None and self._stream_rows[0][0] == key[:2]:
             self._stream_rows = (None, [])

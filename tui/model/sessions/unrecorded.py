@@ -1,12 +1,21 @@
 """Streams on air whose usage record was deleted: our own service no longer lists their sessions. Pure."""
 
 from collections.abc import Container, Sequence
+from typing import Protocol
 
 from streamusage.core.usage import StreamId
-from tui.model.sessions.store import Change, SessionStore
+from tui.model.sessions.session import Session
+from tui.model.sessions.store import Change
 
 _MOST_LOOKED_UP = 50
 """Up to so many deleted records are compared with the other sessions of their streams, at a search each."""
+
+
+class SessionsOfStreams(Protocol):
+    """Finds the sessions of a stream."""
+
+    def of_stream(self, stream: StreamId) -> list[Session]:
+        """Return every session of a stream."""
 
 
 class UnrecordedStreams:
@@ -18,7 +27,7 @@ class UnrecordedStreams:
     def __len__(self) -> int:
         return len(self._streams)
 
-    def update(self, changes: Sequence[Change], store: SessionStore, on_air: Container[StreamId]) -> None:
+    def update(self, changes: Sequence[Change], store: SessionsOfStreams, on_air: Container[StreamId]) -> None:
         """Follow the changes of a poll that the store has applied.
 
         `on_air` are the streams of the service's trends. Others are left out: nothing would show when they end.

@@ -1,0 +1,246 @@
+"""Several services in one table: each has its own rows, staleness, token and deletes."""
+
+import re
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from streamusage.client.usage_client import UsageClient
+from tests.support.console.clocks import MovableClock
+from tests.support.console.pilot import screen_lines, screen_text, wait_for
+from tests.support.console.records import recent, record
+from tests.support.console.scripted_service import scripted_service
+from tests.support.console.several_services import console_of, service_named
+from tests.support.plain_manager import ManagerOfBothLists, wire
+from tui.model.staleness import StalenessLevel
+from tui.screens.confirm_delete import ConfirmDelete
+
+START = recent(200)
+SAME = record("keynote", START)
+
+
+async def test_rows_of_equal_streams_and_times_are_listed_for_each_service(tmp_path: Path) -> None:
+    async with (
+        service_named("eu", tmp_path, [SAME, record("only-eu", START)]) as (_, eu),
+        service_named("us", tmp_path, [SAME]) as (_, us),
+        console_of({"eu": eu, "us": us}, tmp_path).run_test(size=(100, 24)) as pilot,
+    ):
+        app = pilot.app
+        await wait_for(pilot, lambda: len(app.state.store) == 3, "the rows of both services")
+        await pilot.pause()
+        rows = sorted(re.findall(r"(live/\S+) +(eu|us) ", "\n".join(screen_lines(app))))
+        assert rows == [("live/keynote", "eu"), ("live/keynote", "us"), ("live/only-eu", "eu")]
+        for name in ("2 services", "● eu", "● us"):
+            await wait_for(pilot, lambda name=name: name in screen_lines(app)[0], f"{name} in the header")
+
+
+async def test_delete_reaches_the_service_of_the_row_and_no_other(tmp_path: Path) -> None:
+    async with (
+        service_named("eu", tmp_path, [SAME]) as (_, eu),
+        service_named("us", tmp_path, [SAME]) as (_, us),
+        console_of({"eu": eu, "us": us}, tmp_path).run_test(size=(100, 24)) as pilot,
+    ):
+        app = pilot.app
+        await wait_for(pilot, lambda: len(app.state.store) == 2, "the rows of both services")
+        await pilot.press("home")
+        await wait_for(pilot, lambda: app.sessions_screen.table.cursor_session is not None, "a cursor")
+        if app.sessions_screen.table.cursor_session.service != "us":
+            await pilot.press("down")
+        assert app.sessions_screen.table.cursor_session.service == "us"
+        await pilot.press("D")
+        await wait_for(
+            pilot, lambda: isinstance(app.screen, ConfirmDelete) and app.screen.query("#since"), "the dialog"
+        )
+        await pilot.pause()
+        assert f"on us ({us.host})?" in screen_text(app)
+        app.screen.query_one("#name", Input).value = "live/keynote"
+        await pilot.pause()
+        await pilot.press("enter", "enter")
+        await wait_for(pilot, lambda: len(app.state.store) == 1, "the delete")
+        assert await us.usage() == []
+        assert [kept.key for kept in await eu.usage()] == [SAME.key]
+        await wait_for(pilot, lambda: "lists none of them" in "".join(screen_lines(app)), "the verification")
+        await pilot.press("u")
+        await wait_for(pilot, lambda: len(app.state.store) == 2, "the restored record")
+        assert [kept.key for kept in await us.usage()] == [SAME.key]
+
+
+async def test_marked_rows_of_two_services_are_not_deleted_together(tmp_path: Path) -> None:
+    async with (
+        service_named("eu", tmp_path, [SAME]) as (_, eu),
+        service_named("us", tmp_path, [SAME]) as (_, us),
+        console_of({"eu": eu, "us": us}, tmp_path).run_test(size=(120, 24)) as pilot,
+    ):
+        app = pilot.app
+        await wait_for(pilot, lambda: len(app.state.store) == 2, "the rows of both services")
+        await pilot.press("home", "space", "space")
+        assert len(app.state.marks) == 2
+        await pilot.press("d")
+        await pilot.pause()
+        assert not isinstance(app.screen, ConfirmDelete)
+        assert "the marked sessions are of eu, us" in "".join(screen_lines(app))
+
+
+async def test_delete_everything_is_that_of_one_service_and_needs_its_name(tmp_path: Path) -> None:
+    async with (
+        service_named("eu", tmp_path, [SAME, record("b", START)]) as (_, eu),
+        service_named("us", tmp_path, [SAME, record("b", START)]) as (_, us),
+        console_of({"eu": eu, "us": us}, tmp_path).run_test(size=(100, 24)) as pilot,
+    ):
+        app = pilot.app
+        await wait_for(pilot, lambda: len(app.state.store) == 4, "the rows of both services")
+        await pilot.press("home")
+        service = app.sessions_screen.table.cursor_session.service
+        app.sessions_screen.action_delete_everything()
+        await wait_for(
+            pilot, lambda: isinstance(app.screen, ConfirmDelete) and app.screen.query("#since"), "the dialog"
+        )
+        await pilot.pause()
+        assert f"Type the service's name to confirm: {service}" in screen_text(app)
+        app.screen.query_one("#name", Input).value = service
+        await pilot.pause()
+        await pilot.press("enter", "enter")
+        await wait_for(pilot, lambda: len(app.state.store) == 2, "the delete")
+        assert sorted([len(await eu.usage()), len(await us.usage())]) == [0, 2]
+        assert {session.service for session in app.state.store} == {"eu", "us"} - {service}
+
+
+async def test_stopped_service_marks_its_own_rows_only(tmp_path: Path) -> None:
+    clock = MovableClock()
+    async with AsyncExitStack() as stack, service_named("eu", tmp_path, [SAME]) as (_, eu):
+        running, _ = await stack.enter_async_context(service_named("us", tmp_path, [SAME]))
+        async with (
+            UsageClient(running.url, "us-token") as us,
+            console_of({"eu": eu, "us": us}, tmp_path, clock=clock).run_test(size=(110, 24)) as pilot,
+        ):
+            app = pilot.app
+            await wait_for(pilot, lambda: len(app.state.store) == 2, "the rows of both services")
+            await stack.aclose()
+            await wait_for(pilot, lambda: app.state.parts["us"].failures, "a failure of us")
+            clock.ahead_ms += 60_000
+            await wait_for(pilot, lambda: app.state.parts["eu"].freshness().step is StalenessLevel.LIVE, "eu in time")
+            app.publish_state(polled=False)
+            await pilot.pause()
+            lines = screen_lines(app)
+            assert [line for line in lines if "live/keynote" in line and "▲ us" in line]
+            assert [line for line in lines if "live/keynote" in line and " eu " in line and "▲" not in line]
+            header, summary = lines[:2]
+            assert "● eu" in header
+            assert "▲ us" in header
+            assert "≥ 0 watching (us unseen since" in summary
+            await pilot.press("home")
+            for _ in range(2):
+                if app.sessions_screen.table.cursor_session.service != "us":
+                    await pilot.press("down")
+            await pilot.press("d")
+            await pilot.pause()
+            assert "deletes are off: us: the figures are too old" in "".join(screen_lines(app))
+
+
+async def test_each_service_receives_its_own_token_only(tmp_path: Path) -> None:
+    async with (
+        ManagerOfBothLists(wire("cam", start=START), token="eu-token") as eu_manager,
+        ManagerOfBothLists(wire("cam", start=START), token="us-token") as us_manager,
+        UsageClient(eu_manager.url, "eu-token") as eu,
+        UsageClient(us_manager.url, "us-token") as us,
+        console_of({"eu": eu, "us": us}, tmp_path).run_test(size=(110, 24)) as pilot,
+    ):
+        app = pilot.app
+        await wait_for(pilot, lambda: len(app.state.store) == 2, "the rows of both services")
+        await pilot.press("enter", "down", "escape", "g", "escape", "y", "escape", "s", "escape")
+        await pilot.pause()
+        assert eu_manager.requests
+        assert not any("us-token" in request.target for request in eu_manager.requests)
+        assert us_manager.requests
+        assert not any("eu-token" in request.target for request in us_manager.requests)
+
+
+async def test_view_of_one_service_names_it(tmp_path: Path) -> None:
+    async with (
+        service_named("eu", tmp_path, [SAME]) as (_, eu),
+        service_named("us", tmp_path, [record("only-us", START)]) as (_, us),
+        console_of({"eu": eu, "us": us}, tmp_path).run_test(size=(110, 24)) as pilot,
+    ):
+        app = pilot.app
+        await wait_for(pilot, lambda: len(app.state.store) == 2, "the rows of both services")
+        await pilot.press("home")
+        service = app.sessions_screen.table.cursor_session.service
+        await pilot.press("g")
+        await wait_for(pilot, lambda: "gaps" in screen_lines(app)[0], "the gap view")
+        assert f"gaps, of {service} only" in screen_lines(app)[0]
+        await pilot.press("escape", "y")
+        await wait_for(pilot, lambda: "daily" in screen_lines(app)[0], "the days")
+        assert f"daily statistics, of {service} only" in screen_lines(app)[0]
+
+
+async def test_read_only_service_refuses_and_the_other_one_deletes(tmp_path: Path) -> None:
+    async with (
+        service_named("eu", tmp_path, [SAME]) as (_, eu),
+        service_named("us", tmp_path, [SAME]) as (_, us),
+        console_of({"eu": eu, "us": us}, tmp_path, read_only=("eu",)).run_test(size=(110, 24)) as pilot,
+    ):
+        app = pilot.app
+        await wait_for(pilot, lambda: len(app.state.store) == 2, "the rows of both services")
+        await pilot.press("home")
+        assert "eu RO" in screen_lines(app)[0]
+        await _move_to(pilot, "eu")
+        await pilot.press("d")
+        await pilot.pause()
+        assert "eu is read-only" in "".join(screen_lines(app))
+        app.arm("5m")
+        assert not app.state.parts["eu"].is_read_only()
+        await _move_to(pilot, "us")
+        await pilot.press("d")
+        await wait_for(
+            pilot, lambda: isinstance(app.screen, ConfirmDelete) and app.screen.query("#since"), "the dialog"
+        )
+        await pilot.pause()
+
+
+async def _move_to(pilot: Pilot[int], service: str) -> None:
+    for key in ("home", "down"):
+        await pilot.press(key)
+        session = pilot.app.sessions_screen.table.cursor_session  # type: ignore[attr-defined]
+        if session is not None and session.service == service:
+            return
+    raise AssertionError(f"no row of {service}")
+
+
+async def test_servers_of_equal_names_are_listed_for_each_service(tmp_path: Path) -> None:
+    at_ms = recent(0) // 60_000 * 60_000
+    async with AsyncExitStack() as stack:
+        clients = {}
+        for name in ("eu", "us"):
+            (tmp_path / name).mkdir()
+            service, client = await stack.enter_async_context(scripted_service(tmp_path / name, at_ms, "edge-1"))
+            await service.report_for(2, "edge-1")
+            clients[name] = client
+        async with console_of(clients, tmp_path).run_test(size=(120, 24)) as pilot:
+            app = pilot.app
+            await wait_for(pilot, lambda: len(app.state.servers or ()) == 2, "the servers of both services")
+            await pilot.press("s")
+            await wait_for(pilot, lambda: screen_text(app).count("edge-1") == 2, "both servers")
+            rows = re.findall(r"edge-1 +(eu|us) ", screen_text(app))
+            assert sorted(rows) == ["eu", "us"]
+            assert "2 live of 2 servers" in screen_text(app)
+            await pilot.press("home", "down", "enter")
+            await wait_for(pilot, lambda: "gaps" in screen_lines(app)[0], "the gap view")
+            assert f"gaps, of {rows[1]} only" in screen_lines(app)[0]
+
+
+async def test_unknown_service_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+    async with (
+        service_named("eu", tmp_path, [SAME]) as (_, eu),
+        service_named("us", tmp_path, [SAME]) as (_, us),
+        console_of({"eu": eu, "us": us}, tmp_path).run_test(size=(100, 24)) as pilot,
+    ):
+        app = pilot.app
+        await wait_for(pilot, lambda: len(app.state.store) == 2, "the rows of both services")
+        app.sessions_screen.action_services("asia")
+        await pilot.pause()
+        assert "no profile is named asia; known: eu, us" in "".join(screen_lines(app))
+        app.sessions_screen.action_services("us")
+        await pilot.pause()
+        assert app.next_profile == "us"

@@ -1,0 +1,209 @@
+"""The app of a console that shows several services: each has its own client, poller, deletes and requests.
+
+What a poller or a request posts is labelled with its service. Nothing that belongs to one service reaches another.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textual import on
+from textual.message import Message
+
+from streamusage.client.usage_client import UsageClient
+from streamusage.core.clock import Clock
+from tui.app.actions import Context
+from tui.app.console_app import ConsoleApp
+from tui.app.messages import CoveragePolled, HistoryMissing, HistoryPolled, PollFailed, SessionsPolled, TrendsPolled
+from tui.app.poller import Poller
+from tui.app.ports import PollSource
+from tui.app.services.source import ServicesSource
+from tui.app.services.state import ServicePolled, SeveralState
+from tui.app.state import ConsoleState
+from tui.config.settings import ConnectionSettings
+from tui.config.view_memory import ViewMemory
+from tui.model.alerts import AlertBook
+from tui.model.services.servers import qualified
+
+if TYPE_CHECKING:
+    from tui.app.services.ports import ServicesExporter, ServicesFetcher
+    from tui.deletion.services import ServicesDeletion
+
+
+@dataclass
+class FromService(Message):
+    """A message of the poller, a delete or a request of one service."""
+
+    service: str
+    message: Message
+
+
+class ServicesApp(ConsoleApp):
+    """One console of several services. `clients` has the client of each, by profile."""
+
+    CSS_PATH = "../../styles/console.tcss"
+
+    def __init__(
+        self,
+        clients: Mapping[str, UsageClient],
+        settings: ConnectionSettings,
+        *,
+        clock: Clock,
+        journal_path: Path,
+        memory: ViewMemory | None = None,
+    ) -> None:
+        self._clients = dict(clients)
+        super().__init__(
+            None,
+            settings,
+            clock=clock,
+            journal_path=journal_path,
+            host=f"{len(clients)} services",
+            memory=memory,
+            make_source=self._create_pollers,
+        )
+        for client in self._clients.values():
+            client.pause = self.key_priority.pause
+        self._alert_books = {
+            one.profile or "": (one.alerts, AlertBook(round(one.alerts.after * 1000))) for one in settings.services
+        }
+
+    def _create_state(self, **known: Any) -> ConsoleState:
+        self.services = SeveralState(**known)
+        return self.services
+
+    def _create_pollers(self, post: Callable[[Message], object]) -> PollSource:
+        pollers = {
+            name: Poller(
+                client,
+                self._labelled(name),
+                interval_seconds=part.settings.poll_interval_s,
+                clock=self.services.clock,
+            )
+            for (name, client), part in zip(self._clients.items(), self.services.parts.values(), strict=True)
+        }
+        self.source = ServicesSource(pollers, self.services)
+        return self.source
+
+    def _labelled(self, service: str) -> Callable[[Message], object]:
+        """Return the function that posts messages of a service."""
+        return lambda message: self.post_message(FromService(service, message))
+
+    def _of_cursor(self) -> str:
+        """Return the service of the row under the cursor; without one, the one that was chosen last."""
+        session = self.sessions_screen.table.cursor_session
+        return session.service if session is not None else self.services.chosen
+
+    # Messages
+
+    @on(FromService)
+    def _from_service(self, sent: FromService) -> None:
+        from tui.deletion.flow import DeleteFinished
+
+        service, message = sent.service, sent.message
+        part, is_chosen = self.services.parts[service], service == self.services.chosen
+        match message:
+            case SessionsPolled():
+                fields = {name: value for name, value in vars(message).items() if name in _POLL_FIELDS}
+                self._polled(ServicePolled(**fields, service=service))
+            case PollFailed():
+                self.services.record_failure_of(service, message)
+                self.publish_state(polled=True)
+            case CoveragePolled():
+                part.coverage = message.coverage
+                if is_chosen:
+                    self.feeds.coverage.publish(message)
+            case TrendsPolled():
+                part.trends.replace(message.trends)
+                part.unrecorded.keep(part.trends)
+                self._trends_changed()
+            case DeleteFinished():
+                self.deletion.finish_at(service, message.outcome)
+            case HistoryPolled() | HistoryMissing():
+                self.post_message(message)  # its key contains the service
+            case _ if is_chosen:
+                self.post_message(message)
+
+    def _raise_alerts(self) -> None:
+        for name, (alerts, book) in self._alert_books.items():
+            self._deliver_alerts(book.update(qualified(name, self.services.parts[name].servers or ())), alerts)
+
+    # What each service has of its own
+
+    @cached_property
+    def deletion(self) -> "ServicesDeletion":
+        """What deletes, from the service of the rows."""
+        from tui.deletion.flow import DeletionFlow
+        from tui.deletion.scope import ServiceScope
+        from tui.deletion.services import ServicesDeletion
+
+        shared: dict[str, Any] = {
+            "dialogs": self.sessions_screen,
+            "journal_path": self._journal_path,
+            "start": lambda work: self.run_worker(work, group="delete", exit_on_error=True),
+            "show_notice": self.show_notice,
+        }
+        flows = {
+            name: DeletionFlow(
+                client,
+                ServiceScope(name, self.services),
+                post=self._labelled(name),
+                refresh=partial(self.source.refresh_service, name),
+                service=name,
+                **shared,
+            )
+            for name, client in self._clients.items()
+        }
+        return ServicesDeletion(
+            flows,
+            self.services,
+            of_cursor=self._of_cursor,
+            show_notice=self.show_notice,
+            journal_path=self._journal_path,
+            dialogs=self.sessions_screen,
+        )
+
+    @cached_property
+    def exporter(self) -> "ServicesExporter":
+        """What copies and saves."""
+        from tui.app.services.ports import ServicesExporter
+
+        return ServicesExporter(
+            self._clients, self.services, write_escape=self.write_escape, draw_screen=self.export_screenshot
+        )
+
+    @cached_property
+    def fetcher(self) -> "ServicesFetcher":
+        """What fetches data beside the polls, from the chosen service."""
+        from tui.app.services.ports import ServicesFetcher
+
+        return ServicesFetcher(
+            self._clients,
+            self.services,
+            labelled=self._labelled,
+            start=lambda work: self.run_worker(work, group="fetch", exit_on_error=True),
+        )
+
+    def _without_token(self, text: str) -> str:
+        for client in self._clients.values():
+            text = client.without_token(text)
+        return text
+
+    # Verbs of the port
+
+    def open_view(self, view: Context, **arguments: Any) -> None:
+        """Open another view: of the service under the cursor, where it shows one service."""
+        service = arguments.pop("service", "")
+        if service or self.screen is self.sessions_screen:
+            self.services.chosen = service or self._of_cursor()
+        super().open_view(view, **arguments)
+
+    def arm(self, length: str) -> None:
+        """Lift read-only for a time at the service under the cursor, and at no other one."""
+        service = self._of_cursor() if self.screen is self.sessions_screen else self.services.chosen
+        self._arm(self.services.parts[service], length)
+
+
+_POLL_FIELDS = frozenset(SessionsPolled.__dataclass_fields__)

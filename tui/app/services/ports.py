@@ -1,0 +1,91 @@
+"""Exports and requests of a console of several services: each uses the client of one service."""
+
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import date
+from typing import Any
+
+from textual.message import Message
+
+from streamusage.api.extension import CoverageSpan
+from streamusage.client.usage_client import UsageClient
+from tui.app.exporter import Exporter
+from tui.app.fetcher import Fetcher
+from tui.app.services.state import SeveralState
+from tui.model.redaction import redacted
+from tui.model.sessions.store import Session
+
+
+class ServicesFetcher(Fetcher):
+    """One `Fetcher` for each service; what is requested is that of the chosen one."""
+
+    def __init__(
+        self,
+        clients: Mapping[str, UsageClient],
+        state: SeveralState,
+        *,
+        labelled: Callable[[str], Callable[[Message], object]],
+        start: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
+        super().__init__(None, state, post=lambda message: None, start=start)
+        self._several = state
+        self._fetchers = {
+            name: Fetcher(client, state.parts[name], post=labelled(name), start=start)
+            for name, client in clients.items()
+        }
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether an answer is outstanding."""
+        return any(fetcher.is_waiting for fetcher in self._fetchers.values())
+
+    @property
+    def _chosen(self) -> Fetcher:
+        return self._fetchers[self._several.chosen]
+
+    def fetch_day(self, server: str, day: date) -> None:
+        """Fetch one server's day."""
+        self._chosen.fetch_day(server, day)
+
+    def fetch_month(self, first: date) -> None:
+        """Fetch the daily statistics of the month that begins on `first`."""
+        self._chosen.fetch_month(first)
+
+    def fetch_day_rows(self, day: date) -> None:
+        """Fetch the roles and servers of a day."""
+        self._chosen.fetch_day_rows(day)
+
+    def fetch_gap(self, row: str, span: CoverageSpan, *, of_stream: bool) -> None:
+        """Fetch the details of a gap of a server, or of a stream."""
+        self._chosen.fetch_gap(row, span, of_stream=of_stream)
+
+
+class ServicesExporter(Exporter):
+    """The exports of a table of several services. No token of any of them leaves."""
+
+    def __init__(
+        self,
+        clients: Mapping[str, UsageClient],
+        state: SeveralState,
+        *,
+        write_escape: Callable[[str], None],
+        draw_screen: Callable[[], str],
+    ) -> None:
+        super().__init__(None, state, write_escape=write_escape, draw_screen=draw_screen)
+        self._clients = clients
+        self._several = state
+
+    def shell_commands(self, session: Session) -> list[str]:
+        """Return the commands that fetch the session's stream from its service."""
+        from tui.output.shell_commands import curl_command, ls_command
+
+        settings = self._several.parts[session.service].settings
+        return [ls_command(settings, session), curl_command(settings, self._clients[session.service].base_url, session)]
+
+    async def save_bundle(self, file: str) -> tuple[str, str]:
+        """Return a notice that a bundle is of one service, and its ink."""
+        return "an incident bundle is of one service: type :services NAME first", "warn"
+
+    def _redact(self, text: str) -> str:
+        for client in self._clients.values():
+            text = client.without_token(text)
+        return redacted(text)

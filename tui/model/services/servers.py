@@ -1,0 +1,100 @@
+"""What is known of several services together: their servers, and which of the services do not answer. Pure.
+
+While a service does not answer, every sum over services is a lower bound.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import tzinfo
+from typing import NamedTuple
+
+import msgspec
+
+from streamusage.api.extension import ServerStatus
+from tui.model import formats
+from tui.model.text import sanitize, shortened
+from tui.model.unseen import UnseenServers, is_unseen
+
+_NAME_CELLS = 16
+
+
+class SilentService(NamedTuple):
+    """A service whose figures are too old to be added."""
+
+    name: str
+    since_ms: int | None
+    """When it answered last; `None` where it never did."""
+    watched: int
+    """Active subscribers by its last answer."""
+
+
+class ServerOfService(ServerStatus, frozen=True, kw_only=True):
+    """State of a server of one of several services. `server` is unique among all of them: `eu:edge-3`."""
+
+    service: str
+    own_name: str
+    """The server's name at its service."""
+
+
+def qualified(service: str, servers: Sequence[ServerStatus]) -> list[ServerOfService]:
+    """Return servers of a service under names that no server of another service has."""
+    return [
+        ServerOfService(
+            **msgspec.structs.asdict(server) | {"server": f"{service}:{server.server}"},
+            service=service,
+            own_name=server.server,
+        )
+        for server in servers
+    ]
+
+
+class UnseenInServices(UnseenServers):
+    """The servers that are not seen at services that answer, and the services that do not.
+
+    `answering` returns the newest servers of the services that answer, by service.
+    """
+
+    def __init__(
+        self,
+        silent: Callable[[], Sequence[SilentService]],
+        answering: Callable[[], Mapping[str, Sequence[ServerStatus]]],
+    ) -> None:
+        super().__init__()
+        self._silent = silent
+        self._answering = answering
+
+    def __bool__(self) -> bool:
+        return bool(self._silent()) or bool(self._servers())
+
+    def _servers(self) -> Sequence[ServerStatus]:
+        """Return the servers that are not seen, the one that owes most first, under qualified names."""
+        found = [
+            server
+            for service, servers in self._answering().items()
+            for server in qualified(service, [server for server in servers if is_unseen(server)])
+        ]
+        return sorted(found, key=lambda server: -server.owed_ms)
+
+    @property
+    def owing_most(self) -> ServerStatus | None:
+        """The server that owes the longest time."""
+        return next(iter(self._servers()), None)
+
+    @property
+    def outdated(self) -> int:
+        """Subscribers that are still counted by reports and answers from before they were missed."""
+        return sum(server.active_subscribers for server in self._servers()) + sum(one.watched for one in self._silent())
+
+    def names(self) -> str:
+        """Return the names of services and servers, safe to draw."""
+        names = [one.name for one in self._silent()] + [server.server for server in self._servers()]
+        shown = [shortened(sanitize(name), _NAME_CELLS) for name in names]
+        return ", ".join(shown) if len(shown) < 3 else f"{shown[0]} and {len(shown) - 1} more"
+
+    def describe(self, now_ms: int, tz: tzinfo | None) -> str:
+        """Return `us unseen since 23:57: had 437`, as far as it is known."""
+        silent, servers = self._silent(), self._servers()
+        seen = [one.since_ms for one in silent] + [server.watermark for server in servers]
+        known = [at_ms for at_ms in seen if at_ms is not None]
+        when = f" since {formats.moment(min(known), now_ms, tz)}" if known and len(known) == len(seen) else ""
+        had = sum(one.watched for one in silent) if not servers else 0
+        return f"{self.names()} unseen{when}" + (f": had {formats.count(had)}" if had else "")
