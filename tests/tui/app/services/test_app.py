@@ -61,7 +61,7 @@ async def test_delete_reaches_the_service_of_the_row_and_no_other(tmp_path: Path
         await wait_for(pilot, lambda: len(app.state.store) == 1, "the delete")
         assert await us.usage() == []
         assert [kept.key for kept in await eu.usage()] == [SAME.key]
-        await wait_for(pilot, lambda: "lists none of them" in "".join(screen_lines(app)), "the verification")
+        await wait_for(pilot, lambda: "1 deleted; verified" in "".join(screen_lines(app)), "the verification")
         await pilot.press("u")
         await wait_for(pilot, lambda: len(app.state.store) == 2, "the restored record")
         assert [kept.key for kept in await us.usage()] == [SAME.key]
