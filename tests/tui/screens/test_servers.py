@@ -27,6 +27,9 @@ async def test_backlog_of_a_server_counts_reports_of_its_own_sync_interval(
         assert re.findall(r"(\S+) +(\d+) reports?\b", screen_text(app)) == [("6m", "6")], (
             "one report a minute; the other servers owe none"
         )
+        assert re.findall(r"(\S+) +edge +unreachable +\S+ +(\S+) ", screen_text(app)) == [("edge-2", "–")], (
+            "nobody knows who watches there; 0 would be a figure"
+        )
 
 
 async def test_doubtful_clock_and_a_refused_server_are_shown(tmp_path: Path) -> None:
