@@ -60,6 +60,10 @@ class AudienceBook:
         last = now_ms // STEP_MS
         return [self._at(minute) for minute in range(last - MINUTES + 1, last + 1)]
 
+    def served(self, minute: int) -> Point | None:
+        """Return the service's point of a minute since 1970; `None` for a minute that it did not return."""
+        return self._served.get(minute)
+
     def _at(self, minute: int) -> Point:
         return self._served.get(minute, self._polled.get(minute, NoFigure.NOT_SEEN))
 

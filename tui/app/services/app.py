@@ -117,6 +117,8 @@ class ServicesApp(ConsoleApp):
                     self.feeds.coverage.publish(message)
             case TrendsPolled():
                 part.trends.replace(message.trends)
+                if message.trends.audience is not None:
+                    part.audience.apply(message.trends.audience, message.trends.from_ms, message.trends.now)
                 part.unrecorded.keep(part.trends)
                 self._trends_changed()
             case DeleteFinished():

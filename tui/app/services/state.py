@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from streamusage.api.extension import ServerStatus
 from tui.app.messages import PollFailed, SessionsPolled
 from tui.app.state import ConsoleState, Steps
+from tui.model.services.audience import AudienceOfServices
 from tui.model.services.books import HistoryOfServices, TrendsOfServices, UnrecordedOfServices
 from tui.model.services.keys import SessionsOfService, in_service, service_of
 from tui.model.services.servers import SilentService, UnseenInServices, qualified
@@ -39,6 +40,7 @@ class SeveralState(ConsoleState):
         self._history = HistoryOfServices({name: part.history for name, part in parts})
         self.history = self._history
         self.trends = TrendsOfServices({name: part.trends for name, part in parts}, self._ahead_ms)
+        self.audience = AudienceOfServices({name: part.audience for name, part in parts}, self._ahead_ms)
         self.unrecorded = UnrecordedOfServices(
             {name: (part.unrecorded, part.trends) for name, part in parts}, self.store
         )
@@ -127,6 +129,16 @@ class SeveralState(ConsoleState):
         clocks = [part.service_clock for _, part in parts if part.doubts_clock()]
         self.service_clock = next(iter(clocks), None)
         self.skew_ms = None  # each service has its own
+
+    def record_audience(self) -> None:
+        """Record how many watch: at all services, and at each."""
+        super().record_audience()
+        if self.is_paused:
+            return
+        for name, part in self._parts.items():
+            is_known = part.has_figures and part.knows_live
+            watching = max(0, self.store.watching_of[name] - part.unseen.outdated) if is_known else None
+            part.audience.add_poll(part.now_ms(), watching, leaves_out_server=bool(part.unseen))
 
     # Deletes
 
