@@ -19,8 +19,8 @@ CHANCE = "<chance>"
 ADDED = frozenset(
     {
         "/api/v1/agents/{server}/clock", "/api/v1/servers/{server}/repair", "429", "acknowledged_to", "age_slack_ms",
-        "clock", "clock_refused_at", "clock_refused_by_ms", "fell_in", "fell_out", "is_acknowledged", "lists_viewers",
-        "machine", "machine_offset_ms", "retired_at",
+        "audience", "clock", "clock_refused_at", "clock_refused_by_ms", "fell_in", "fell_out", "is_acknowledged",
+        "lists_viewers", "machine", "machine_offset_ms", "retired_at",
         "message", "offset_ms", "received_at", "repair", "source_error", "source_error_at", "source_error_since",
         "accounted_since", "unknown_in", "unknown_out", "uptime_ms", "void_revision", "voids",
     }

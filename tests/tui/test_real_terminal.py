@@ -94,7 +94,7 @@ async def test_console_draws_the_whole_screen_again(tmp_path: Path, flag: str) -
             whole = await console.wait_for_screen("the table", contains("live/cam-8"))
             pane, pid = (await console.tmux("display", "-p", "-t", "console", "#{pane_tty} #{pane_pid}")).split()
             await console.keys("Down")
-            await console.wait_for_screen("the cursor", lambda lines: lines[4].startswith("▸"))
+            await console.wait_for_screen("the cursor", lambda lines: lines[5].startswith("▸"))
             whole = [line for line in await console.lines() if "cam-" in line]
 
             async def cam_lines(what: str) -> None:

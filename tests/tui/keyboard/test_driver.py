@@ -56,10 +56,10 @@ async def test_escape_sequence_may_arrive_in_parts(tmp_path: Path) -> None:
         terminal(tmp_path, 80, 24, *options(manager, tmp_path), term="xterm-256color") as console,
     ):
         await console.wait_for_screen("the table", contains("live/cam-8"))
-        assert "▸" in (await console.lines())[3]
+        assert "▸" in (await console.lines())[4]
         await type_at_once(console, "\x1b")
         await type_at_once(console, "[B")
-        await console.wait_for_screen("the cursor one row down", lambda lines: "▸" in lines[4])
+        await console.wait_for_screen("the cursor one row down", lambda lines: "▸" in lines[5])
         await type_at_once(console, "?")
         await console.wait_for_screen("the help", contains("Keys in the sessions view"))
         await type_at_once(console, "\x1b")
