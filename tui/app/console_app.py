@@ -366,10 +366,7 @@ class ConsoleApp(App[int]):
 
     @on(TrendsPolled)
     def _trends_polled(self, polled: TrendsPolled) -> None:
-        self.state.trends.replace(polled.trends)
-        if polled.trends.audience is not None:
-            self.state.audience.apply(polled.trends.audience, polled.trends.from_ms, polled.trends.now)
-        self.state.unrecorded.keep(self.state.trends)
+        self.state.apply_trends(polled.trends)
         self._trends_changed()
 
     def _trends_changed(self) -> None:

@@ -7,7 +7,7 @@ from datetime import tzinfo
 from itertools import islice
 from typing import TypeVar
 
-from streamusage.api.extension import Coverage, History, ServerStatus, ServiceClock
+from streamusage.api.extension import Coverage, History, ServerStatus, ServiceClock, Trends
 from streamusage.client.schema_drift import SchemaDrift
 from streamusage.core.clock import Clock
 from streamusage.core.usage import SessionKey
@@ -404,6 +404,13 @@ class ConsoleState:
     def longest_unread_server(self) -> ServerStatus | None:
         """Return the server that its agent cannot read for the longest time, if there is one."""
         return next(iter(unread_servers(self.servers or ())), None)
+
+    def apply_trends(self, trends: Trends) -> None:
+        """Follow the trends that the service returned, and the audience of its estate."""
+        self.trends.replace(trends)
+        if trends.audience is not None:
+            self.audience.apply(trends.audience, trends.from_ms, trends.now)
+        self.unrecorded.keep(self.trends)
 
     def record_audience(self) -> None:
         """Record how many watch the whole estate, after a poll. While the table is paused, its sessions are older."""

@@ -217,7 +217,7 @@ def _choose_profile(flags: Flags, config: Config) -> tuple[str | None, Profile]:
     if name is None:
         return None, Profile()
     if name not in config.profiles:
-        raise SettingsError(_no_such_profile(name, config, named_by_flag=flags.profile is not None))
+        raise SettingsError(describe_unknown_profile(name, config, named_by_flag=flags.profile is not None))
     return name, config.profiles[name]
 
 
@@ -384,7 +384,8 @@ def _is_text(value: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
-def _no_such_profile(name: str, config: Config, *, named_by_flag: bool) -> str:
+def describe_unknown_profile(name: str, config: Config, *, named_by_flag: bool) -> str:
+    """Return what is wrong with the name of a profile, and which profiles there are."""
     known = ", ".join(config.profiles) or "none"
     named = "no profile" if named_by_flag else "default_profile: no profile"
     text = f"{config_path()}: {named} is named {name!r}; known: {known}"

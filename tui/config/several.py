@@ -8,8 +8,15 @@ from dataclasses import replace
 
 import msgspec
 
-from tui.config.paths import config_path
-from tui.config.settings import ConnectionSettings, Flags, SettingsError, load_config, resolve
+from tui.config.profiles import Config
+from tui.config.settings import (
+    ConnectionSettings,
+    Flags,
+    SettingsError,
+    describe_unknown_profile,
+    load_config,
+    resolve,
+)
 
 ALL = "all"
 MOST_SERVICES = 32
@@ -28,11 +35,12 @@ def resolve_services(flags: Flags, *, warn: Callable[[str], None]) -> Connection
 
     Those of several have one entry in `services` for each. Raises `SettingsError`; no request is made.
     """
-    profiles = load_config().profiles
+    config = load_config()
+    profiles = config.profiles
     names = () if flags.profile is None else split_profiles(flags.profile, profiles)
     if len(names) < 2:
         return resolve(flags if not names else msgspec.structs.replace(flags, profile=names[0]), warn=warn)
-    _check_profiles(names, list(profiles))
+    _check_profiles(names, config)
     for flag in _OF_ONE_SERVICE:
         if getattr(flags, flag) is not None:
             option = "--" + flag.replace("_", "-")
@@ -42,11 +50,10 @@ def resolve_services(flags: Flags, *, warn: Callable[[str], None]) -> Connection
     )
 
 
-def _check_profiles(names: Sequence[str], known: Sequence[str]) -> None:
+def _check_profiles(names: Sequence[str], config: Config) -> None:
     for name in names:
-        if name not in known:
-            shown = ", ".join(known) or "none"
-            raise SettingsError(f"{config_path()}: no profile is named {name!r}; known: {shown}")
+        if name not in config.profiles:
+            raise SettingsError(describe_unknown_profile(name, config, named_by_flag=True))
     if len(names) > MOST_SERVICES:
         raise SettingsError(f"{len(names)} profiles are named; a console shows at most {MOST_SERVICES} together")
 

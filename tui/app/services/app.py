@@ -116,10 +116,7 @@ class ServicesApp(ConsoleApp):
                 if is_chosen:
                     self.feeds.coverage.publish(message)
             case TrendsPolled():
-                part.trends.replace(message.trends)
-                if message.trends.audience is not None:
-                    part.audience.apply(message.trends.audience, message.trends.from_ms, message.trends.now)
-                part.unrecorded.keep(part.trends)
+                part.apply_trends(message.trends)
                 self._trends_changed()
             case DeleteFinished():
                 self.deletion.finish_at(service, message.outcome)
