@@ -4,6 +4,7 @@ A record that lacks a documented field, or has another value there, is decoded a
 cannot be decoded raises `UnreadableError`, which names the fault and its position.
 """
 
+import codecs
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -113,10 +114,8 @@ def decode_records_once(part: bytes, *, first: int, at_byte: int) -> list[Partia
         records = _records.decode(part)
     except msgspec.ValidationError as error:
         records = _decode_leniently(part, _INDEX.sub(lambda m: f"$[{int(m[1]) + first}]", str(error)))
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _broken_json_error(str(error), part, at_byte) from None
-    except UnicodeDecodeError:
-        raise UnreadableError(f"broken JSON: not UTF-8 (byte {_first_invalid_utf8_byte(part) + at_byte})") from None
     return [_without_slash(record) for record in records]
 
 
@@ -230,6 +229,9 @@ def describe_body(body: bytes) -> str:
 
 
 def _broken_json_error(error_text: str, part: bytes, at_byte: int) -> UnreadableError:
+    # msgspec reports bytes that are no UTF-8 as UnicodeDecodeError before version 0.23, then without their position.
+    if (invalid := _first_invalid_utf8_byte(part)) is not None:
+        return UnreadableError(f"broken JSON: not UTF-8 (byte {invalid + at_byte})")
     found = _POSITION.search(error_text)
     if found is None:
         return _CutShortError(f"broken JSON: the reply is truncated (byte {at_byte + len(part)})")
@@ -240,9 +242,10 @@ def _broken_json_error(error_text: str, part: bytes, at_byte: int) -> Unreadable
     return _CutShortError(text) if position >= len(part) - 1 else UnreadableError(text)
 
 
-def _first_invalid_utf8_byte(part: bytes) -> int:
+def _first_invalid_utf8_byte(part: bytes) -> int | None:
+    """Return the position of the first byte that is no UTF-8, or None; a character cut at the end is no fault."""
     try:
-        part.decode()
+        codecs.utf_8_decode(part, "strict", False)
     except UnicodeDecodeError as error:
         return error.start
-    return len(part)
+    return None
