@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from streamusage.api.daily import GapDelta, VoidEntry
 from streamusage.api.report import AgentPhase, ClockState, PhaseChange, Role
-from streamusage.core.coverage import IMPORTED, LATE_AFTER_INTERVALS, Interval, Provenance
+from streamusage.core.coverage import IMPORTED, LATE_AFTER_INTERVALS, OWED, Interval, Provenance
 from streamusage.core.figures import SlotSums
 from streamusage.core.usage import SessionKey, StreamId, UsageRecord
 
@@ -26,11 +26,20 @@ class SessionRecord(UsageRecord, frozen=True, gc=False):
 
     It is a field of its own, because earlier clients cannot decode another value of `provenance`.
     """
+    unseen_subscribers: int | msgspec.UnsetType = msgspec.field(name="unseenSubscribers", default=msgspec.UNSET)
+    """How many of the active subscribers are at servers that owe newer figures: they are counted by older reports, and
+    may have left. Without them, the active subscribers are a lower bound. Not sent where there are none."""
 
     @property
     def provenance_name(self) -> str:
         """The provenance as it is shown: `imported`, or that of the newest figures."""
         return IMPORTED if self.imported else self.provenance.value
+
+    @property
+    def seen_subscribers(self) -> int:
+        """The active subscribers at servers that are seen: a lower bound while one is not."""
+        unseen = self.unseen_subscribers if self.provenance in OWED else 0
+        return max(0, self.active_subscribers - unseen) if unseen else self.active_subscribers
 
 
 class DeletedSession(msgspec.Struct, frozen=True):
@@ -115,6 +124,9 @@ class ServerStatus(msgspec.Struct, frozen=True, kw_only=True):
     owed_ms: int = 0
     """Length of the time before now that is not reported yet."""
     active_subscribers: int = 0
+    unseen_subscribers: int | UnsetType = UNSET
+    """How many of the active subscribers are counted by reports from before it owed newer figures; the records have
+    them as `unseenSubscribers`. Not sent where there are none, and by services of an earlier version."""
     clock_offset_ms: int | None = None
     removed: Literal["in order", "by force"] | None = None
     """How the server was removed from the estate. Removed by force, its part of the sessions is not accounted for."""

@@ -36,7 +36,10 @@ WORST_FIRST = (
 )
 """The states, the one that an operator must notice first in front."""
 
-INCOMPLETE = frozenset({Provenance.LOST, Provenance.HELD, Provenance.MISSING, Provenance.PARTIAL})
+OWED = frozenset({Provenance.MISSING, Provenance.HELD})
+"""In these states a server owes figures that may still arrive."""
+
+INCOMPLETE = OWED | {Provenance.LOST, Provenance.PARTIAL}
 """In these states something is, or may be, left out: a figure is a lower bound."""
 
 IMPORTED = "imported"

@@ -22,7 +22,8 @@ ADDED = frozenset(
         "audience", "clock", "clock_refused_at", "clock_refused_by_ms", "fell_in", "fell_out", "is_acknowledged",
         "lists_viewers", "machine", "machine_offset_ms", "retired_at",
         "message", "offset_ms", "received_at", "repair", "source_error", "source_error_at", "source_error_since",
-        "accounted_since", "unknown_in", "unknown_out", "uptime_ms", "void_revision", "voids",
+        "accounted_since", "unknown_in", "unknown_out", "unseenSubscribers", "unseen_subscribers",
+        "uptime_ms", "void_revision", "voids",
     }
 )  # fmt: skip
 """Fields and paths that did not exist when the transcripts were written. Clients of then ignore them."""
@@ -341,4 +342,16 @@ def with_silent_as_lost(before: Any, now: Any) -> Any:
             lost, total, active = (now[name] for name in names)
             if lost < before[names[0]] == total - active:
                 found[names[0]] = total - active
+    return found
+
+
+def with_overdue_as_watching(before: Any, now: Any) -> Any:
+    """Return what a recording was when its sessions counted the subscribers of an overdue server as active."""
+    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        return [with_overdue_as_watching(one, other) for one, other in zip(before, now, strict=True)]
+    if not isinstance(before, dict) or not isinstance(now, dict):
+        return now
+    found = {name: with_overdue_as_watching(before.get(name), item) for name, item in now.items()}
+    if now.get("provenance") == before.get("provenance") == "missing" and now["active"] < before["active"]:
+        found["active"] = before["active"]
     return found

@@ -30,7 +30,7 @@ from tui.model.sessions.tally import Tally
 from tui.model.sessions.timeline import PollTimeline
 from tui.model.sessions.trends import TrendBook
 from tui.model.sessions.unrecorded import UnrecordedStreams
-from tui.model.sessions.view import SessionView
+from tui.model.sessions.view import Heading, SessionView
 from tui.model.staleness import Freshness, freshness
 from tui.model.unread import unread_servers
 from tui.model.unseen import UnseenServers
@@ -415,19 +415,23 @@ class ConsoleState:
     def record_audience(self) -> None:
         """Record how many watch the whole estate, after a poll. While the table is paused, its sessions are older."""
         if not self.is_paused:
-            watching = self._reduce(self.store.totals(), self.unseen.outdated).watching
+            watching = self._without_unseen(self.store.totals(self.unseen.services)).watching
             self.audience.add_poll(self.now_ms(), watching, leaves_out_server=bool(self.unseen))
 
     def totals(self) -> SessionTotals:
         """Return the counts of the sessions shown. While a server is not seen, its subscribers are left out."""
-        if self.view.filter:
-            return self._reduce(self.view.totals(), 0)
-        return self._reduce(self.store.totals(), self.unseen.outdated)
+        unseen = self.unseen.services
+        self.view.leave_out(unseen)
+        return self._without_unseen(self.view.totals() if self.view.filter else self.store.totals(unseen))
 
-    def _reduce(self, totals: SessionTotals, outdated: int) -> SessionTotals:
+    def watching_below(self, heading: Heading) -> int | None:
+        """Return how many watch the sessions below a heading. Subscribers of servers that are not seen are left out."""
+        return max(0, heading.watching - self.unseen.outdated) if self.knows_live else None
+
+    def _without_unseen(self, totals: SessionTotals) -> SessionTotals:
         if not self.knows_live or totals.watching is None:
             return SessionTotals(None, totals.sessions, None)
-        return totals._replace(watching=max(0, totals.watching - outdated))
+        return totals._replace(watching=max(0, totals.watching - self.unseen.outdated))
 
 
 Result = TypeVar("Result")

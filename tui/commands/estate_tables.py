@@ -9,6 +9,7 @@ from tui.commands.tables import time_text
 from tui.model import formats
 from tui.model.formats import UNKNOWN
 from tui.model.unread import state_word
+from tui.model.unseen import is_unseen
 from tui.output import CsvField, TableColumn, View, same_named
 
 AGREES_MS = 60_000
@@ -115,7 +116,8 @@ def audit_view(tz: ZoneInfo) -> View[AuditEntry]:
 
 
 def _active(server: ServerStatus) -> str:
-    return UNKNOWN if server.is_unread and server.watermark is None else formats.count(server.active_subscribers)
+    """Return who watches at a server; unknown while it is not seen: the service counts nobody, or the last ones."""
+    return UNKNOWN if is_unseen(server) else formats.count(server.active_subscribers)
 
 
 def _state(server: ServerStatus, now_ms: int) -> str:

@@ -3,6 +3,7 @@
 import time
 
 import click
+import msgspec
 
 from streamusage.api.extension import SessionRecord
 from streamusage.client.changes import read_changes
@@ -45,7 +46,7 @@ def ls(connection: ConnectionSettings, words: tuple[str, ...], output_format: Fo
     shown = read_filter(words)
     records = run_requests(connection, read_sessions)
     now_ms = time.time_ns() // 1_000_000
-    found = [record for record in records if shown.matches(from_record(record), now_ms)]
+    found = [_seen(record) for record in records if shown.matches(from_record(record), now_ms)]
     found.sort(key=_most_watched_first)
     print_rows(found, session_view(connection.tz), output_format)
     if missing := count_missing_fields(records):
@@ -60,6 +61,13 @@ async def read_sessions(client: UsageClient) -> list[PartialUsageRecord]:
         return list((await read_changes(client, None, lambda record: record)).changed)
     except ExtensionMissingError:
         return await client.usage()
+
+
+def _seen(record: PartialUsageRecord) -> PartialUsageRecord:
+    """Return the record with the subscribers at servers that are seen: a lower bound while one is not."""
+    if not isinstance(record, SessionRecord) or not record.unseen_subscribers:
+        return record
+    return msgspec.structs.replace(record, active_subscribers=record.seen_subscribers, unseen_subscribers=msgspec.UNSET)
 
 
 def _most_watched_first(record: PartialUsageRecord) -> tuple[bool, int, int, str, str]:

@@ -24,6 +24,7 @@ from tui.commands.tables import time_text
 from tui.config.settings import ConnectionSettings
 from tui.model import formats
 from tui.model.unread import reason_line, unread_servers
+from tui.model.unseen import is_unseen
 from tui.output import Format, print_rows
 
 _MOST_NAMED = 3
@@ -107,7 +108,10 @@ def remove(connection: ConnectionSettings, name: str, force: bool, yes: bool) ->
             ExitCode.REFUSED,
         )
     if force and not yes:
-        print_message(f"{name}, {found.role}, {found.state}, {counted(found.active_subscribers, 'active subscriber')}.")
+        watching = "active subscribers unknown"
+        if not is_unseen(found):
+            watching = counted(found.active_subscribers, "active subscriber")
+        print_message(f"{name}, {found.role}, {found.state}, {watching}.")
         if found.state == "live":
             print_message("It still reports and would be added again by its next report: stop its agent first.")
         if prompt_operator(f"Remove {name} from the sessions at {connection.host}? [y/N]").lower() not in {"y", "yes"}:

@@ -11,7 +11,7 @@ import msgspec
 from streamusage.api.daily import GapDelta
 from streamusage.api.extension import Outage, ServerCoverage, SessionRecord
 from streamusage.api.report import AgentPhase
-from streamusage.core.coverage import INCOMPLETE, Provenance
+from streamusage.core.coverage import INCOMPLETE, OWED, Provenance
 from streamusage.core.figures import FIGURES, Combination, Figure
 from streamusage.core.usage import RECORD_FIELDS, RECORD_TIMES, PartialUsageRecord, UsageRecord
 from tui.commands.streams import format_stream_name
@@ -81,7 +81,7 @@ def session_view(tz: ZoneInfo) -> View[PartialUsageRecord]:
             TableColumn("DATA", _provenance),
             TableColumn(f"STARTED ({tz.key})", lambda record: time_text(record.start_time, tz)),
             TableColumn("DURATION", lambda record: formats.duration(record.duration), figure=True),
-            TableColumn("ACTIVE", lambda record: formats.count(record.active_subscribers), figure=True),
+            TableColumn("ACTIVE", _active, figure=True),
             TableColumn("PEAK", lambda record: formats.count(record.max_subscribers), figure=True),
             TableColumn("LOST", lambda record: formats.count(record.lost_subscribers), figure=True),
             TableColumn("TOTAL", lambda record: formats.count(record.total_subscribers), figure=True),
@@ -206,6 +206,11 @@ def documented(record: UsageRecord) -> UsageRecord:
 
 def _state(record: PartialUsageRecord) -> str:
     return UNKNOWN if not isinstance(record, SessionRecord) else "live" if record.live else "ended"
+
+
+def _active(record: PartialUsageRecord) -> str:
+    leaves_out = isinstance(record, SessionRecord) and record.live and record.provenance in OWED
+    return (formats.lower_bound if leaves_out else formats.count)(record.active_subscribers)
 
 
 def _provenance(record: PartialUsageRecord) -> str:

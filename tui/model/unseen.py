@@ -3,7 +3,7 @@
 While a server is not seen, every sum over servers is a lower bound.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import tzinfo
 
 from streamusage.api.extension import ServerStatus
@@ -19,6 +19,11 @@ def is_unseen(server: ServerStatus) -> bool:
     if server.state == "removed":
         return False
     return server.state == "unreachable" or server.owed_ms > LATE_AFTER_INTERVALS * server.sync_interval_ms
+
+
+def outdated_subscribers(server: ServerStatus) -> int:
+    """Return how many subscribers of an unseen server are counted in the records without being given apart."""
+    return server.active_subscribers - (server.unseen_subscribers or 0)
 
 
 class UnseenServers:
@@ -51,8 +56,16 @@ class UnseenServers:
 
     @property
     def outdated(self) -> int:
-        """Subscribers that the service still counts on these servers, by reports from before they were missed."""
-        return sum(server.active_subscribers for server in self._unseen)
+        """Subscribers that the records still count on these servers, by reports from before they were missed.
+
+        Only with a service of an earlier version, whose records do not give them apart.
+        """
+        return sum(map(outdated_subscribers, self._unseen))
+
+    @property
+    def services(self) -> Collection[str]:
+        """The services that are not seen, where there are several: what watched there is left out of every sum."""
+        return ()
 
     def owed_ms(self, server: str) -> int:
         """Return how much time any server owes; 0 for an unknown one."""

@@ -21,6 +21,9 @@ from tui.deletion.plan import DeletePlan
 from tui.model.text import sanitize
 from tui.screens.dialog import Dialog
 
+READING_MS = 700
+"""How long a change is shown before a press can confirm it. Presses closer together, as of a held key, are one."""
+
 
 class ConfirmDelete(Dialog[list[UsageRecord] | None]):
     """Dismissed with the records to delete, all among the frozen keys, or with `None`.
@@ -44,6 +47,8 @@ class ConfirmDelete(Dialog[list[UsageRecord] | None]):
         self._checking = False
         self._change_count = 0
         """How often the records were different when they were fetched again."""
+        self._seen_from_ms = 0
+        """Since when the changes are shown and nothing was pressed."""
 
     def compose(self) -> ComposeResult:
         """Return the widgets."""
@@ -135,9 +140,15 @@ class ConfirmDelete(Dialog[list[UsageRecord] | None]):
     def _confirmed(self) -> None:
         if self._state.is_read_only():
             self._show_lines(["Nothing was deleted: this console is read-only again."])
-        elif not self._checking:
+        elif not self._checking and self._has_seen_changes():
             self._checking = True
             self.run_worker(self._check_and_dismiss(), exclusive=True, exit_on_error=False)
+
+    def _has_seen_changes(self) -> bool:
+        """Return whether the operator had time to read what changed: a press in a hurry confirms nothing new."""
+        now_ms = self._state.clock.elapsed_ms()
+        seen_for_ms, self._seen_from_ms = now_ms - self._seen_from_ms, now_ms
+        return not self._change_count or seen_for_ms >= READING_MS
 
     async def _check_and_dismiss(self) -> None:
         """Fetch the records again; close the dialog if nothing differs from what it showed last."""
@@ -155,6 +166,7 @@ class ConfirmDelete(Dialog[list[UsageRecord] | None]):
         if changes != self._shown_changes:
             self._shown_changes = changes
             self._change_count += 1
+            self._seen_from_ms = self._state.clock.elapsed_ms()
             times = f" It changed {self._change_count} times by now." if self._change_count > 1 else ""
             prompt = f"Press again to confirm.{times}" if chosen else "Nothing is left to delete."
             self._show_lines([changes.describe() or "The change was undone.", prompt])

@@ -9,7 +9,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from streamusage.api.extension import History
-from streamusage.core.coverage import Provenance
+from streamusage.core.coverage import OWED, Provenance
 from streamusage.core.usage import SessionKey
 from tui.app.state import ConsoleState
 from tui.model import formats
@@ -303,7 +303,7 @@ def _inked(line: str) -> list[Part]:
 def _describe_provenance(session: Session) -> str:
     if session.imported:
         return f"{IMPORTED_GLYPH} imported: no server accounts for these figures"
-    if not session.live and session.provenance in (Provenance.MISSING, Provenance.HELD):
+    if not session.live and session.provenance in OWED:
         return "· ended: the stream began again elsewhere, and the server of this session is not seen"
     match session.provenance:
         case Provenance.BACKFILLED:

@@ -431,6 +431,7 @@ def _figures_of(row: Row[Any]) -> SessionFigures:
         row.total_subscribers,
         bool(row.live),
         Provenance.PARTIAL if row.provenance == IMPORTED else Provenance(row.provenance),
+        row.unseen_subscribers,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import starmap
 from typing import Any, NamedTuple
 
+from msgspec import UNSET
 from sqlalchemy import Connection, bindparam, select
 
 from streamusage.api.extension import Changes, DeletedSession, SessionRecord
@@ -22,7 +23,7 @@ from streamusage.service.store.schema import tombstones, usage
 from streamusage.service.store.statements import PreparedStatement
 
 _RECORDS_AFTER = PreparedStatement(
-    select(usage.c.change, *RECORD_COLUMNS, usage.c.live, usage.c.provenance)
+    select(usage.c.change, *RECORD_COLUMNS, usage.c.live, usage.c.provenance, usage.c.unseen_subscribers)
     .where(usage.c.change > bindparam("after"))
     .order_by(usage.c.change)
     .limit(bindparam("at_most"))
@@ -75,8 +76,10 @@ def changes_since(connection: Connection, cursor_text: str | None, limit: int, n
 
 
 def _fields(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
-    for _, *record, live, provenance in rows:
+    for _, *record, live, provenance, unseen in rows:
         if provenance == IMPORTED:
             yield *record, bool(live), Provenance.PARTIAL, True
+        elif unseen:
+            yield *record, bool(live), Provenance(provenance), UNSET, unseen
         else:
             yield *record, bool(live), Provenance(provenance)

@@ -106,6 +106,7 @@ def _server_status(row: Row[Any], active: int, now_ms: int) -> ServerStatus:
         revision=state.acknowledged,
         owed_ms=max(0, now_ms - owed_from) if overdue and owed_from is not None else 0,
         active_subscribers=active,
+        unseen_subscribers=active if active and row.owes else UNSET,
         clock_offset_ms=state.clock_offset_ms,
         removed=row.removed or None,
         removed_at=row.removed_at if row.removed else None,

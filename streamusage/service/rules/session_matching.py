@@ -56,6 +56,11 @@ class SessionPart(NamedTuple):
         return 0 if gone else self.active
 
     @property
+    def outdated(self) -> int:
+        """The subscribers that count as active by a report from before the server's figures were overdue."""
+        return self.watching if self.owes and self.is_live else 0
+
+    @property
     def unseen(self) -> int:
         """The last known subscribers of a silent server: nobody knows whether they left."""
         return self.active if self.unreachable and self.is_live else 0
@@ -72,6 +77,8 @@ class SessionFigures(NamedTuple):
     total_subscribers: int
     live: bool
     provenance: Provenance
+    unseen_subscribers: int
+    """Those of the active subscribers whose servers owe newer figures: nobody knows whether they left."""
 
 
 class Anchors:
@@ -146,4 +153,5 @@ def session_figures(
             + [Provenance.BACKFILLED if part.late else Provenance.LIVE for part in newest.values()]
         )
         or Provenance.LIVE,
+        unseen_subscribers=sum(part.outdated for part in live),
     )

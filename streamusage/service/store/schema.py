@@ -215,6 +215,7 @@ usage = Table(
     *(_number(name) for name in RECORD_FIELDS.values() if name not in ("start_time", "scope", "name")),
     _number("live"),
     _text("provenance"),  # of its newest figures, or imported
+    _number("unseen_subscribers", default="0"),  # of the active ones: at servers that owe newer figures
     _number("touched_at", default="0"),  # when the service last wrote it: decides retention
     _number("change"),  # the newest change of any row is the highest
     Index("usage_by_change", "change", unique=True),

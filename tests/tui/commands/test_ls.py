@@ -111,8 +111,8 @@ async def test_machine_formats_have_state_and_provenance(estate: Estate, streamt
     estate.clock.now += 60_000
 
     async def is_missing() -> bool:
-        changes = (await estate.request("GET", "/api/v1/changes")).json()
-        return bool(changes["records"][0]["provenance"] == "missing")
+        record = (await estate.request("GET", "/api/v1/changes")).json()["records"][0]
+        return bool(record["provenance"] == "missing" and record["unseenSubscribers"] == record["aciveSubscribers"] > 0)
 
     await wait_until(is_missing, "the servers owe time")
     out = (await run_command(estate, streamtop, "ls", "--format", kind, token="viewer-token")).out
@@ -128,6 +128,8 @@ async def test_machine_formats_have_state_and_provenance(estate: Estate, streamt
         rows = {row["name"]: row for row in listed}
         known = [True, "missing", True]
     assert [rows["stream1"][name] for name in ("live", "provenance", "lowerBound")] == known
+    assert int(rows["stream1"]["aciveSubscribers"]) == 0, "nobody is seen"
+    assert "unseenSubscribers" not in rows["stream1"]
 
 
 async def test_imported_records_are_no_lower_bounds_and_are_imported_again(service: ServiceProcess) -> None:

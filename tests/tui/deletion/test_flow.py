@@ -30,6 +30,7 @@ from tui.app.console_app import ConsoleApp
 from tui.app.messages import SessionsPolled
 from tui.app.ports import SubscriptionChanges
 from tui.config.settings import ConnectionSettings
+from tui.screens import confirm_delete
 from tui.screens.confirm_delete import ConfirmDelete
 
 SEEDS = 4
@@ -193,6 +194,7 @@ async def answer_dialog(pilot: Pilot[int], app: ConsoleApp, manager: ChangingMan
 async def test_console_deletes_only_what_a_confirmed_dialog_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(confirm_delete, "READING_MS", 0)
     seen: Counter[str] = Counter()
     steps = deleted = 0
     for seed in range(MOST_SEEDS):

@@ -13,7 +13,7 @@ from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
 from tests.support.console.pilot import console, screen_lines, screen_text, wait_for, wait_for_figures
 from tests.support.console.records import HOSTILE, TOKEN, recent, record, service_with
 from tests.support.plain_manager import PlainManager, wire
-from tui.screens.confirm_delete import ConfirmDelete
+from tui.screens.confirm_delete import READING_MS, ConfirmDelete
 from tui.screens.delete_progress import DeleteResult
 from tui.screens.help import HelpScreen
 
@@ -92,7 +92,10 @@ async def test_delete_removes_only_the_confirmed_session(tmp_path: Path) -> None
         dialog = app.screen
         await wait_for(pilot, lambda: dialog.query_one("#since").display, "the changes since the request")
         assert "will NOT be deleted" in str(dialog.query_one("#since").render())  # type: ignore[no-untyped-call]
-        await pilot.pause(0.3)  # a button ignores a second press within 0.2 s
+        await pilot.press(*["enter"] * 10)  # a held key
+        assert app.screen is dialog, "nobody has read the change"
+        assert len(await client.usage()) == 4
+        await pilot.pause(READING_MS / 1000 + 0.1)
         await pilot.press("enter")
         await wait_for(pilot, lambda: len(app.state.store) == 2, "the two sessions gone")
         assert sorted(kept.key for kept in await client.usage()) == sorted([newcomer.key, records[2].key])

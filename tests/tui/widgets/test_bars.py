@@ -3,15 +3,18 @@
 from datetime import UTC
 
 import pytest
+from msgspec import UNSET
 
-from streamusage.api.extension import ServerStatus, ServiceClock
+from streamusage.api.extension import ServerStatus, ServiceClock, SessionRecord
+from streamusage.core.coverage import Provenance
 from tests.support.console.records import session
 from tests.support.console.scripted_service import SettableClock
 from tui.app.messages import PollFailed, SessionsPolled
 from tui.app.state import ConsoleState
 from tui.config.settings import ConnectionSettings
 from tui.model.sessions.filter import parse
-from tui.model.sessions.store import Session
+from tui.model.sessions.session import Session, from_record
+from tui.model.sessions.view import Heading
 from tui.model.text import width
 from tui.widgets import bars
 from tui.widgets.lines import Part
@@ -119,6 +122,40 @@ def test_summary_with_a_filter_counts_what_is_shown() -> None:
     assert text_of(bars.summary(state)[0]) == (
         " 1 on air of 2 sessions   ≥ 20 watching (without edge-3)   name=b or name=c  (1 hidden)"
     )
+
+
+def counted_while_overdue(*, service_gives_apart: bool) -> ConsoleState:
+    """Return a state of a server that is overdue: 437 of 457 subscribers are counted by its last report."""
+    state = state_with_an_outage()
+    counts = {"active_subscribers": 437} | ({"unseen_subscribers": 437} if service_gives_apart else {})
+    overdue = ServerStatus(server="edge-3", role="edge", state="unreachable", owed_ms=40_000, **counts)
+    unseen = {"a": 430, "b": 7} if service_gives_apart else {}
+    records = [
+        SessionRecord(name, "live", 1, 2, 1, active, active, 0, active, 2, True, provenance, unseen_subscribers=apart)
+        for name, active, provenance in (
+            ("a", 440, Provenance.MISSING),
+            ("b", 7, Provenance.MISSING),
+            ("c", 10, Provenance.LIVE),
+        )
+        for apart in [unseen.get(name, UNSET)]
+    ]
+    state.apply_poll(SessionsPolled([*map(from_record, records)], [], True, state.now_ms(), [overdue], ""))
+    return state
+
+
+@pytest.mark.parametrize("service_gives_apart", [True, False], ids=["apart", "service of an earlier version"])
+def test_lower_bounds_leave_out_what_only_an_overdue_report_counts(service_gives_apart: bool) -> None:
+    state = counted_while_overdue(service_gives_apart=service_gives_apart)
+    assert state.totals().watching == 20
+    seen = {"name=a": 10, "name=b": 0, "name=c": 10} if service_gives_apart else {"name=a": 3, "name=b": 0, "name=c": 0}
+    for text, watching in seen.items():
+        state.view.show(parse(text))
+        assert state.totals().watching == watching, text
+    state.view.show(parse(""))
+    state.view.group(True)
+    heading = state.view.row(0)
+    assert isinstance(heading, Heading)
+    assert state.watching_below(heading) == 20
 
 
 def test_place_of_the_cursor_counts_sessions_and_not_headings() -> None:

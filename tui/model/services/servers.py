@@ -3,7 +3,7 @@
 While a service does not answer, every sum over services is a lower bound.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import tzinfo
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ import msgspec
 from streamusage.api.extension import ServerStatus
 from tui.model import formats
 from tui.model.text import sanitize, shortened
-from tui.model.unseen import UnseenServers, is_unseen
+from tui.model.unseen import UnseenServers, is_unseen, outdated_subscribers
 
 _NAME_CELLS = 16
 
@@ -81,8 +81,13 @@ class UnseenInServices(UnseenServers):
 
     @property
     def outdated(self) -> int:
-        """Subscribers that are still counted by reports and answers from before they were missed."""
-        return sum(server.active_subscribers for server in self._servers()) + sum(one.watched for one in self._silent())
+        """Subscribers that the records of services that answer still count on these servers."""
+        return sum(map(outdated_subscribers, self._servers()))
+
+    @property
+    def services(self) -> Collection[str]:
+        """The services that do not answer."""
+        return [one.name for one in self._silent()]
 
     def names(self) -> str:
         """Return the names of services and servers, safe to draw."""

@@ -8,14 +8,13 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from streamusage.core.coverage import Provenance
+from streamusage.core.coverage import OWED, Provenance
 from streamusage.core.usage import SessionKey
 from tui.model.sessions.session import Session
 from tui.model.sessions.sparkline import NoFigure, Point, exact_figures, known_figures, lower_bound, merge_points
 from tui.model.sessions.store import Change
 
 KEPT_POLLS = 720
-_OWED = (Provenance.MISSING, Provenance.HELD)
 _FILLED = (Provenance.BACKFILLED, Provenance.PARTIAL, Provenance.LIVE)
 """In these states, figures that were missing before have arrived."""
 
@@ -153,4 +152,4 @@ class PollHistory:
 def _point(live: bool, active: int | None, provenance: Provenance | None) -> Point:
     if not live or active is None:
         return NoFigure.NOT_SEEN
-    return lower_bound(active, NoFigure.MISSING) if provenance in _OWED else active
+    return lower_bound(active, NoFigure.MISSING) if provenance in OWED else active

@@ -3,7 +3,7 @@
 import msgspec
 
 from streamusage.api.extension import SessionRecord
-from streamusage.core.coverage import IMPORTED, INCOMPLETE, Provenance
+from streamusage.core.coverage import IMPORTED, INCOMPLETE, OWED, Provenance
 from streamusage.core.usage import PartialUsageRecord, SessionKey, StreamId
 
 
@@ -61,7 +61,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def leaves_out_server(self) -> bool:
         """Whether the active subscribers are those of some servers only: another one owes its newest figures."""
-        return self.live and self.provenance in (Provenance.MISSING, Provenance.HELD)
+        return self.live and self.provenance in OWED
 
     @property
     def key(self) -> SessionKey:
@@ -83,7 +83,10 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 def from_record(record: PartialUsageRecord) -> Session:
-    """Return the session of a usage record. Nothing is repaired: contradictory figures are shown as received."""
+    """Return the session of a usage record. Nothing is repaired: contradictory figures are shown as received.
+
+    Subscribers at servers that are not seen are left out: what remains is a lower bound.
+    """
     ours = record if isinstance(record, SessionRecord) else None
     return Session(
         scope=record.scope,
@@ -91,7 +94,7 @@ def from_record(record: PartialUsageRecord) -> Session:
         start_time=record.start_time,
         end_time=record.end_time,
         duration_ms=record.duration,
-        active=record.active_subscribers,
+        active=ours.seen_subscribers if ours else record.active_subscribers,
         peak=record.max_subscribers,
         lost=record.lost_subscribers,
         total=record.total_subscribers,

@@ -8,12 +8,12 @@ only a faulty service sends, is kept as an object beside the columns.
 """
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from sys import intern
 from typing import cast, overload
 
 from streamusage.api.extension import SessionRecord
-from streamusage.core.coverage import IMPORTED, Provenance
+from streamusage.core.coverage import IMPORTED, OWED, Provenance
 from streamusage.core.usage import PartialUsageRecord, SessionKey, StreamId
 from tui.model.sessions.session import ServiceSessionKey, Session, from_record
 
@@ -25,6 +25,10 @@ _USED, _LIVE, _RECORDED, _IMPORTED = 1, 2, 4, 8
 _PROVENANCE = 16
 _PROVENANCES: tuple[Provenance | None, ...] = (None, *Provenance)
 _NUMBER_OF = {provenance: number for number, provenance in enumerate(_PROVENANCES)}
+_OWED_FLAGS = frozenset(
+    _PROVENANCE * _NUMBER_OF[provenance] + flags for provenance in OWED for flags in range(_PROVENANCE)
+)
+"""The flags of sessions of which a server owes newer figures."""
 _FIGURES = ("start_time", "end_time", "duration_ms", "active", "peak", "lost", "total", "updated")
 
 
@@ -227,8 +231,11 @@ class SessionColumns(Sequence[Session]):
         """Return the rows in use from `first` up to, but without, `last`."""
         return [row for row, flags in enumerate(self.flags[first:last], first) if flags]
 
-    def watching(self, rows: Sequence[int]) -> int:
-        """Return the sum of the known active subscribers of some rows."""
+    def watching(self, rows: Sequence[int], left_out: Collection[str] = ()) -> int:
+        """Return the sum of the known active subscribers of some rows, without those of the services left out."""
+        if left_out:
+            numbers = {number for number, name in enumerate(self.service_names) if name in left_out}
+            rows = [row for row in rows if self.services[row] not in numbers]
         active, odd = self.active, self.odd
         known = sum(entry for row in rows if (entry := active[row]) != UNKNOWN and row not in odd)
         return known + sum(odd[row].active or 0 for row in rows if row in odd)
@@ -242,12 +249,16 @@ class SessionColumns(Sequence[Session]):
         """Add the sessions of usage records: `append(from_record(record))` of each, column by column."""
         scopes = [intern(record.scope) for record in records]
         names = [record.name for record in records]
+        flags = bytes(map(_flags, records))
+        active = [record.active_subscribers for record in records]
+        if not _OWED_FLAGS.isdisjoint(flags):
+            active = [from_record(record).active for record in records]
         try:
             columns = [
                 array("q", [record.start_time for record in records]),
                 array("q", cast("list[int]", [record.end_time for record in records])),
                 array("q", cast("list[int]", [record.duration for record in records])),
-                array("q", cast("list[int]", [record.active_subscribers for record in records])),
+                array("q", cast("list[int]", active)),
                 array("q", cast("list[int]", [record.max_subscribers for record in records])),
                 array("q", cast("list[int]", [record.lost_subscribers for record in records])),
                 array("q", cast("list[int]", [record.total_subscribers for record in records])),
@@ -262,7 +273,7 @@ class SessionColumns(Sequence[Session]):
         self.folded += map(_fold, names)
         for column, values in zip(self._figures(), columns, strict=True):
             column.extend(values)
-        self.flags.extend(map(_flags, records))
+        self.flags += flags
         self.services.extend(bytes(len(records)))
 
 
@@ -378,7 +389,7 @@ class ColumnReader:
     @property
     def leaves_out_server(self) -> bool:
         """Whether the active subscribers are those of some servers only."""
-        return self.live and self.provenance in (Provenance.MISSING, Provenance.HELD)
+        return self.live and self.provenance in OWED
 
     @property
     def provenance_name(self) -> str:

@@ -4,7 +4,7 @@
 """
 
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
 from typing import NamedTuple
@@ -127,9 +127,10 @@ class SessionStore:
                 at += 1
         return rows
 
-    def totals(self) -> SessionTotals:
-        """Return the counts over all sessions."""
-        return SessionTotals(self._live, self._count, self._watching)
+    def totals(self, left_out: Collection[str] = ()) -> SessionTotals:
+        """Return the counts over all sessions. Who watches at the services left out is not counted."""
+        watching = self._watching - sum(self.watching_of[service] for service in left_out)
+        return SessionTotals(self._live, self._count, watching)
 
     def adopt(self, batch: SessionBatch) -> Iterator[None]:
         """Take over a batch as the sessions of an empty store, with a step after each yield."""

@@ -4,7 +4,7 @@ A console that has just started has them at once; without the service's trends, 
 """
 
 from streamusage.api.extension import Trends
-from streamusage.core.coverage import Provenance
+from streamusage.core.coverage import OWED, Provenance
 from streamusage.core.usage import StreamId
 from tui.model.sessions.sparkline import Mark, MarkedFigure, NoFigure, Point, exact_figures, lower_bound
 from tui.model.sessions.store import Session
@@ -19,7 +19,6 @@ _NOT_SEEN = {
     Provenance.LOST: NoFigure.LOST,
 }
 """What is shown in these states where no server was seen."""
-_OWED = (Provenance.MISSING, Provenance.HELD)
 
 
 class TrendBook:
@@ -61,8 +60,9 @@ class TrendBook:
             inside = (minute + 1) * STEP_MS > session.start_time and 0 <= place < len(known)
             points.append(known[place] if inside else NoFigure.NOT_SEEN)
         newest = last - self._from_ms // STEP_MS
-        if session.provenance in _OWED and 0 <= newest < len(known) and known[newest] is not NoFigure.NOT_SEEN:
-            # The service's minute leaves out a server that is silent, the session's figure only after its time-out.
+        if session.provenance in OWED and 0 <= newest < len(known) and known[newest] is not NoFigure.NOT_SEEN:
+            # The service's minute leaves out a server that is silent. The record of a service of an earlier version
+            # does so only after the edge timeout.
             return [*points, known[newest]]
         # Backfilled minutes are in the past: the current figure is an ordinary figure.
         state = None if session.provenance is Provenance.BACKFILLED else session.provenance

@@ -7,7 +7,7 @@ another index in steps, while the table shows the present one: `begin_…` begin
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from streamusage.core.usage import SessionKey
@@ -65,6 +65,7 @@ class SessionView:
         self._grouped_rows: list[int | Heading] | None = None
         self._heading_places: list[int] = []
         self._totals: SessionTotals | None = None
+        self._left_out: set[str] = set()
         self._place_of: dict[int, int] = {}
 
     def __len__(self) -> int:
@@ -80,8 +81,14 @@ class SessionView:
         if self._totals is None:
             columns = self._store.columns
             live, _ = columns.live_rows(list(self._shown))
-            self._totals = SessionTotals(len(live), self.sessions, columns.watching(live))
+            self._totals = SessionTotals(len(live), self.sessions, columns.watching(live, self._left_out))
         return self._totals
+
+    def leave_out(self, services: Collection[str]) -> None:
+        """Count nobody who watches at these services, neither in the totals nor under headings."""
+        if set(services) != self._left_out:
+            self._left_out = set(services)
+            self._grouped_rows = self._totals = None
 
     def number(self, row: int) -> int | None:
         """Return the number of a row's session among those shown, from 1 on; `None` for a heading."""
@@ -105,7 +112,7 @@ class SessionView:
             rows: list[int | Heading] = []
             for scope, found in sorted(scopes.items()):
                 live, _ = columns.live_rows(found)
-                rows.append(Heading(scope, len(found), len(live), columns.watching(live)))
+                rows.append(Heading(scope, len(found), len(live), columns.watching(live, self._left_out)))
                 rows += found
             self._grouped_rows = rows
             self._place_of = {row: place for place, row in enumerate(rows) if isinstance(row, int)}

@@ -12,6 +12,7 @@ from streamusage.service.store.schema import counters
 from tests.streamusage.service.conftest import NOW, Estate, an_estate
 from tests.support.service.answers import fetch_day, fetch_spans, wait_for_changes
 from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.waiting import wait_until
 
 MINUTE = 60_000
 
@@ -178,6 +179,30 @@ async def test_live_session_is_missing_while_its_server_is_overdue(estate: Estat
     await agent.sync_up()
     back = await wait_for_changes(estate, str(missing["cursor"]))
     assert [(record["live"], record["provenance"]) for record in back["records"]] == [(True, "live")]
+
+
+async def test_subscribers_of_an_overdue_server_are_counted_and_given_apart_until_it_is_silent(estate: Estate) -> None:
+    agent, other = ReportingAgent(estate, "edge-1"), ReportingAgent(estate, "origin-1")
+    estate.clock.now += 1_000
+    await agent.sync_up(a_session(active=12))
+    for _ in range(2):
+        await other.sync_up(a_session("q", active=7))
+        estate.clock.now += 20_000
+    await wait_until(lambda: has_subscribers(estate, 19, 12), "the first server is overdue")
+    servers = (await estate.request("GET", "/api/v1/servers")).json()["servers"]
+    assert [(row["active_subscribers"], row.get("unseen_subscribers")) for row in servers] == [(12, 12), (7, None)]
+
+    await other.sync_up(a_session("q", active=8))
+    assert await has_subscribers(estate, 20, 12)
+    estate.clock.now += 25_000
+    await other.sync_up(a_session("q", active=8))
+    await wait_until(lambda: has_subscribers(estate, 8, None), "the first server is silent")
+
+
+async def has_subscribers(estate: Estate, active: int, unseen: int | None) -> bool:
+    """Return whether so many are counted as active, and so many of them given apart."""
+    record = (await estate.request("GET", "/api/v1/changes")).json()["records"][0]
+    return (record["aciveSubscribers"], record.get("unseenSubscribers")) == (active, unseen)
 
 
 async def test_repeated_late_or_reordered_report_counts_once(estate: Estate) -> None:

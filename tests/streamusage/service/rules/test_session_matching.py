@@ -57,6 +57,15 @@ def test_subscribers_of_a_silent_server_are_neither_active_nor_lost() -> None:
     assert ended.lost_subscribers == 43
 
 
+def test_subscribers_that_only_an_overdue_report_counts_are_given_apart() -> None:
+    seen, overdue = part("a", active=5, total=8), part("b", active=30, total=40, owes=MISSING)
+    assert session_figures(0, [seen, part("b", active=30)], 0).unseen_subscribers == 0
+    late = session_figures(0, [seen, overdue], 0)
+    assert (late.active_subscribers, late.unseen_subscribers) == (35, 30)
+    for gone in (overdue._replace(unreachable=True), overdue._replace(removed=True), overdue._replace(live=False)):
+        assert session_figures(0, [seen, gone], 0).unseen_subscribers == 0
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=1, max_size=12),
     st.lists(st.booleans(), min_size=12, max_size=12),

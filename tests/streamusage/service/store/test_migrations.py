@@ -6,13 +6,12 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, insert, inspect, select
+from sqlalchemy import Connection, Integer, Table, insert, inspect, select
 
+from streamusage.service.store.change_feed import last_change
 from streamusage.service.store.engines import resolve
-from streamusage.service.store.schema import samples, stream_key
+from streamusage.service.store.schema import counters, samples, server_sessions, servers, stream_key, usage
 from streamusage.service.store.store import MIGRATIONS, open_store
-
-BEFORE = "0012_source_errors"
 
 
 @contextmanager
@@ -41,7 +40,7 @@ def test_samples_are_kept_in_the_order_of_their_streams(store_url: str) -> None:
         for name in ("a", "bb", "ccc")
         for server in ("edge-2", "edge-1")
     ]  # fmt: skip
-    with writing_at(store_url, BEFORE) as connection:
+    with writing_at(store_url, "0012_source_errors") as connection:
         connection.execute(insert(samples), rows)
         assert inspect(connection).get_pk_constraint("samples")["constrained_columns"] == ["server", "slot", "stream"]
         assert [index["name"] for index in inspect(connection).get_indexes("samples")] == ["samples_by_stream"]
@@ -63,3 +62,47 @@ def test_samples_are_kept_in_the_order_of_their_streams(store_url: str) -> None:
         return row["server"], row["stream"], row["slot"]
 
     assert sorted(found, key=by_key) == sorted(rows, key=by_key)
+
+
+def test_subscribers_of_overdue_servers_are_given_apart_and_their_records_are_sent_again(store_url: str) -> None:
+    owing = [("seen", "", 0), ("overdue", "missing", 0), ("held", "held", 0), ("silent", "missing", 1)]
+    active = {("a", "seen"): 5, ("a", "overdue"): 30, ("a", "held"): 4, ("b", "seen"): 7, ("c", "silent"): 9}
+    with writing_at(store_url, "0013_samples_by_stream") as connection:
+        for server, owes, unreachable in owing:
+            fill(connection, servers, server=server, owes=owes, unreachable=unreachable, epoch=1)
+        for (name, server), figure in active.items():
+            key = {"stream": stream_key("live", name), "scope": "live", "name": name, "start_time": 1}
+            fill(
+                connection,
+                server_sessions,
+                **key,
+                server=server,
+                epoch=1,
+                session_start=1,
+                publish_id=name,
+                live=1,
+                active=figure,
+            )
+        for change, name in enumerate("abc", start=1):
+            key = {"stream": stream_key("live", name), "scope": "live", "name": name, "start_time": 1}
+            fill(connection, usage, **key, change=change, live=1)
+        fill(connection, counters, name="change", value=3)
+    store = open_store(store_url, 0)
+    try:
+        with store.reading() as connection:
+            found = connection.execute(select(usage.c.name, usage.c.unseen_subscribers, usage.c.change)).all()
+            assert sorted(map(tuple, found)) == [("a", 34, 4), ("b", 0, 2), ("c", 0, 3)]
+            assert last_change(connection) == 4
+    finally:
+        store.close()
+
+
+def fill(connection: Connection, table: Table, **values: Any) -> None:
+    """Insert a row. Its other columns of the present table are 0 or empty."""
+    there = {column["name"] for column in inspect(connection).get_columns(table.name)}
+    empty = {
+        column.name: 0 if isinstance(column.type, Integer) else ""
+        for column in table.columns
+        if column.name in there and not column.nullable
+    }
+    connection.execute(insert(table), empty | values)

@@ -3,7 +3,9 @@
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
+from streamusage.api.extension import SessionRecord
 from streamusage.core.coverage import Provenance
 from streamusage.core.usage import PartialUsageRecord
 from tui.model.sessions.session import Session, from_record
@@ -47,7 +49,16 @@ def test_sessions_return_as_they_were_put_in(first: list[Session], second: list[
     assert [columns.key(row) for row in range(len(columns))] == [session.key for session in expected]
 
 
-@given(st.lists(records, max_size=6))
+our_records = st.builds(
+    SessionRecord,
+    *(texts, texts, starts, figures, figures, st.integers(0, 2**63 - 1), figures, figures, figures, figures),
+    live=st.booleans(),
+    provenance=st.sampled_from(Provenance),
+    unseen_subscribers=st.just(UNSET) | st.integers(0, 9),
+)
+
+
+@given(st.lists(records | our_records, max_size=6))
 def test_columns_of_records_are_the_sessions_of_the_records(records: list[PartialUsageRecord]) -> None:
     columns = SessionColumns()
     columns.extend_records(records[:3])
