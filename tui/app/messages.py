@@ -64,6 +64,8 @@ class CoveragePolled(Message):
     coverage: Coverage
     carriers: Placements | None
     """Which server carried which stream; `None` where that was not requested."""
+    service: str = ""
+    """The service that answered, where there are several."""
 
 
 @dataclass

@@ -23,7 +23,7 @@ from tui.widgets.lines import INK_CLASSES, Line, Part
 if TYPE_CHECKING:
     from tui.screens.picker import Picked
 
-_OF_ALL_SERVICES = (Context.SESSIONS, Context.SERVERS)
+_OF_ALL_SERVICES = (Context.SESSIONS, Context.SERVERS, Context.GAPS, Context.GAP)
 """The views that show several services together."""
 NOTICE_SHOWN_MS = 8_000
 """How long a notice is shown in place of the keys."""
@@ -56,6 +56,11 @@ class ConsoleScreen(Screen[None]):
         """The console's state; in a view of one service, what is known of that one."""
         state = self.port.state
         return state if self.CONTEXT in _OF_ALL_SERVICES else state.shown_part()
+
+    @property
+    def service_under_cursor(self) -> str:
+        """The service of the row under the cursor, where there are several; else empty."""
+        return ""
 
     @property
     def is_drawn(self) -> bool:

@@ -51,10 +51,10 @@ class CellDescriber:
         of_streams: bool,
     ) -> Lines:
         """Return at most `lines` lines, or why nothing can be shown."""
-        if state.cannot_show:
+        if state.cannot_show and not book.servers:
             first, *rest = _CANNOT_SHOW
             return [[(f" {sanitize(state.host)} {first}", "warn")], *([(f" {line}", "warn")] for line in rest)]
-        if state.failure:
+        if state.failure and not (state.parts and book.servers):
             return [[(f" {sanitize(state.failure)}", "bad")]]
         now_ms = book.now_ms or state.now_ms()
         states = self._states(state, view, now_ms, of_streams=of_streams)

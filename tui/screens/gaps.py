@@ -1,5 +1,6 @@
 """The gap view: which time of which server or stream was reported live, backfilled, is missing, or is lost."""
 
+from functools import cached_property
 from typing import ClassVar
 
 from textual import on
@@ -41,18 +42,26 @@ class GapsScreen(ConsoleScreen):
 
     def __init__(self, server: str | None = None) -> None:
         super().__init__()
-        self.book = CoverageBook()
+        self._server = server
+        """The server at which the cursor begins; `None` for any."""
         self._describer = CellDescriber(lambda server, day: self.port.fetcher.fetch_day(server, day))
         self.window = GapWindow()
         self._description_lines = LEAST_LINES
-        self._server = server
-        """The server at which the cursor begins; `None` for any."""
         self._is_opening = True
         self._of_streams = False
         self._most_missing_first = False
         self._name_filter = ""
         self._notice: Part | None = None
         self._backfills = Backfills()
+
+    @cached_property
+    def book(self) -> CoverageBook:
+        """The coverage that is known: of all services, where there are several."""
+        if not self.state.parts:
+            return CoverageBook()
+        from tui.model.services.coverage import CoverageOfServices
+
+        return CoverageOfServices(self.state.parts, lambda: self.state.unseen.services)
 
     def compose(self) -> ComposeResult:
         """Return the widgets."""
@@ -95,6 +104,12 @@ class GapsScreen(ConsoleScreen):
         """How many cells of time fit into the grid."""
         return cells_within(self.grid_view.size.width)
 
+    @property
+    def service_under_cursor(self) -> str:
+        """The service of the row under the cursor, where there are several; else empty."""
+        row = self.grid_view.gap_row
+        return "" if row is None else self.book.service_of(row.name)
+
     def _edges(self) -> list[int]:
         return self.window.edges(self._now_ms(), self.columns, self.state.tz)
 
@@ -125,9 +140,9 @@ class GapsScreen(ConsoleScreen):
     def show_coverage(self, polled: CoveragePolled) -> None:
         """Apply a poll of the coverage, and draw it."""
         before = self.book.servers
-        replaced = self.book.apply(polled.coverage)
+        replaced = self.book.apply(polled.coverage, polled.service)
         if polled.carriers is not None:
-            self.book.apply_placements(polled.carriers.carriers)
+            self.book.apply_placements(polled.carriers.carriers, polled.service)
         if replaced:
             gc_tuning.freeze_objects()
         self._describer.forget_today(self._now_ms(), self.state)
@@ -136,7 +151,7 @@ class GapsScreen(ConsoleScreen):
         )
         self.port.feeds.gaps.publish(self.book)
         cursor = self._place_of_opening() if self._is_opening else None
-        self._is_opening = False
+        self._is_opening = self._is_opening and bool(self.book.without)
         self._window_changed(at_once=False, cursor=cursor)
 
     def _place_of_opening(self) -> tuple[int, int] | None:
@@ -217,6 +232,8 @@ class GapsScreen(ConsoleScreen):
         ]
         if owed := made.owed():
             left.append((f"   {sanitize(owed)}", "missing"))
+        if self.book.without:
+            left.append((f"   without {sanitize(', '.join(self.book.without))}", "missing"))
         right: list[Part] = []
         if self._name_filter:
             right.append((f"{sanitize(self._name_filter)} ({formats.count(made.hidden)} hidden)  ", "accent"))
@@ -238,13 +255,13 @@ class GapsScreen(ConsoleScreen):
     # The cursor
 
     def _put(self, row: int, cell: int) -> None:
-        self._notice = None
+        self._notice, self._is_opening = None, False
         self.grid_view.put_cell(row, cell)
         self._draw_lines()
 
     @on(GapGridView.CursorMoved)
     def _clicked(self) -> None:
-        self._notice = None
+        self._notice, self._is_opening = None, False
         self._draw_lines()
 
     def action_move(self, rows: int) -> None:
@@ -284,7 +301,7 @@ class GapsScreen(ConsoleScreen):
 
     def _shift(self, cells: int, at_ms: int) -> None:
         """Move the window, and the cursor to an instant of it."""
-        self._notice = None
+        self._notice, self._is_opening = None, False
         self.window.shift(cells)
         self._window_changed(cursor=(self.grid_view.row, at_ms))
 
@@ -307,7 +324,7 @@ class GapsScreen(ConsoleScreen):
             self._draw_lines()
             return
         row, at_ms = found
-        self._notice = None
+        self._notice, self._is_opening = None, False
         if made.from_ms <= at_ms < made.to_ms:
             view.put(row, at_ms)
             self._draw_lines()
@@ -325,7 +342,7 @@ class GapsScreen(ConsoleScreen):
         at_ms, part = view.at_ms, view.cell / made.cells
         if not self.window.zoom(steps):
             return
-        self._notice = None
+        self._notice, self._is_opening = None, False
         if at_ms is None:
             self.window.cells_back = 0
             self._window_changed()
@@ -389,7 +406,7 @@ class GapsScreen(ConsoleScreen):
 
     def action_refresh(self) -> None:
         """Poll now."""
-        self.book = CoverageBook()
+        del self.book
         self._window_changed()
         super().action_refresh()
 

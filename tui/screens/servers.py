@@ -205,13 +205,16 @@ class ServersScreen(ConsoleScreen):
         """Move to the last row."""
         self._put(len(self._servers) - 1)
 
+    @property
+    def service_under_cursor(self) -> str:
+        """The service of the server under the cursor, where there are several; else empty."""
+        server = self._servers[self._row()] if self._servers else None
+        return server.service if isinstance(server, ServerOfService) else ""
+
     def action_open(self) -> None:
         """Open the gap view at the server under the cursor."""
-        servers = self._servers
-        if servers:
-            server = servers[self._row()]
-            of_service = {"service": server.service} if isinstance(server, ServerOfService) else {}
-            self.port.open_view(Context.GAPS, server=_own_name(server), **of_service)
+        if self._servers:
+            self.port.open_view(Context.GAPS, server=self._servers[self._row()].server)
 
     def action_back(self) -> None:
         """Close the innermost thing that is open."""

@@ -395,6 +395,12 @@ class SessionsScreen(SessionExports, DeleteDialogs):
     def _time_moved(self) -> None:
         self.port.publish_state(polled=True)
 
+    @property
+    def service_under_cursor(self) -> str:
+        """The service of the session under the cursor, where there are several; else empty."""
+        session = self.table.cursor_session
+        return "" if session is None else session.service
+
     # Deletes
 
     def action_delete_session(self) -> None:

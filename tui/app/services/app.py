@@ -4,7 +4,7 @@ What a poller or a request posts is labelled with its service. Nothing that belo
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,16 @@ from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import Clock
 from tui.app.actions import Context
 from tui.app.console_app import ConsoleApp
-from tui.app.messages import CoveragePolled, HistoryMissing, HistoryPolled, PollFailed, SessionsPolled, TrendsPolled
+from tui.app.messages import (
+    CoveragePolled,
+    DayPolled,
+    GapDetailsFetched,
+    HistoryMissing,
+    HistoryPolled,
+    PollFailed,
+    SessionsPolled,
+    TrendsPolled,
+)
 from tui.app.poller import Poller
 from tui.app.ports import PollSource
 from tui.app.services.source import ServicesSource
@@ -25,7 +34,8 @@ from tui.app.state import ConsoleState
 from tui.config.settings import ConnectionSettings
 from tui.config.view_memory import ViewMemory
 from tui.model.alerts import AlertBook
-from tui.model.services.servers import qualified
+from tui.model.services.servers import qualified, qualified_name
+from tui.screens.base import ConsoleScreen
 
 if TYPE_CHECKING:
     from tui.app.services.ports import ServicesExporter, ServicesFetcher
@@ -93,8 +103,8 @@ class ServicesApp(ConsoleApp):
 
     def _of_cursor(self) -> str:
         """Return the service of the row under the cursor; without one, the one that was chosen last."""
-        session = self.sessions_screen.table.cursor_session
-        return session.service if session is not None else self.services.chosen
+        view = next((screen for screen in reversed(self.screen_stack) if isinstance(screen, ConsoleScreen)), None)
+        return (view.service_under_cursor if view is not None else "") or self.services.chosen
 
     # Messages
 
@@ -113,8 +123,11 @@ class ServicesApp(ConsoleApp):
                 self.publish_state(polled=True)
             case CoveragePolled():
                 part.coverage = message.coverage
-                if is_chosen:
-                    self.feeds.coverage.publish(message)
+                self.feeds.coverage.publish(replace(message, service=service))
+            case DayPolled():
+                self.post_message(replace(message, server=qualified_name(service, message.server)))
+            case GapDetailsFetched():
+                self.post_message(replace(message, row=qualified_name(service, message.row)))
             case TrendsPolled():
                 part.apply_trends(message.trends)
                 self._trends_changed()
@@ -194,15 +207,12 @@ class ServicesApp(ConsoleApp):
 
     def open_view(self, view: Context, **arguments: Any) -> None:
         """Open another view: of the service under the cursor, where it shows one service."""
-        service = arguments.pop("service", "")
-        if service or self.screen is self.sessions_screen:
-            self.services.chosen = service or self._of_cursor()
+        self.services.chosen = self._of_cursor()
         super().open_view(view, **arguments)
 
     def arm(self, length: str) -> None:
         """Lift read-only for a time at the service under the cursor, and at no other one."""
-        service = self._of_cursor() if self.screen is self.sessions_screen else self.services.chosen
-        self._arm(self.services.parts[service], length)
+        self._arm(self.services.parts[self._of_cursor()], length)
 
 
 _POLL_FIELDS = frozenset(SessionsPolled.__dataclass_fields__)

@@ -12,11 +12,12 @@ from tui.app.exporter import Exporter
 from tui.app.fetcher import Fetcher
 from tui.app.services.state import SeveralState
 from tui.model.redaction import redacted
+from tui.model.services.servers import split_name
 from tui.model.sessions.store import Session
 
 
 class ServicesFetcher(Fetcher):
-    """One `Fetcher` for each service; what is requested is that of the chosen one."""
+    """One `Fetcher` for each service. Servers and streams have qualified names; days are of the chosen service."""
 
     def __init__(
         self,
@@ -43,8 +44,9 @@ class ServicesFetcher(Fetcher):
         return self._fetchers[self._several.chosen]
 
     def fetch_day(self, server: str, day: date) -> None:
-        """Fetch one server's day."""
-        self._chosen.fetch_day(server, day)
+        """Fetch one server's day from its service."""
+        fetcher, own = self._of(server)
+        fetcher.fetch_day(own, day)
 
     def fetch_month(self, first: date) -> None:
         """Fetch the daily statistics of the month that begins on `first`."""
@@ -55,8 +57,14 @@ class ServicesFetcher(Fetcher):
         self._chosen.fetch_day_rows(day)
 
     def fetch_gap(self, row: str, span: CoverageSpan, *, of_stream: bool) -> None:
-        """Fetch the details of a gap of a server, or of a stream."""
-        self._chosen.fetch_gap(row, span, of_stream=of_stream)
+        """Fetch the details of a gap of a server, or of a stream, from its service."""
+        fetcher, own = self._of(row)
+        fetcher.fetch_gap(own, span, of_stream=of_stream)
+
+    def _of(self, name: str) -> tuple[Fetcher, str]:
+        """Return the fetcher of a qualified name's service, and the name there."""
+        service, own = split_name(name, self._fetchers)
+        return self._fetchers[service], own
 
 
 class ServicesExporter(Exporter):

@@ -11,7 +11,7 @@ from tui.model.services.keys import service_of
 
 
 class ServicesSource:
-    """A `PollSource` of several pollers. What a view of one service subscribes to is polled at `state.chosen`."""
+    """A `PollSource` of several pollers. A chart is polled at the service of its session, coverage at all."""
 
     def __init__(self, pollers: Mapping[str, Poller], state: SeveralState) -> None:
         self._pollers = pollers
@@ -66,15 +66,14 @@ class ServicesSource:
             poller.start_over()
 
     def subscribe(self, *, at_once: bool = True, **changes: Unpack[SubscriptionChanges]) -> None:
-        """Change what is polled beside the sessions, each at the service that it is of; at no other one."""
+        """Change what is polled beside the sessions: a chart at the service of its session, coverage at all."""
         chart = changes.get("history_of")
         for name, poller in self._pollers.items():
             of_service = SubscriptionChanges()
-            is_chosen = name == self._state.chosen
             if "history_of" in changes:
                 of_service["history_of"] = chart if chart and service_of(chart.key) == name else None
             if "coverage_from_ms" in changes:
-                of_service["coverage_from_ms"] = changes["coverage_from_ms"] if is_chosen else None
+                of_service["coverage_from_ms"] = changes["coverage_from_ms"]
             if "carriers_from_ms" in changes:
-                of_service["carriers_from_ms"] = changes["carriers_from_ms"] if is_chosen else None
+                of_service["carriers_from_ms"] = changes["carriers_from_ms"]
             poller.subscribe(at_once=at_once, **of_service)

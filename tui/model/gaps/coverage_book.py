@@ -1,6 +1,6 @@
 """Coverage known to the gap view: responses merged, so that only what can still change is fetched again. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -23,10 +23,19 @@ class CoverageBook:
         self.streams: dict[str, CoverageTimeline] = {}
         self._changes_from: int | None = None
 
-    def apply(self, coverage: Coverage) -> bool:
+    @property
+    def without(self) -> Sequence[str]:
+        """The services of which no coverage is known, where there are several."""
+        return ()
+
+    def service_of(self, _row: str) -> str:
+        """Return the service of a row, where there are several; else nothing."""
+        return ""
+
+    def apply(self, coverage: Coverage, service: str = "") -> bool:
         """Apply a response: a newer one of the end, or one that reaches further back and replaces everything.
 
-        Returns whether it replaced everything.
+        Returns whether it replaced everything. `service` is the one that answered, where there are several.
         """
         splice = self.from_ms is not None and self.from_ms < coverage.from_ms <= self.now_ms
         known = self.servers if splice else {}
@@ -45,7 +54,7 @@ class CoverageBook:
         self._changes_from = None
         return not splice
 
-    def apply_placements(self, carriers: Iterable[Placement]) -> None:
+    def apply_placements(self, carriers: Iterable[Placement], service: str = "") -> None:
         """Apply placements: a stream has the worst state of the servers that carried it, at each instant."""
         pieces: dict[StreamId, list[list[CoverageSpan]]] = {}
         for carrier in carriers:

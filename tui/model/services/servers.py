@@ -3,7 +3,7 @@
 While a service does not answer, every sum over services is a lower bound.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import tzinfo
 from typing import NamedTuple
 
@@ -35,11 +35,24 @@ class ServerOfService(ServerStatus, frozen=True, kw_only=True):
     """The server's name at its service."""
 
 
+def qualified_name(service: str, name: str) -> str:
+    """Return the name of a server or stream of a service that none of another service has."""
+    return f"{service}:{name}"
+
+
+def split_name(name: str, services: Iterable[str]) -> tuple[str, str]:
+    """Return the service and the own name of a qualified name. Raises `ValueError` for a name of none of them."""
+    for service in sorted(services, key=len, reverse=True):
+        if name.startswith(prefix := qualified_name(service, "")):
+            return service, name.removeprefix(prefix)
+    raise ValueError(f"{name} is of no known service")
+
+
 def qualified(service: str, servers: Sequence[ServerStatus]) -> list[ServerOfService]:
     """Return servers of a service under names that no server of another service has."""
     return [
         ServerOfService(
-            **msgspec.structs.asdict(server) | {"server": f"{service}:{server.server}"},
+            **msgspec.structs.asdict(server) | {"server": qualified_name(service, server.server)},
             service=service,
             own_name=server.server,
         )

@@ -8,14 +8,18 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from streamusage.client.usage_client import UsageClient
+from streamusage.core.coverage import Provenance
 from tests.support.console.clocks import MovableClock
 from tests.support.console.pilot import screen_lines, screen_text, wait_for
 from tests.support.console.records import recent, record
-from tests.support.console.scripted_service import scripted_service
+from tests.support.console.scripted_service import ADMIN, scripted_service
 from tests.support.console.several_services import console_of, service_named
 from tests.support.plain_manager import ManagerOfBothLists, wire
+from tui.model.gaps.gap_timeline import GapFigures
+from tui.model.services.coverage import NO_ANSWER
 from tui.model.staleness import StalenessLevel
 from tui.screens.confirm_delete import ConfirmDelete
+from tui.screens.gap import GapScreen
 
 START = recent(200)
 SAME = record("keynote", START)
@@ -167,10 +171,7 @@ async def test_view_of_one_service_names_it(tmp_path: Path) -> None:
         await wait_for(pilot, lambda: len(app.state.store) == 2, "the rows of both services")
         await pilot.press("home")
         service = app.sessions_screen.table.cursor_session.service
-        await pilot.press("g")
-        await wait_for(pilot, lambda: "gaps" in screen_lines(app)[0], "the gap view")
-        assert f"gaps, of {service} only" in screen_lines(app)[0]
-        await pilot.press("escape", "y")
+        await pilot.press("y")
         await wait_for(pilot, lambda: "daily" in screen_lines(app)[0], "the days")
         assert f"daily statistics, of {service} only" in screen_lines(app)[0]
 
@@ -226,8 +227,50 @@ async def test_servers_of_equal_names_are_listed_for_each_service(tmp_path: Path
             assert sorted(rows) == ["eu", "us"]
             assert "2 live of 2 servers" in screen_text(app)
             await pilot.press("home", "down", "enter")
-            await wait_for(pilot, lambda: "gaps" in screen_lines(app)[0], "the gap view")
-            assert f"gaps, of {rows[1]} only" in screen_lines(app)[0]
+            await wait_for(pilot, lambda: screen_text(app).count(":edge-1") >= 2, "the gaps of both services")
+            assert "only" not in screen_lines(app)[0]
+            assert app.screen.grid_view.gap_row.name == f"{rows[1]}:edge-1"
+            await pilot.press("y")
+            await wait_for(pilot, lambda: "daily" in screen_lines(app)[0], "the days")
+            assert f"daily statistics, of {rows[1]} only" in screen_lines(app)[0], "the service of the row"
+
+
+async def test_gaps_of_all_services_are_shown_together_and_a_silent_service_is_missing(tmp_path: Path) -> None:
+    at_ms = recent(0) // 60_000 * 60_000
+    async with AsyncExitStack() as stack:
+        clients, services, stacks = {}, {}, {}
+        for name in ("eu", "us"):
+            (tmp_path / name).mkdir()
+            stacks[name] = await stack.enter_async_context(AsyncExitStack())
+            service, client = await stacks[name].enter_async_context(
+                scripted_service(tmp_path / name, at_ms, "edge-1", "edge-2")
+            )
+            await service.report_for(5, "edge-1", "edge-2")
+            services[name] = service
+            clients[name] = await stack.enter_async_context(UsageClient(client.base_url, ADMIN))
+        await services["us"].report_for(5, "edge-2")  # edge-1 owes five minutes
+        clock = MovableClock()
+        async with console_of(clients, tmp_path, clock=clock).run_test(size=(120, 30)) as pilot:
+            app = pilot.app
+            await wait_for(pilot, lambda: len(app.state.servers or ()) == 4, "the servers of both services")
+            await pilot.press("g")
+            view = app.screen.grid_view
+            await wait_for(pilot, lambda: view.grid and len(view.grid.rows) == 4, "the servers of both services")
+            assert [row.name for row in view.grid.rows] == ["eu:edge-1", "eu:edge-2", "us:edge-1", "us:edge-2"]
+            await wait_for(pilot, lambda: "us:edge-1 · " in screen_text(app), "the cursor at the newest open gap")
+            await pilot.press("enter")
+            await wait_for(pilot, lambda: isinstance(app.screen, GapScreen) and app.screen._figures, "its details")
+            assert isinstance(next(iter(app.screen._figures.values())), GapFigures)
+            assert "us:edge-1" in screen_text(app)
+            await pilot.press("escape")
+            await stacks["eu"].aclose()
+            await wait_for(pilot, lambda: app.state.parts["eu"].failures, "a failure of eu")
+            clock.ahead_ms += 60_000
+            await services["us"].report_for(2, "edge-1", "edge-2")
+            await wait_for(pilot, lambda: "eu" in app.state.unseen.services, "a service that does not answer")
+            book = app.screen.book
+            await wait_for(pilot, lambda: book.servers["eu:edge-2"].spans[-1].reason == NO_ANSWER, "unknown time")
+            assert book.servers["us:edge-2"].spans[-1].state is Provenance.LIVE
 
 
 async def test_unknown_service_is_refused_with_the_known_ones(tmp_path: Path) -> None:
