@@ -27,8 +27,8 @@ from streamusage.client.record_decoding import (
     decode_rows,
 )
 from streamusage.client.row_split import RowSplitter
-from streamusage.client.schema_drift import missing_fields
-from streamusage.core.usage import PartialUsageRecord, UsageRecord
+from streamusage.client.schema_drift import SchemaDrift, field_faults, missing_fields, sum_drift
+from streamusage.core.usage import FieldFault, PartialUsageRecord, UsageRecord
 
 BLOCK_BYTES = 64 * 1024
 """About a quarter of a millisecond of work: what is read before an event loop gets its turn."""
@@ -37,6 +37,8 @@ _SEARCHED_ROWS = 64
 _STEP_KEYS = 5_000
 _MOST_KEYLESS_ROWS = 10_000
 """A list that begins with more records without a key, and has none with one, is no list of usage records."""
+_MOST_KINDS = 1_000
+"""Of more different faults, values are not kept."""
 _NO_HASH = 0
 """The hash of a row that is decoded every time."""
 _MOST_KEPT_TAIL_BYTES = 16 * 1024
@@ -64,9 +66,11 @@ class Listing:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def missing_fields(self) -> Counter[str]:
-        """Return how many records lack each documented field."""
-        return Counter(field for lacking in self.incomplete.values() for field in lacking.fields)
+    def drift(self) -> SchemaDrift:
+        """Return what records lack, and which of their values cannot be used."""
+        kinds = {id(lacking): lacking for lacking in self.incomplete.values()}
+        counts = Counter(map(id, self.incomplete.values()))
+        return sum_drift((kinds[kind].fields, kinds[kind].faults, count) for kind, count in counts.items())
 
     def forget(self) -> None:
         """Decode every row of the next answer."""
@@ -94,7 +98,9 @@ class _Incomplete(NamedTuple):
     """What a record lacks."""
 
     fields: tuple[str, ...]
-    """Documented fields."""
+    """Documented fields without a usable value."""
+    faults: tuple[FieldFault, ...]
+    """Those of them that have a value."""
     is_keyless: bool
     """Whether a part of its key was not sent."""
 
@@ -342,7 +348,10 @@ class ListingReader:
         self._add([record], [key], array("q", [digest]), (0,) if is_keyless else ())
 
     def _incomplete(self, record: PartialUsageRecord, *, is_keyless: bool) -> _Incomplete:
-        lacking = _Incomplete(tuple(missing_fields(record)), is_keyless)
+        faults = field_faults(record)
+        if faults and len(self._kinds) >= _MOST_KINDS:
+            faults = tuple(fault._replace(value="") for fault in faults)
+        lacking = _Incomplete(tuple(missing_fields(record)), faults, is_keyless)
         return self._kinds.setdefault(lacking, lacking)
 
     # The end

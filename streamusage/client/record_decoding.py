@@ -13,7 +13,9 @@ import msgspec
 
 from streamusage.api.extension import ErrorBody
 from streamusage.client.exact_numbers import exact_integer
-from streamusage.core.usage import PartialUsageRecord, UsageRecord
+from streamusage.client.field_values import describe_value
+from streamusage.client.schema_drift import WIRE_NAMES
+from streamusage.core.usage import UNREADABLE, FaultyUsageRecord, FieldFault, PartialUsageRecord, UsageRecord
 
 
 class UnreadableError(ValueError):
@@ -32,7 +34,7 @@ _INDEX = re.compile(r"\$\[(\d+)\]")
 
 class _LenientRecord(msgspec.Struct, frozen=True):
     """A record that may lack documented fields, may use the correct spelling `activeSubscribers`, and may have values
-    of another type: a number in another notation is read by `exact_integer`, any other value counts as missing.
+    of another type: a number in another notation is read by `exact_integer`, any other value cannot be used.
     """
 
     name: Any = None
@@ -188,8 +190,13 @@ def _to_record(record: _LenientRecord) -> PartialUsageRecord:
     }
     if None not in fields.values():
         return UsageRecord(**fields)
+    faults = tuple(
+        FieldFault(WIRE_NAMES[field], UNREADABLE, describe_value(sent))
+        for field, value in fields.items()
+        if value is None and (sent := active if field == "active_subscribers" else getattr(record, field)) is not None
+    )
     fields |= {"name": fields["name"] or "", "scope": fields["scope"] or "", "start_time": fields["start_time"] or 0}
-    return PartialUsageRecord(**fields)
+    return FaultyUsageRecord(**fields, faults=faults) if faults else PartialUsageRecord(**fields)
 
 
 def _opening_bracket(body: bytes) -> int:

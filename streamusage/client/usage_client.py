@@ -313,7 +313,8 @@ class UsageClient:
             raise InvalidAnswerError(self.host, action, self.without_token(str(error))) from None
         timing = reply.timing
         self.records_timing = timing._replace(decode_ms=decode_ms, body_ms=max(0.0, timing.body_ms - decode_ms))
-        self.records_drift = detect_drift(reader.listing.head, reader.listing.missing_fields())
+        drift = reader.listing.drift()
+        self.records_drift = detect_drift(reader.listing.head, dict(drift.missing), drift.faulty)
         return reader
 
     def _note_record_fields(self, reply: Reply, started_at: float, missing: Counter[str]) -> None:

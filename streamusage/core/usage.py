@@ -56,6 +56,29 @@ class PartialUsageRecord(msgspec.Struct, frozen=True, gc=False):
         return StreamId(self.scope, self.name)
 
 
+class FieldFault(NamedTuple):
+    """A documented field of a record whose value is there and cannot be used."""
+
+    field: str
+    """Its name on the wire."""
+    problem: str
+    """`UNREADABLE` or `REPEATED`."""
+    value: str
+    """The value as it was sent, shortened and printable."""
+
+
+UNREADABLE = "unreadable"
+"""The problem of a value of another type or of no valid notation."""
+REPEATED = "repeated"
+"""The problem of a field that a record has several times with different values."""
+
+
+class FaultyUsageRecord(PartialUsageRecord, frozen=True, gc=False, kw_only=True):
+    """An incomplete usage record of which some values are there and cannot be used. These count as missing."""
+
+    faults: tuple[FieldFault, ...]
+
+
 class UsageRecord(PartialUsageRecord, frozen=True, gc=False):
     """A complete usage record of one session, as the API documents it. The store reads it by position."""
 

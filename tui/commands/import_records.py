@@ -12,7 +12,7 @@ import msgspec
 from streamusage.api.extension import ImportResult
 from streamusage.client.errors import UsageApiError
 from streamusage.client.record_decoding import UnreadableError, decode_record
-from streamusage.client.schema_drift import missing_fields
+from streamusage.client.schema_drift import field_faults, missing_fields
 from streamusage.client.usage_client import UsageClient
 from streamusage.command_help import HelpfulCommand
 from streamusage.core.exit_codes import ExitCode
@@ -89,7 +89,7 @@ def _one_by_one(content: bytes, name: str) -> Iterator[tuple[str, bytes]]:
 
 def _checked(record: PartialUsageRecord) -> UsageRecord:
     if not isinstance(record, UsageRecord):
-        raise UnreadableError(f"the record lacks {', '.join(missing_fields(record))}")
+        raise UnreadableError(_describe_faults(record))
     stream_path(record.stream)
     for name in record.__struct_fields__:
         figure = getattr(record, name)
@@ -98,6 +98,13 @@ def _checked(record: PartialUsageRecord) -> UsageRecord:
     if record.start_time == 0:
         raise UnreadableError("start_time is 0: a session is identified by its start time")
     return record
+
+
+def _describe_faults(record: PartialUsageRecord) -> str:
+    faults = field_faults(record)
+    lacking = sorted(set(missing_fields(record)) - {fault.field for fault in faults})
+    parts = [f"the record lacks {', '.join(lacking)}"] if lacking else []
+    return "; ".join(parts + [f"{fault.field} is {fault.problem}: {fault.value}" for fault in faults])
 
 
 async def _send(client: UsageClient, records: list[UsageRecord]) -> ImportResult:

@@ -8,7 +8,7 @@ import msgspec
 from streamusage.api.extension import SessionRecord
 from streamusage.client.changes import read_changes
 from streamusage.client.errors import ExtensionMissingError
-from streamusage.client.schema_drift import SchemaDrift, count_missing_fields
+from streamusage.client.schema_drift import count_faults
 from streamusage.client.usage_client import UsageClient
 from streamusage.command_help import HelpfulCommand
 from streamusage.core.usage import PartialUsageRecord
@@ -49,8 +49,8 @@ def ls(connection: ConnectionSettings, words: tuple[str, ...], output_format: Fo
     found = [_seen(record) for record in records if shown.matches(from_record(record), now_ms)]
     found.sort(key=_most_watched_first)
     print_rows(found, session_view(connection.tz), output_format)
-    if missing := count_missing_fields(records):
-        print_message(SchemaDrift((), tuple(sorted(missing.items()))).summary())
+    if drift := count_faults(records):
+        print_message(drift.summary())
     of_all = f" of {len(records):,}" if shown else ""
     print_message(f"{counted(len(found), 'session')}{of_all} at {connection.host}")
 

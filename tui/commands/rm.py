@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import click
 
-from streamusage.client.schema_drift import count_missing_fields
+from streamusage.client.schema_drift import count_faults
 from streamusage.command_help import HelpfulCommand
 from streamusage.core.exit_codes import ExitCode
 from streamusage.core.usage import EmptyNameError, PartialUsageRecord, StreamId, UsageRecord
@@ -219,8 +219,9 @@ def _is_deletable(record: UsageRecord) -> bool:
 def _whole(records: Sequence[PartialUsageRecord]) -> list[UsageRecord]:
     """Return the records that can be kept in full. The others are not deleted, which is reported."""
     whole = [record for record in records if isinstance(record, UsageRecord)]
-    if missing := count_missing_fields(records):
-        told = f"{counted(len(records) - len(whole), 'record')} without {', '.join(sorted(missing))}"
+    if drift := count_faults(records):
+        unusable = [field for field, _ in drift.missing] + [f"a readable {fault.field}" for fault in drift.faulty]
+        told = f"{counted(len(records) - len(whole), 'record')} without {', '.join(unusable)}"
         print_message(f"{told}: the journal could not keep them in full, so they were not deleted")
         if not whole:
             raise CommandError("nothing was deleted", ExitCode.REFUSED)

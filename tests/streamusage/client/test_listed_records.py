@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from streamusage.client.listed_records import Listing, ListingReader, PlainKey
 from streamusage.client.record_decoding import UnreadableError, decode_records
-from streamusage.client.schema_drift import count_missing_fields
+from streamusage.client.schema_drift import count_faults
 from streamusage.core.usage import PartialUsageRecord
 from tests.support.plain_manager import wire, without
 
@@ -72,6 +72,8 @@ rows = st.builds(
     st.integers(0, 3),
     notes,
     st.sampled_from([(), (), (), ("lostSubscribers",), ("updated", "duration"), ("name",)]),
+) | st.builds(
+    lambda name, value: wire(name) | {"totalSubscribers": value}, names, st.sampled_from(["many", True, [4], 1.5])
 )
 styles = st.sampled_from([{}, {"separators": (",", ":")}, {"indent": 1}, {"ensure_ascii": False}])
 
@@ -94,7 +96,7 @@ def test_followed_answers_equal_fully_decoded_ones(listed: list[dict[str, Any]],
         else:
             follower.read(body, data.draw(st.sampled_from([7, 100, 10_000]), "feed"))
             assert follower.table == {key_of(record): record for record in whole}
-            assert follower.listing.missing_fields() == count_missing_fields(whole)
+            assert follower.listing.drift() == count_faults(whole)
             assert follower.listing.keys == list(map(key_of, whole))
         for _ in range(data.draw(st.integers(0, 3), "changes")):
             place = data.draw(st.integers(0, len(listed)), "place")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamusage.client.record_decoding import UnreadableError, decode_records
-from streamusage.client.schema_drift import count_missing_fields, missing_fields
+from streamusage.client.schema_drift import count_faults, missing_fields
 from streamusage.core.usage import PartialUsageRecord, SessionKey, UsageRecord
 from tests.support.plain_manager import wire, without
 
@@ -40,7 +40,7 @@ def test_missing_figure_is_none_and_the_other_figures_stay(field: str, null: boo
     assert {name for name in partial.__struct_fields__ if getattr(partial, name) is None} == {FIGURES[field]}
     assert partial.key == SessionKey("live", "b", wire()["startTime"])
     assert missing_fields(partial) == [field]
-    assert count_missing_fields([whole, partial]) == {field: 1}
+    assert count_faults([whole, partial]).missing == ((field, 1),)
 
 
 @pytest.mark.parametrize(("field", "name"), [("name", "name"), ("scope", "scope"), ("startTime", "start_time")])
@@ -62,6 +62,32 @@ def test_figure_that_is_no_exact_integer_is_missing_in_its_record_only(wrong: ob
     assert partial.updated is None
     assert partial.total_subscribers == wire()["totalSubscribers"]
     assert missing_fields(partial) == ["updated"]
+    faults = count_faults([whole, partial])
+    assert faults.missing == ()
+    assert [(fault.field, fault.problem, fault.records) for fault in faults.faulty] == [("updated", "unreadable", 1)]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("many", "“many”"),
+        (True, "“true”"),
+        ([4], "“[4]”"),
+        ("a\x1b[2Jb\nc\u202e", "“a\ufffd[2Jb\ufffdc\ufffd”"),
+        ("x" * 2_000_000, f"“{'x' * 23}…”"),
+        (1e40, "“1e+40”"),
+    ],
+)
+def test_unreadable_value_is_reported_short_and_printable(value: object, shown: str) -> None:
+    records = decode(wire("a"), wire("b") | {"aciveSubscribers": value})
+    assert count_faults(records).summary() == f"1 record has an unreadable aciveSubscribers ({shown})"
+
+
+def test_unreadable_and_missing_values_are_counted_apart() -> None:
+    records = decode(wire("a") | {"updated": "x"}, wire("b") | {"updated": "y"}, wire("c") | {"updated": None})
+    assert count_faults(records).summary() == (
+        "1 record lacks updated; 2 records have an unreadable updated (such as “x”)"
+    )
 
 
 @pytest.mark.parametrize("notation", [float, str, lambda number: f"{float(number)!r}", lambda number: f"{number:.12E}"])

@@ -33,6 +33,13 @@ async def test_invalid_records_are_listed_and_nothing_is_sent(streamtop: Program
         assert any(f"record {position}: " in line and field in line for line in ended.err.splitlines())
 
 
+async def test_unreadable_value_of_an_invalid_record_is_named(streamtop: Program) -> None:
+    unreadable = wire(totalSubscribers="many", endTime=None)
+    ended = await import_from_stdin(streamtop, json.dumps([wire(), unreadable]))
+    assert ended.code == 2
+    assert "record 2: the record lacks endTime; totalSubscribers is unreadable: many\n" in ended.err
+
+
 async def test_error_of_an_invalid_line_contains_its_number(streamtop: Program) -> None:
     ended = await import_from_stdin(streamtop, f"{json.dumps(wire())}\n\n{{oops\n")
     assert ended.code == 2
