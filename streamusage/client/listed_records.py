@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from streamusage.client.faulty.json_repair import repair_json
 from streamusage.client.record_decoding import (
     DecodedRows,
     UnreadableError,
@@ -182,7 +183,7 @@ class ListingReader:
             return
         self._leave_same_blocks()
         if self._splitter.is_list:
-            yield self._match(self._splitter.flush())
+            yield self._match(self._splitter.flush(), is_cut_exactly=True)
             yield self._read_last_row()
         else:
             # No list of objects: an empty list, or a fault that is described here.
@@ -213,7 +214,7 @@ class ListingReader:
             records = self._match(rows)
         except UnreadableError:
             rows = splitter.recut()
-            records = self._match(rows)
+            records = self._match(rows, is_cut_exactly=True)
         self._keeps_blocks &= splitter.is_list and splitter.held_bytes <= _MOST_KEPT_TAIL_BYTES
         if self._keeps_blocks:
             blocks.append(_Block(digest, len(self.listing.keys), splitter.rest(), splitter.tail_at))
@@ -229,7 +230,7 @@ class ListingReader:
 
     # Rows
 
-    def _match(self, rows: list[bytes]) -> Sequence[PartialUsageRecord]:
+    def _match(self, rows: list[bytes], *, is_cut_exactly: bool = False) -> Sequence[PartialUsageRecord]:
         """Add the rows that are next in the answer. Returns the records of those that changed.
 
         Raises `UnreadableError` before anything is added.
@@ -242,7 +243,7 @@ class ListingReader:
             return ()
         old.extend([_NO_HASH] * (len(rows) - len(old)))
         changed = [number for number, (new, known) in enumerate(zip(hashes, old, strict=True)) if new != known]
-        decoded = self._decode(rows, changed)
+        decoded = self._decode(rows, changed, is_cut_exactly=is_cut_exactly)
         records, keyless = decoded.records, frozenset(decoded.keyless)
         keys = list(map(_plain_key, records))
         if not len(before):
@@ -252,7 +253,8 @@ class ListingReader:
             at + number >= len(before.keys) or before.keys[at + number] != key
             for number, key in zip(changed, keys, strict=True)
         ):
-            return self._match_moved(hashes, self._decode(rows, range(len(rows))))
+            every = range(len(rows))
+            return self._match_moved(hashes, self._decode(rows, every, is_cut_exactly=is_cut_exactly))
         next_row = 0
         for place, (number, record) in enumerate(zip(changed, records, strict=True)):
             self._take_over(number - next_row)
@@ -285,13 +287,14 @@ class ListingReader:
                 self._take_over(1)
         return changed
 
-    def _decode(self, rows: list[bytes], numbers: Sequence[int]) -> DecodedRows:
-        """Return the records of some of the rows."""
+    def _decode(self, rows: list[bytes], numbers: Sequence[int], *, is_cut_exactly: bool) -> DecodedRows:
+        """Return the records of some of the rows. Where these are not cut exactly, a fault has no position."""
         chosen = [rows[number] for number in numbers]
         try:
-            decoded = decode_rows(chosen)
+            decoded = decode_rows(chosen, repair=is_cut_exactly)
         except UnreadableError:
-            self._raise_fault(rows, numbers)
+            if is_cut_exactly:
+                self._raise_fault(rows, numbers)
             raise
         if len(decoded.records) != len(chosen):
             raise UnreadableError("not every element of the list is an object")
@@ -302,7 +305,7 @@ class ListingReader:
         """Raise `UnreadableError` for the first row that is faulty by itself, with its position."""
         for number in numbers:
             try:
-                decode_rows([rows[number]])
+                decode_rows([rows[number]], repair=True)
             except UnreadableError:
                 at_byte = self._splitter.position(rows, number) - 2
                 place = len(self.listing.keys) + number
@@ -358,16 +361,14 @@ class ListingReader:
 
     def _read_last_row(self) -> Sequence[PartialUsageRecord]:
         rest = self._splitter.rest()
-        try:
-            rows = len(_objects.decode(b"[{" + rest))
-        except msgspec.DecodeError:
+        rows = _count_objects(b"[{" + rest)
+        if rows is None:
             first, at_byte = len(self.listing.keys), self._splitter.tail_at - 2
             decode_records_once(b"[{" + rest, first=first, at_byte=at_byte)
-            rows = 0
         if rows != 1:
             raise UnreadableError("not every element of the list is an object")
         row = rest.rstrip(_SPACE)[:-1].rstrip(_SPACE)[:-1]
-        return self._match([row])
+        return self._match([row], is_cut_exactly=True)
 
     def _find_removed(self) -> Iterator[None]:
         suspects = self._moved.union(self._vanished, self._several)
@@ -379,6 +380,16 @@ class ListingReader:
                 self.listing.always_decode(places)
                 if self._decoded.get(key, places[-1]) != places[-1]:
                     self.superseded.add(key)
+
+
+def _count_objects(text: bytes) -> int | None:
+    """Return the number of elements of a JSON list; `None` where it is none, even with its values repaired."""
+    for _ in range(2):
+        try:
+            return len(_objects.decode(text))
+        except msgspec.DecodeError:
+            text = repair_json(text)
+    return None
 
 
 def _plain_key(record: PartialUsageRecord) -> PlainKey:

@@ -1,7 +1,8 @@
 """Decode lists of usage records slice by slice, so that an event loop can run in between. Pure.
 
-A record that lacks a documented field, or has another value there, is decoded as a `PartialUsageRecord`. A body that
-cannot be decoded raises `UnreadableError`, which names the fault and its position.
+A record that lacks a documented field, or has another value there, is decoded as a `PartialUsageRecord`; so is one with
+a value that is no JSON, such as `NaN`. A body that cannot be decoded raises `UnreadableError`, which names the fault
+and its position.
 """
 
 import codecs
@@ -13,7 +14,8 @@ import msgspec
 
 from streamusage.api.extension import ErrorBody
 from streamusage.client.exact_numbers import exact_integer
-from streamusage.client.field_values import describe_value
+from streamusage.client.faulty.field_values import describe_value
+from streamusage.client.faulty.json_repair import is_unreadable, repair_json
 from streamusage.client.schema_drift import WIRE_NAMES
 from streamusage.core.usage import UNREADABLE, FaultyUsageRecord, FieldFault, PartialUsageRecord, UsageRecord
 
@@ -51,8 +53,9 @@ class _LenientRecord(msgspec.Struct, frozen=True):
 
     @property
     def has_a_key(self) -> bool:
-        is_text = isinstance(self.name, str) and isinstance(self.scope, str)
-        return is_text and exact_integer(self.start_time) is not None
+        """Whether every part of its key was sent, be it as a value that is no JSON."""
+        is_named = all(isinstance(part, str) or is_unreadable(part) for part in (self.name, self.scope))
+        return is_named and (exact_integer(self.start_time) is not None or is_unreadable(self.start_time))
 
 
 _records = msgspec.json.Decoder(list[UsageRecord])
@@ -115,9 +118,10 @@ def decode_records_once(part: bytes, *, first: int, at_byte: int) -> list[Partia
     try:
         records = _records.decode(part)
     except msgspec.ValidationError as error:
-        records = _decode_leniently(part, _INDEX.sub(lambda m: f"$[{int(m[1]) + first}]", str(error)))
+        text = _INDEX.sub(lambda m: f"$[{int(m[1]) + first}]", str(error))
+        records = _decode_leniently(part, UnreadableError(text))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _broken_json_error(str(error), part, at_byte) from None
+        records = _decode_repaired(part, _broken_json_error(str(error), part, at_byte))
     return [_without_slash(record) for record in records]
 
 
@@ -131,9 +135,10 @@ class DecodedRows(NamedTuple):
     """Which of the records lack a part of their key."""
 
 
-def decode_rows(rows: Sequence[bytes]) -> DecodedRows:
+def decode_rows(rows: Sequence[bytes], *, repair: bool = False) -> DecodedRows:
     """Return the records of rows, which are texts between the braces of objects.
 
+    Values that are no JSON are unreadable with `repair`, which needs rows that were cut exactly; else the rows are.
     Raises `UnreadableError` without a position. Rows that are no objects by themselves give another number of records.
     """
     part = b"[{" + b"},{".join(rows) + b"}]"
@@ -143,34 +148,64 @@ def decode_rows(rows: Sequence[bytes]) -> DecodedRows:
         records = _records.decode(part)
     except msgspec.ValidationError as error:
         fault = str(error)
-        try:
-            lenient = _lenient_records.decode(part)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise UnreadableError(fault) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if not repair:
+            raise UnreadableError(str(error)) from None
+        fault = str(error)
+    if fault:
+        lenient = _decode_lenient_rows(part, fault, repair=repair)
         records = [_to_record(record) for record in lenient]
         keyless = [number for number, record in enumerate(lenient) if not record.has_a_key]
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UnreadableError(str(error)) from None
     if any(record.scope[:1] == "/" for record in records):
         records = [_without_slash(record) for record in records]
     return DecodedRows(records, fault, keyless)
+
+
+def _decode_lenient_rows(part: bytes, fault: str, *, repair: bool) -> list[_LenientRecord]:
+    try:
+        return _lenient_records.decode(part)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        if not repair:
+            raise UnreadableError(fault) from None
+    try:
+        return _lenient_records.decode(repair_json(part))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise UnreadableError(fault) from None
 
 
 def _without_slash(record: PartialUsageRecord) -> PartialUsageRecord:
     return msgspec.structs.replace(record, scope=record.scope.lstrip("/")) if record.scope[:1] == "/" else record
 
 
-def _decode_leniently(part: bytes, error_text: str) -> Sequence[PartialUsageRecord]:
+def _decode_leniently(part: bytes, fault: UnreadableError) -> Sequence[PartialUsageRecord]:
     """Return records of which some differ from the documented ones.
 
-    Raises `UnreadableError` with the given text where no record has a complete key: the list is not one of this API.
+    Raises the fault where no record has a complete key: the list is not one of this API.
     """
     try:
         records = _lenient_records.decode(part)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise UnreadableError(error_text) from None
+        return _decode_repaired(part, fault)
     if not any(record.has_a_key for record in records):
-        raise UnreadableError(error_text)
+        raise fault
+    return [_to_record(record) for record in records]
+
+
+def _decode_repaired(part: bytes, fault: UnreadableError) -> Sequence[PartialUsageRecord]:
+    """Return records of which some have values that are no JSON. Raises the fault where there is another one."""
+    repaired = repair_json(part)
+    if repaired == part:
+        raise fault
+    try:
+        records = _lenient_records.decode(repaired)
+    except msgspec.ValidationError:
+        raise fault from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if isinstance(_broken_json_error(str(error), repaired, 0), _CutShortError):
+            raise _CutShortError(str(fault)) from None
+        raise UnreadableError(str(fault)) from None
+    if not any(record.has_a_key for record in records):
+        raise fault
     return [_to_record(record) for record in records]
 
 
@@ -190,13 +225,14 @@ def _to_record(record: _LenientRecord) -> PartialUsageRecord:
     }
     if None not in fields.values():
         return UsageRecord(**fields)
-    faults = tuple(
-        FieldFault(WIRE_NAMES[field], UNREADABLE, describe_value(sent))
-        for field, value in fields.items()
-        if value is None and (sent := active if field == "active_subscribers" else getattr(record, field)) is not None
-    )
+    faults = []
+    for field, value in fields.items():
+        if value is None:
+            sent = active if field == "active_subscribers" else getattr(record, field)
+            if sent is not None:
+                faults.append(FieldFault(WIRE_NAMES[field], UNREADABLE, describe_value(sent)))
     fields |= {"name": fields["name"] or "", "scope": fields["scope"] or "", "start_time": fields["start_time"] or 0}
-    return FaultyUsageRecord(**fields, faults=faults) if faults else PartialUsageRecord(**fields)
+    return FaultyUsageRecord(**fields, faults=tuple(faults)) if faults else PartialUsageRecord(**fields)
 
 
 def _opening_bracket(body: bytes) -> int:

@@ -197,6 +197,53 @@ def test_fault_of_a_row_is_reported_with_its_place_and_position() -> None:
     assert str(caught.value) == str(expected.value)
 
 
+UNREADABLE_VALUES = [b"1e400", b"NaN", b"-Infinity", b"007", b"+5", b"9" * 5000, b'"\\ud800"', b'"a\\udc00b"']
+
+
+@pytest.mark.parametrize("value", UNREADABLE_VALUES)
+@pytest.mark.parametrize("place", [0, 500, 999])
+@pytest.mark.parametrize("style", [{}, {"separators": (",", ":")}, {"indent": 1}], ids=["spaces", "compact", "lines"])
+@pytest.mark.parametrize("field", ["totalSubscribers", "name", "note"])
+def test_value_that_is_no_json_is_unreadable_in_its_row_only(
+    value: bytes, place: int, style: dict[str, Any], field: str
+) -> None:
+    rows = listed(1000)
+    before = encode(rows, style)
+    rows[place] |= {field: "HERE"}
+    faulty = encode(rows, style).replace(b'"HERE"', value)
+    alone, follower = read_all([faulty]), read_all([before, faulty])
+    assert len(decode(faulty)) == len(alone.listing) == len(follower.listing) == 1000
+    assert follower.decoded < 1000
+    key = ("live", "" if field == "name" else f"cam-{place}", wire()["startTime"])
+    if field == "note":
+        assert not follower.listing.drift()
+        return
+    [fault] = follower.listing.drift().faulty
+    assert (fault.field, fault.problem, fault.records) == (field, "unreadable", 1)
+    assert fault.example.startswith(value.decode().strip('"')[:20])
+    assert follower.listing.drift() == alone.listing.drift() == count_faults(decode(faulty))
+    assert (alone.table[key].total_subscribers is None) == (field == "totalSubscribers")
+    good = {key_of(record): record for record in decode(before)}
+    changed = {changed for changed in good if alone.table.get(changed) != good[changed]}
+    assert changed == {("live", f"cam-{place}", wire()["startTime"])}
+
+
+def test_list_with_an_unreadable_value_in_every_record_is_read() -> None:
+    rows = encode(listed(20_000), {}).replace(b'"totalSubscribers": 0', b'"totalSubscribers": NaN')
+    follower = Follower(65_536)
+    follower.read(rows, 65_536)
+    assert follower.listing.drift().faulty[0].records == 20_000
+
+
+def test_name_that_contains_a_separator_and_an_unreadable_value_are_read_together() -> None:
+    rows = listed(100)
+    rows[30], rows[40] = wire("x},{y"), wire('a":NaN,"b')
+    body = encode(rows, {"separators": (",", ":")}).replace(b'"cam-20"', b'"\\ud800"')
+    follower = read_all([body])
+    assert {("live", "x},{y", wire()["startTime"]), ("live", 'a":NaN,"b', wire()["startTime"])} <= set(follower.table)
+    assert [(fault.field, fault.example) for fault in follower.listing.drift().faulty] == [("name", "\\ud800")]
+
+
 def test_figure_that_is_no_number_is_missing_in_its_row_only() -> None:
     rows = listed(30)
     rows[20] |= {"updated": "yesterday"}

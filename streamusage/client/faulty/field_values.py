@@ -2,13 +2,18 @@
 
 import json
 
+from streamusage.client.faulty.json_repair import unreadable_value
+
 _MOST_CHARACTERS = 24
 _REPLACEMENT = "\ufffd"
 
 
 def describe_value(value: object) -> str:
     """Return a decoded JSON value as printable text of at most 24 characters. A text has no quotes."""
-    if isinstance(value, str):
+    replaced = unreadable_value(value)
+    if replaced is not None:
+        text = replaced
+    elif isinstance(value, str):
         text = value
     else:
         try:

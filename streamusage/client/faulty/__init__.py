@@ -1,0 +1,1 @@
+"""Values of usage records that cannot be used."""
