@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from textual import events
 from textual.app import App
+from textual.widget import Widget
 from textual.widgets import Button, Input
 
 import tui.app.console_app
@@ -55,18 +56,17 @@ class KeyWatch:
     def before(self, app: App[Any], event: TypedEvent) -> None:
         """Log an event that is handled now."""
         key, text = (event.key, event.character) if isinstance(event, events.Key) else ("paste", event.text)
-        screen, focused = app.screen, app.focused
+        screen, focused = app.screen, receiver(app)
         handled = HandledKey(key, type(screen).__name__, type(focused).__name__)
         handled.faults = [describe() for describe, is_true in self._expected if not is_true()]
         self._expected = []
-        if app.app_focus:  # else the key restores the focus first
-            self._expect(app, event, key, text)
+        self._expect(app, event, key, text)
         handled.confirms = confirmed_dialog(screen, focused, key)
         handled.quits = is_quit(screen, focused, key)
         self._log.write(msgspec.json.encode(handled) + b"\n")
 
     def _expect(self, app: App[Any], event: TypedEvent, key: str, text: str | None) -> None:
-        screen, focused = app.screen, app.focused
+        screen, focused = app.screen, receiver(app)
         field = focused if isinstance(focused, Input) else None
         if field is not None and text is not None and (event.is_printable if isinstance(event, events.Key) else text):
             low, high = sorted(field.selection)
@@ -85,11 +85,22 @@ class KeyWatch:
         if not isinstance(screen, ConsoleScreen):
             return
         if key == "slash" and isinstance(screen, SessionsScreen | GapsScreen):
-            self._expected.append((lambda: "/ opens the prompt", lambda: isinstance(app.focused, Input)))
+            self._expected.append((lambda: "/ opens the prompt", lambda: isinstance(receiver(app), Input)))
         elif key == "colon":
             self._expected.append((lambda: ": opens the palette", lambda: isinstance(app.screen, Picker)))
         elif key == "question_mark":
             self._expected.append((lambda: "? opens the help", lambda: isinstance(app.screen, HelpScreen)))
+
+
+def receiver(app: App[Any]) -> Widget | None:
+    """Return the widget that the next key goes to, also while the terminal has lost the focus.
+
+    Textual takes the focus from the widget then, and the next key restores it before the key is handled.
+    """
+    before = app._last_focused_on_app_blur
+    if app.app_focus or app.focused is not None or before is None or not before.is_attached:
+        return app.focused
+    return before if before.screen is app.screen else None
 
 
 def confirmed_dialog(screen: object, focused: object, key: str) -> Confirmed | None:
