@@ -14,7 +14,8 @@ decoded every time, because the last one of them counts.
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
@@ -49,6 +50,7 @@ _objects = msgspec.json.Decoder(list[msgspec.Raw])
 
 PlainKey = tuple[str, str, int]
 """Scope, name and start time: equal to the `SessionKey`, and nothing for the garbage collector to walk over."""
+_plain_key: Callable[[PartialUsageRecord], PlainKey] = attrgetter("scope", "name", "start_time")
 
 
 class Listing:
@@ -390,7 +392,3 @@ def _count_objects(text: bytes) -> int | None:
         except msgspec.DecodeError:
             text = repair_json(text)
     return None
-
-
-def _plain_key(record: PartialUsageRecord) -> PlainKey:
-    return (record.scope, record.name, record.start_time)

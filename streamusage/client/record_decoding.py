@@ -16,6 +16,7 @@ from streamusage.api.extension import ErrorBody
 from streamusage.client.exact_numbers import exact_integer
 from streamusage.client.faulty.field_values import describe_value
 from streamusage.client.faulty.json_repair import is_unreadable, repair_json
+from streamusage.client.faulty.repeated_fields import mark_repeated_fields
 from streamusage.client.schema_drift import WIRE_NAMES
 from streamusage.core.usage import UNREADABLE, FaultyUsageRecord, FieldFault, PartialUsageRecord, UsageRecord
 
@@ -58,6 +59,7 @@ class _LenientRecord(msgspec.Struct, frozen=True):
         return is_named and (exact_integer(self.start_time) is not None or is_unreadable(self.start_time))
 
 
+_objects = msgspec.json.Decoder(list[msgspec.Raw])
 _records = msgspec.json.Decoder(list[UsageRecord])
 _lenient_records = msgspec.json.Decoder(list[_LenientRecord])
 
@@ -115,14 +117,26 @@ def decode_records_once(part: bytes, *, first: int, at_byte: int) -> list[Partia
     used in messages only. Raises `UnreadableError`.
     """
     records: Sequence[PartialUsageRecord]
+    is_complete = False
     try:
-        records = _records.decode(part)
+        records, is_complete = _records.decode(part), True
     except msgspec.ValidationError as error:
         text = _INDEX.sub(lambda m: f"$[{int(m[1]) + first}]", str(error))
         records = _decode_leniently(part, UnreadableError(text))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         records = _decode_repaired(part, _broken_json_error(str(error), part, at_byte))
-    return [_without_slash(record) for record in records]
+    if not is_complete or part.count(b":") != len(WIRE_NAMES) * len(records):
+        records = mark_repeated_fields(part, _rows_of(part), records, are_complete=is_complete)
+    return list(_without_slashes(part, records))
+
+
+def _rows_of(part: bytes) -> list[bytes]:
+    """Return the texts between the braces of the objects of a list."""
+    try:
+        objects = _objects.decode(part)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        objects = _objects.decode(repair_json(part))
+    return [bytes(text).strip()[1:-1] for text in objects]
 
 
 class DecodedRows(NamedTuple):
@@ -156,9 +170,9 @@ def decode_rows(rows: Sequence[bytes], *, repair: bool = False) -> DecodedRows:
         lenient = _decode_lenient_rows(part, fault, repair=repair)
         records = [_to_record(record) for record in lenient]
         keyless = [number for number, record in enumerate(lenient) if not record.has_a_key]
-    if any(record.scope[:1] == "/" for record in records):
-        records = [_without_slash(record) for record in records]
-    return DecodedRows(records, fault, keyless)
+    if len(records) == len(rows):
+        records = mark_repeated_fields(part, rows, records, are_complete=not fault)
+    return DecodedRows(_without_slashes(part, records), fault, keyless)
 
 
 def _decode_lenient_rows(part: bytes, fault: str, *, repair: bool) -> list[_LenientRecord]:
@@ -171,6 +185,13 @@ def _decode_lenient_rows(part: bytes, fault: str, *, repair: bool) -> list[_Leni
         return _lenient_records.decode(repair_json(part))
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise UnreadableError(fault) from None
+
+
+def _without_slashes(part: bytes, records: Sequence[PartialUsageRecord]) -> Sequence[PartialUsageRecord]:
+    """Return the records of a text with scopes that do not begin with a slash."""
+    if b"/" not in part and b"\\" not in part:
+        return records
+    return [_without_slash(record) for record in records]
 
 
 def _without_slash(record: PartialUsageRecord) -> PartialUsageRecord:

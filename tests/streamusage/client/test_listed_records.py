@@ -228,6 +228,54 @@ def test_value_that_is_no_json_is_unreadable_in_its_row_only(
     assert changed == {("live", f"cam-{place}", wire()["startTime"])}
 
 
+STYLES = [{}, {"separators": (",", ":")}, {"separators": (" , ", " : ")}]
+
+
+@pytest.mark.parametrize("more", [{}, {"codec": "h264"}, {"note": 'a":b', "scope": "li:ve"}, {"updated": None}])
+@pytest.mark.parametrize("style", STYLES, ids=["spaces", "compact", "wide"])
+@pytest.mark.parametrize("place", [0, 50, 99])
+@pytest.mark.parametrize(
+    "field", ["totalSubscribers", "name", "startTime", "aciveSubscribers", r"total\u0053ubscribers"]
+)
+def test_repeated_field_has_no_value_in_its_row_only(
+    field: str, place: int, style: dict[str, Any], more: dict[str, Any]
+) -> None:
+    rows = [row | more for row in listed(100)]
+    before = encode(rows, style)
+    rows[place] |= {"HERE": 77}
+    body = encode(rows, style).replace(b"HERE", field.encode())
+    alone, follower = read_all([body]), read_all([before, body])
+    name = field.replace(r"\u0053", "S")
+    [fault] = follower.listing.drift().faulty
+    assert (fault.field, fault.problem, fault.records) == (name, "repeated", 1)
+    assert fault.example == f"{({**wire(), 'totalSubscribers': 0, 'name': f'cam-{place}'})[name]}, 77"
+    assert alone.listing.drift() == follower.listing.drift() == count_faults(decode(body))
+    good = {key_of(record): record for record in decode(before)}
+    assert {key for key in good if alone.table.get(key) != good[key]} == {
+        (more.get("scope", "live"), f"cam-{place}", wire()["startTime"])
+    }
+
+
+def test_repeated_field_is_found_beside_a_record_that_lacks_it() -> None:
+    rows = listed(100)
+    del rows[10]["updated"]
+    rows[20] |= {"HERE": 77}
+    drift = read_all([encode(rows, {}).replace(b"HERE", b"updated")]).listing.drift()
+    assert drift.summary() == f"1 record lacks updated; 1 record repeats updated ({wire()['updated']}, 77)"
+
+
+def test_field_that_is_repeated_with_the_same_value_keeps_it() -> None:
+    body = encode(listed(10), {}).replace(b'"updated"', b'"totalSubscribers": 0, "updated"')
+    follower = read_all([body])
+    assert not follower.listing.drift()
+    assert follower.table == read_all([encode(listed(10), {})]).table
+
+
+def test_fields_of_a_nested_value_are_not_taken_for_repeated_ones() -> None:
+    follower = read_all([encode([row | {"note": {"name": "x", "updated": 5}} for row in listed(10)], {})])
+    assert not follower.listing.drift()
+
+
 def test_list_with_an_unreadable_value_in_every_record_is_read() -> None:
     rows = encode(listed(20_000), {}).replace(b'"totalSubscribers": 0', b'"totalSubscribers": NaN')
     follower = Follower(65_536)
