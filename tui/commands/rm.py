@@ -4,14 +4,18 @@ The records are frozen when they are read: later sessions are neither shown nor 
 Every record is written to the local journal before its delete is sent.
 """
 
+import asyncio
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import click
 
+from streamusage.client.errors import UnreachableError
 from streamusage.client.schema_drift import count_faults
+from streamusage.client.usage_client import UsageClient
 from streamusage.command_help import HelpfulCommand
 from streamusage.core.exit_codes import ExitCode
 from streamusage.core.usage import EmptyNameError, PartialUsageRecord, StreamId, UsageRecord
@@ -33,7 +37,7 @@ from tui.commands.tables import session_view
 from tui.config.paths import journal_path
 from tui.config.settings import ConnectionSettings
 from tui.deletion import journal as deletion_journal
-from tui.deletion.execute import delete_sessions, describe_outcome
+from tui.deletion.execute import Outcome, delete_sessions, describe_outcome
 from tui.model import formats
 from tui.model.sessions.store import from_record
 from tui.output import Format, print_rows
@@ -41,6 +45,8 @@ from tui.output.printer import table_text
 
 MOST_DELETED_ONE_BY_ONE = 1_000
 """With --all, more records are deleted by one request, whose answer does not name them."""
+PROGRESS_FROM = 100
+"""From so many records on, a terminal shows how far the deletes are."""
 MOST_SHOWN = 20
 """Number of records listed before the question; the rest is counted."""
 
@@ -163,14 +169,13 @@ def _remove_matching(connection: ConnectionSettings, text: str, *, yes: bool) ->
 
 def _delete_each(connection: ConnectionSettings, what: str, found: list[UsageRecord]) -> Removal:
     """Delete sessions one by one, and report those that this run deleted: somebody else may have been faster."""
-    outcome = run_requests(
-        connection, lambda client: delete_sessions(client, what, found, None, time.time_ns() // 1_000_000)
-    )
+    outcome = run_requests(connection, lambda client: _delete_with_progress(client, what, found))
     keys = set(outcome.deleted)
     deleted = [record for record in found if record.key in keys]
     if outcome.failure is not None:
         if deleted or outcome.gone_before:
             print_message(f"of {counted(len(found), 'session')}: {describe_outcome(outcome)}")
+            print_message(f"all are kept in {journal_path()}; run the same command again for the rest")
         return Removal(deleted, to_command_error(outcome.failure, connection))
     gone = counted(len(outcome.gone_before), "session")
     if not deleted:
@@ -181,6 +186,44 @@ def _delete_each(connection: ConnectionSettings, what: str, found: list[UsageRec
         print_message(f"{gone} had been deleted by somebody else")
     print_message(f"deleted {what} at {connection.host}; kept in {journal_path()}")
     return Removal(deleted)
+
+
+async def _delete_with_progress(client: UsageClient, what: str, found: list[UsageRecord]) -> Outcome:
+    done = 0
+    with click.progressbar(
+        length=len(found),
+        label=f"deleting {counted(len(found), 'session')}",
+        file=sys.stderr,
+        hidden=len(found) < PROGRESS_FROM or not sys.stderr.isatty(),
+        update_min_steps=max(1, len(found) // 100),
+    ) as bar:
+
+        def show_progress(number: int) -> None:
+            nonlocal done
+            bar.update(number - done)
+            done = number
+
+        try:
+            return await delete_sessions(client, what, found, None, time.time_ns() // 1_000_000, show_progress)
+        except asyncio.CancelledError:
+            print_message(
+                f"stopped after {done:,} of {counted(len(found), 'session')}; the next one may be deleted too. "
+                f"All are kept in {journal_path()}. Run the same command again for the rest"
+            )
+            raise
+
+
+async def _delete_at_once(client: UsageClient, records: int, journal: Path) -> None:
+    """Delete every record by one request, and report if it has no answer."""
+    try:
+        await client.delete_all()
+    except (UnreachableError, asyncio.CancelledError) as error:
+        what = "stopped" if isinstance(error, asyncio.CancelledError) else "failed"
+        print_message(
+            f"{what} before the answer: the service may have deleted them; all {records:,} are kept in {journal}. "
+            "Run the same command again for the rest"
+        )
+        raise
 
 
 def _remove_everything(connection: ConnectionSettings, *, yes: bool) -> Removal:
@@ -206,7 +249,7 @@ def _remove_everything(connection: ConnectionSettings, *, yes: bool) -> Removal:
         journal = deletion_journal.append_records(found, service=connection.host)
     except deletion_journal.DeletionJournalError as error:
         raise CommandError(str(error), ExitCode.FAILURE) from None
-    run_requests(connection, lambda client: client.delete_all())
+    run_requests(connection, lambda client: _delete_at_once(client, len(found), journal))
     print_message(f"deleted every usage record of {connection.host}: {what}; kept in {journal}")
     return Removal(found)
 
