@@ -220,6 +220,7 @@ class TourApp(ConsoleApp):
             journal_path=journal_path,
         )
         self.state.shows_skew = False  # the demo's time is its own, and its clock is fast on purpose
+        self.sessions_screen.opens_beside = False  # a caption explains the key
         self._control = control
         self.step: int | None = 0
         """The number of the caption; `None` once the tour has ended."""

@@ -14,13 +14,12 @@ from tui.app.actions import Context, bindings
 from tui.app.feeds import Notice, alert_notice
 from tui.app.state import GROWTH_MINUTES
 from tui.model.alerts import Alert
-from tui.model.sessions.chart import look_at
 from tui.model.sessions.columns import COLUMNS, STREAM, Density, sort_names, sorts_by_growth
 from tui.model.sessions.filter import FilterError, parse
 from tui.model.sessions.store import Session
 from tui.model.text import sanitize
 from tui.screens.delete_dialogs import DeleteDialogs
-from tui.screens.session_exports import SessionExports
+from tui.screens.session_detail import SessionDetail
 from tui.widgets import bars
 from tui.widgets.audience import AudienceStrip
 from tui.widgets.detail import DetailView
@@ -32,10 +31,8 @@ from tui.widgets.session_table import SessionTable
 if TYPE_CHECKING:
     from tui.screens.picker import Picked
 
-WIDE_FROM_CELLS = 110
 
-
-class SessionsScreen(SessionExports, DeleteDialogs):
+class SessionsScreen(SessionDetail, DeleteDialogs):
     """The session table and the detail. `filters` are those used before, the newest last."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Context.SESSIONS)]
@@ -75,19 +72,9 @@ class SessionsScreen(SessionExports, DeleteDialogs):
         prompts = self.query(FilterPrompt).results()  # no prompt before the screen is mounted, nor while it closes
         return next((prompt.history for prompt in prompts), self._filters)
 
-    @property
-    def detail(self) -> DetailView:
-        """The detail."""
-        return self.query_one(DetailView)
-
-    @property
-    def detail_is_open(self) -> bool:
-        """Whether the detail is shown."""
-        return self.has_class("detail-open")
-
     def on_resize(self) -> None:
         """Draw for the new size."""
-        self.set_class(self.size.width >= WIDE_FROM_CELLS, "wide")
+        self._fit_detail()
         self._draw_lines()
 
     def state_changed(self, *, polled: bool) -> None:
@@ -167,40 +154,20 @@ class SessionsScreen(SessionExports, DeleteDialogs):
 
     @on(SessionTable.CursorMoved)
     def _cursor_moved(self) -> None:
-        if self.detail_is_open:
-            self._show_detail()
+        self._follow_cursor()
         self._draw_lines()
-
-    # Detail
-
-    def action_detail(self) -> None:
-        """Open or close the detail."""
-        if self.table.cursor_key is None:
-            return
-        self.set_class(not self.detail_is_open or not self.has_class("wide"), "detail-open")
-        self._show_detail()
-
-    def _show_detail(self) -> None:
-        session = self.table.cursor_session if self.detail_is_open else None
-        self._watch_history(session)
-        if session is not None:
-            self.detail.show(session.key)
-
-    def _watch_history(self, session: Session | None) -> None:
-        chart = look_at(session, self.state.now_ms()) if session else None
-        self.port.poller.subscribe(history_of=chart)
 
     def action_back(self) -> None:
         """Close the innermost thing that is open."""
-        if self.detail_is_open:
-            self.remove_class("detail-open")
-            self._show_detail()
-            self.table.focus()
-        elif self.state.marks:
+        is_inner = self.detail_is_open and not self.is_very_wide
+        if self.state.marks and not is_inner:
             self.action_clear_marks()
-        elif self.state.view.filter:
+        elif self.state.view.filter and not is_inner:
             self._filter("")
             self.query_one(FilterPrompt).value = ""
+        elif self.detail_is_open:
+            self._open_detail(False)
+            self.table.focus()
         self.notice = None
         self._draw_lines()
 

@@ -47,7 +47,7 @@ async def sessions(pilot: Pilot[int], app: ConsoleApp) -> None:
 
 
 async def detail(pilot: Pilot[int], app: ConsoleApp) -> None:
-    await pilot.press("j", "j", "enter")
+    await pilot.press("j", "j", *([] if app.sessions_screen.detail_is_open else ["enter"]))
     await wait_for(pilot, lambda: has_history(app), "the history")
 
 

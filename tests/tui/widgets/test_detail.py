@@ -21,7 +21,8 @@ async def test_figures_never_touch_at_any_width(
         app = ConsoleApp(client, ConnectionSettings(poll_interval_s=3600), clock=clock, journal_path=tmp_path / "j")
         async with app.run_test(size=(columns, height)) as pilot:
             await wait_for_figures(pilot)
-            await pilot.press("enter")
+            if not app.sessions_screen.detail_is_open:
+                await pilot.press("enter")
             await wait_for(pilot, lambda: has_history(app), "the history")
             await pilot.pause()
             lines = detail_lines(app)
