@@ -70,7 +70,8 @@ def command_line(directory: Path, program: Sequence[str], **environment: str) ->
     home = directory / "home"
     home.mkdir(exist_ok=True)
     settings = {"HOME": str(home), "PYTHONPATH": str(REPOSITORY), "LC_ALL": "C.UTF-8", "TZ": "UTC"} | environment
-    clean = ["env", *(f"-u{name}" for name in os.environ if name.startswith(("STREAMTOP_", "XDG_", "NO_COLOR")))]
+    other = ("STREAMTOP_", "XDG_", "NO_COLOR", "COLUMNS", "LINES")
+    clean = ["env", *(f"-u{name}" for name in os.environ if name.startswith(other))]
     return shlex.join([*clean, *(f"{name}={value}" for name, value in settings.items()), *program])
 
 
