@@ -118,10 +118,11 @@ async def test_bundle_replays_each_kept_poll(tmp_path: Path) -> None:
         return SessionsPolled(sessions, gone, reset, at_ms, [], "")
 
     async with PlainManager() as manager, UsageClient(manager.url, manager.token) as client:
-        app = console(client, tmp_path)
+        settings = ConnectionSettings(poll_interval_s=3600)
+        app = ConsoleApp(client, settings, clock=SystemClock(), journal_path=tmp_path / "j")
+        app.sessions_screen.opens_beside = False  # it would poll
         async with app.run_test(size=(160, 50)) as pilot:
             await wait_for_figures(pilot)
-            app.poller.interval_seconds = 3600
             for message in (
                 poll(60_000, "a", "b", reset=True),
                 poll(120_000, "b", "c", removed="a"),
