@@ -43,6 +43,7 @@ from tui.config.view_memory import ViewMemory
 from tui.display.driver import StagedDriver, fitted
 from tui.keyboard.driver import finds_escapes
 from tui.keyboard.held_keys import HeldKeys
+from tui.keyboard.openings import Openings
 from tui.model import formats
 from tui.model.alerts import Alert, AlertBook
 from tui.model.text import sanitize
@@ -118,6 +119,12 @@ class ConsoleApp(App[int]):
         self.feeds = Feeds()
         self.key_priority = KeyPriority()
         self.held_keys = HeldKeys(self, super().on_event)
+        self.openings = Openings(
+            self,
+            self.held_keys,
+            show_wait=self._show_wait,
+            show_given_up=lambda name: self.show_notice(f"not opened: {name}", "quiet"),
+        )
         if client is not None:
             client.pause = self.key_priority.pause
         self._table_work: deque[Generator[None, None, None]] = deque()
@@ -161,6 +168,7 @@ class ConsoleApp(App[int]):
             journal_path=self._journal_path,
             post=self.post_message,
             start=lambda work: self.run_worker(work, group="delete", exit_on_error=True),
+            open_after=self.openings.open_after,
             refresh=self.poller.refresh,
             show_notice=self.show_notice,
             no_service_reason=self.poller.no_service_reason,
@@ -244,6 +252,10 @@ class ConsoleApp(App[int]):
     def show_notice(self, text: str, ink: str = "strong") -> None:
         """Show a notice on the sessions screen and on the screen on top."""
         self.feeds.notices.publish(Notice(text, ink))
+
+    def _show_wait(self, name: str) -> None:
+        self.state.opening = name
+        self.publish_state(polled=False)
 
     def _tick(self) -> None:
         self.publish_state(polled=False)
@@ -493,6 +505,10 @@ class ConsoleApp(App[int]):
     def open_view(self, view: Context, **arguments: Any) -> None:
         """Open another view over this one."""
         self.push_screen(create_view(view, **arguments))
+
+    def open_when_free(self, show: Callable[[], object]) -> None:
+        """Call `show`, which opens a screen that no key has requested, when it interrupts nothing."""
+        self.openings.open_when_free(show)
 
     def save_picture(self, file: str) -> None:
         """Save the screen as an SVG file."""

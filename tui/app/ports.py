@@ -6,7 +6,7 @@ A screen knows this module and never the app: `ConsoleApp` implements `Console`;
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
 
@@ -159,6 +159,9 @@ class Console(Protocol):
 
     def open_view(self, view: Context, **arguments: Any) -> None:
         """Open another view over this one."""
+
+    def open_when_free(self, show: Callable[[], object]) -> None:
+        """Call `show`, which opens a screen that no key has requested, when it interrupts nothing."""
 
     def repaint(self) -> None:
         """Draw the whole screen again, whatever the terminal shows."""

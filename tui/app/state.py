@@ -83,6 +83,8 @@ class ConsoleState:
     knows_live: bool = True
     """Whether it is known which sessions are on air."""
     coverage: Coverage | None = None
+    opening: str = ""
+    """The screen that is awaited for longer than a moment."""
     filter_before_prompt: str | None = None
     """The filter before the one that is being typed; `None` while none is."""
     stream_history: dict[SessionKey, History | str] = field(default_factory=dict)

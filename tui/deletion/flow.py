@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from textual.message import Message
 
@@ -18,7 +18,7 @@ from streamusage.core.usage import PartialUsageRecord, SessionKey, UsageRecord
 from tui.deletion import execute
 from tui.deletion import plan as delete_plan
 from tui.deletion.execute import Outcome
-from tui.deletion.journal import read_journal
+from tui.deletion.journal import DeletedRecord, read_journal
 from tui.deletion.plan import DeletePlan, Radius
 from tui.deletion.restore import Restorable, Restored, list_restorable, restore_records
 from tui.deletion.scope import DeletionScope
@@ -37,6 +37,9 @@ class RecordsUnreadableError(Exception):
     """The records cannot be fetched again before a delete. The text says why; nothing was deleted."""
 
 
+Value = TypeVar("Value")
+JournalContent = tuple[list[DeletedRecord], int]
+"""Deleted records, and the number of unreadable lines."""
 ReadRecords = Callable[[DeletePlan], Coroutine[Any, Any, list[PartialUsageRecord]]]
 
 
@@ -50,6 +53,13 @@ class ProgressView(Protocol):
         """Close the dialog."""
 
 
+class OpenAfter(Protocol):
+    """Opens a screen once its content is fetched."""
+
+    def __call__(self, fetch: Coroutine[Any, Any, Value], show: Callable[[Value], None], name: str) -> None:
+        """Call `show` with what `fetch` returns; keys typed until then are held for the screen called `name`."""
+
+
 class DeletionDialogs(Protocol):
     """The dialogs of a delete."""
 
@@ -61,7 +71,7 @@ class DeletionDialogs(Protocol):
         `read_records` fetches the plan's records again; it raises `RecordsUnreadableError`.
         """
 
-    async def open_progress(self, title: str, sessions: int, stop: Callable[[], None]) -> ProgressView:
+    def open_progress(self, title: str, sessions: int, stop: Callable[[], None]) -> ProgressView:
         """Open the progress dialog. `stop` is called at most once."""
 
     def show_outcome(self, outcome: Outcome) -> None:
@@ -90,6 +100,7 @@ class DeletionFlow:
         journal_path: Path,
         post: Callable[[Message], object],
         start: Callable[[Coroutine[Any, Any, None]], object],
+        open_after: OpenAfter,
         refresh: Callable[[], None],
         show_notice: Callable[[str, str], None],
         no_service_reason: str = "",
@@ -101,6 +112,7 @@ class DeletionFlow:
         self.journal_path = journal_path
         self._post = post
         self._start = start
+        self._open_after = open_after
         self._refresh = refresh
         self._show_notice = show_notice
         self._no_service_reason = no_service_reason
@@ -138,7 +150,7 @@ class DeletionFlow:
             if records:
                 self.is_under_way = True
                 self._requested = {record.key: record for record in records}
-                self._start(self._delete(client, plan.subject, records))
+                self._begin_delete(client, plan.subject, records)
 
         async def read_records(plan: DeletePlan) -> list[PartialUsageRecord]:
             try:
@@ -148,13 +160,19 @@ class DeletionFlow:
 
         self._dialogs.confirm_delete(plan, read_records, confirmed)
 
-    async def _delete(self, client: UsageClient, subject: str, records: list[UsageRecord]) -> None:
+    def _begin_delete(self, client: UsageClient, subject: str, records: list[UsageRecord]) -> None:
+        """Begin a delete. Its dialog opens at once: the next key is for it."""
         self._stopped = False
         progress: ProgressView | None = None
         if len(records) >= PROGRESS_FROM_SESSIONS:
-            progress = await self._dialogs.open_progress(subject, len(records), self._stop)
+            progress = self._dialogs.open_progress(subject, len(records), self._stop)
         else:
             self._show_notice(f"deleting {len(records):,} …", "strong")
+        self._start(self._delete(client, subject, records, progress))
+
+    async def _delete(
+        self, client: UsageClient, subject: str, records: list[UsageRecord], progress: ProgressView | None
+    ) -> None:
         outcome = await execute.delete_sessions(
             client,
             subject,
@@ -218,15 +236,20 @@ class DeletionFlow:
     def open_journal(self) -> None:
         """List the records that were deleted from this machine at this service, to restore them."""
         if self._may_restore():
-            self._start(self._list_journal())
+            self._open_after(self._read_journal(), self._show_journal, "the journal")
 
-    async def _list_journal(self) -> None:
-        state = self._state
+    async def _read_journal(self) -> JournalContent | OSError:
         try:
-            records, unreadable = await asyncio.to_thread(read_journal, self.journal_path)
+            return await asyncio.to_thread(read_journal, self.journal_path)
         except OSError as error:
-            self._show_notice(f"the journal {self.journal_path} cannot be read: {error.strerror}", "bad")
+            return error
+
+    def _show_journal(self, content: JournalContent | OSError) -> None:
+        state = self._state
+        if isinstance(content, OSError):
+            self._show_notice(f"the journal {self.journal_path} cannot be read: {content.strerror}", "bad")
             return
+        records, unreadable = content
         here = [record for record in records if record.service == state.host]
         entries = list_restorable(here, lambda key: key in state.store, state.now_ms(), state.tz)
         if not entries:

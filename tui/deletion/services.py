@@ -33,6 +33,7 @@ class ServicesDeletion(DeletionFlow):
             journal_path=journal_path,
             post=lambda message: None,
             start=lambda work: work.close(),
+            open_after=lambda fetch, show, name: fetch.close(),
             refresh=lambda: None,
             show_notice=show_notice,
         )

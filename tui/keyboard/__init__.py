@@ -3,5 +3,7 @@
 ```
 terminal ── bytes ──▶ driver.py ── text ──▶ escapes.py ── text ──▶ Textual's parser ── keys ──▶ held_keys.py ──▶ focus
                                             finds Escape                                        one after another
+                                                                                                       ▲
+                                     screens that open later: openings.py ── hold, release ────────────┘
 ```
 """

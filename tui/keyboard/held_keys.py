@@ -2,7 +2,7 @@
 
 Textual hands a key to the widget that has the focus when the key arrives. If several arrive in one write, the widget or
 dialog that the first one opens has no focus yet when the next ones are handed out: `/dy` would open a filter, request a
-delete and confirm it. Here they wait.
+delete and confirm it. Here they wait; also for a screen that opened by itself, and for one that is still to be opened.
 """
 
 from collections import deque
@@ -20,6 +20,8 @@ LONGEST_EFFECT_S = 10
 """After this time the next key is handled whatever the one before is doing."""
 AT_ONCE = ("ctrl+c",)
 """Keys that never wait."""
+GIVE_UP = "escape"
+"""The key that ends a wait for a screen."""
 
 TypedEvent = events.Key | events.Paste
 Place = tuple[object, object]
@@ -41,22 +43,61 @@ class HeldKeys:
         self._turn = 0
         """Number of the key whose effect is awaited."""
         self._is_complete = True
+        self._settled: Place | None = None
+        """The place at the end of the last effect: what leads to another one since is not complete."""
+        self._give_up: Callable[[], None] | None = None
+        """Ends the wait for a screen that is to be opened."""
+        self._is_visible = False
+        """Whether that wait is visible."""
 
     @property
     def is_idle(self) -> bool:
         """Whether no key waits, and the effect of the last one is complete."""
-        return self._is_complete and not self._held
+        return self._is_complete and not self._held and self._give_up is None
+
+    def hold(self, give_up: Callable[[], None]) -> None:
+        """Hold all keys from now on for a screen that is to be opened, until `release`; `give_up` ends the wait."""
+        self._give_up, self._is_visible = give_up, False
+
+    def release(self) -> None:
+        """Handle the keys that are held: first what has just been done is completed."""
+        self._give_up = None
+        self._await_effect()
+
+    def hold_visibly(self) -> bool:
+        """Let escape end the wait from now on. Returns whether it has: an escape was typed before."""
+        self._is_visible = True
+        is_over = any(_gives_up(event) for event in self._held)
+        if is_over:
+            self._end_wait()
+        return is_over
+
+    def _end_wait(self) -> None:
+        """Give up the wait, and with it the keys up to the escape: they were meant for what does not open."""
+        while not _gives_up(event := self._held.popleft()):
+            self.drop(event)
+        self.drop(event)
+        if self._give_up is not None:
+            self._give_up()
+
+    def drop(self, event: TypedEvent) -> None:
+        """Called for each key that is given up."""
 
     async def receive(self, event: TypedEvent) -> None:
         """Handle an event now, or later if the effect of the one before it is not complete."""
         if isinstance(event, events.Key) and event.key in AT_ONCE:
             await self._handle(event)
-        elif self.is_idle:
+        elif self.is_idle and self._place() == self._settled:
             await self._begin(event)
+        elif self.is_idle:
+            self._held.append(event)
+            self._await_effect()
         else:
             if not self._held:
                 self._limit_effect()
             self._held.append(event)
+            if self._is_visible and self._give_up is not None and _gives_up(event):
+                self._end_wait()
 
     async def _begin(self, event: TypedEvent) -> None:
         self._turn += 1
@@ -64,6 +105,14 @@ class HeldKeys:
         if self._held:
             self._limit_effect()
         await self._handle(event)
+        self._look(self._turn, before=None)
+
+    def _await_effect(self) -> None:
+        """Await what something else than a key has begun."""
+        self._turn += 1
+        self._is_complete = False
+        if self._held:
+            self._limit_effect()
         self._look(self._turn, before=None)
 
     def _limit_effect(self) -> None:
@@ -99,7 +148,12 @@ class HeldKeys:
             await self._complete(turn)
 
     async def _complete(self, turn: int) -> None:
-        if turn == self._turn and not self._is_complete:
+        if turn == self._turn and not self._is_complete and self._give_up is None:
             self._is_complete = True
+            self._settled = self._place()
             if self._held:
                 await self._begin(self._held.popleft())
+
+
+def _gives_up(event: TypedEvent) -> bool:
+    return isinstance(event, events.Key) and event.key == GIVE_UP

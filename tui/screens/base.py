@@ -126,7 +126,9 @@ class ConsoleScreen(Screen[None]):
     def _draw_keys(self) -> None:
         """Draw the last line: the keys of this view or of its prompt, or the newest notice."""
         notice_age_ms = self.state.clock.elapsed_ms() - self._notice_at_ms
-        if self.has_class("filtering"):
+        if self.port.state.opening:
+            parts = [bars.opening(self.port.state)]
+        elif self.has_class("filtering"):
             parts = hint_parts(NAME_FILTER_HINTS, self.size.width, unicode=self.state.unicode)
         elif self._shown_notice is not None and notice_age_ms < NOTICE_SHOWN_MS:
             parts = [self._shown_notice]

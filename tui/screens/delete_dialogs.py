@@ -28,19 +28,19 @@ class DeleteDialogs(ConsoleScreen):
             ConfirmDelete(plan, self.state.parts.get(plan.service, self.state), read_records), confirmed
         )
 
-    async def open_progress(self, title: str, sessions: int, stop: Callable[[], None]) -> ProgressView:
+    def open_progress(self, title: str, sessions: int, stop: Callable[[], None]) -> ProgressView:
         """Open the progress dialog."""
         from tui.screens.delete_progress import DeleteProgress
 
         screen = DeleteProgress(title, sessions, stop)
-        await self.app.push_screen(screen)
+        self.app.push_screen(screen)
         return screen
 
     def show_outcome(self, outcome: Outcome) -> None:
         """Show what became of each session."""
         from tui.screens.delete_progress import DeleteResult
 
-        self.app.push_screen(DeleteResult(outcome))
+        self.port.open_when_free(lambda: self.app.push_screen(DeleteResult(outcome)))
 
     def pick_restorable(self, title: str, entries: Sequence[Restorable], picked: Callable[[Restorable], None]) -> None:
         """Open the list of the deleted records."""

@@ -124,6 +124,8 @@ def status(state: ConsoleState, notice: Part | None, row: int | None) -> tuple[l
         number = state.view.number(row)
         place = "" if number is None else f"{formats.count(number)} of "
         right = [(f"{place}{formats.count(state.view.sessions)} ", "quiet")]
+    if state.opening:
+        return [opening(state)], right
     if state.failure and error_page(state) is None:
         failure = (" " + sanitize(state.failure), "bad")
         if notice is None or notice[1] == "quiet":
@@ -138,6 +140,11 @@ def status(state: ConsoleState, notice: Part | None, row: int | None) -> tuple[l
     if state.cannot_show:
         return [(f" {state.cannot_show}", "quiet")], right
     return [], right
+
+
+def opening(state: ConsoleState) -> Part:
+    """Return what is awaited: keys are held for it."""
+    return (f" opening {state.opening} …  esc: cancel", "strong")
 
 
 def keys(actions: Sequence[Action], cells: int) -> list[Part]:

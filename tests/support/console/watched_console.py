@@ -65,6 +65,11 @@ class KeyWatch:
         handled.quits = is_quit(screen, focused, key)
         self._log.write(msgspec.json.encode(handled) + b"\n")
 
+    def given_up(self, event: TypedEvent) -> None:
+        """Log an event that acts on nothing, because the screen that it was meant for does not open."""
+        key = event.key if isinstance(event, events.Key) else "paste"
+        self._log.write(msgspec.json.encode(HandledKey(key, "", "")) + b"\n")
+
     def _expect(self, app: App[Any], event: TypedEvent, key: str, text: str | None) -> None:
         screen, focused = app.screen, receiver(app)
         field = focused if isinstance(focused, Input) else None
@@ -132,6 +137,9 @@ def watch_keys(log: Path) -> None:
                 await handle(event)
 
             super().__init__(app, handle_watched)
+
+        def drop(self, event: TypedEvent) -> None:
+            watch.given_up(event)
 
     tui.app.console_app.HeldKeys = WatchedKeys  # type: ignore[misc]
 

@@ -155,6 +155,7 @@ class ServicesApp(ConsoleApp):
             "dialogs": self.sessions_screen,
             "journal_path": self._journal_path,
             "start": lambda work: self.run_worker(work, group="delete", exit_on_error=True),
+            "open_after": self.openings.open_after,
             "show_notice": self.show_notice,
         }
         flows = {
