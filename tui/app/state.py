@@ -18,7 +18,7 @@ from tui.model.audience import AudienceBook
 from tui.model.failure_page import FailedRequest
 from tui.model.latency import Latency
 from tui.model.sessions.columns import COLUMNS, Density, sort_names
-from tui.model.sessions.filter import FilterError, parse
+from tui.model.sessions.filter import IN_ONE_SERVICE, FilterError, parse
 from tui.model.sessions.held_changes import HeldChanges
 from tui.model.sessions.history import PollHistory
 from tui.model.sessions.marks import Marks
@@ -312,7 +312,12 @@ class ConsoleState:
         self.view.group(memory.grouped)
         self.shows_audience = memory.audience
         with suppress(FilterError):
-            self.view.show(parse(memory.filter))
+            self.view.show(parse(memory.filter, self.unknown_filter_fields))
+
+    @property
+    def unknown_filter_fields(self) -> Mapping[str, str]:
+        """Return the fields of filters that no session here has, with the reason."""
+        return {} if self.settings.services else IN_ONE_SERVICE
 
     def view_memory(self, filters: list[str]) -> ViewMemory:
         """Return how the table is arranged, to restore it later."""

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+from msgspec import structs
 
 from streamusage.command_help import HelpfulCommand
 from streamusage.core.exit_codes import ExitCode
@@ -26,8 +27,11 @@ from tui.config.settings import ConnectionSettings
 from tui.deletion import journal as deletion_journal
 from tui.deletion.journal import DeletedRecord
 from tui.model import formats
-from tui.model.sessions.store import from_record
+from tui.model.sessions.store import Session, from_record
 from tui.output import CsvField, Format, TableColumn, View, print_rows
+
+_UNKNOWN = dict.fromkeys(("state", "data"), "deleted records have neither state nor data; leave it out")
+"""Fields of a filter that records of the journal do not have."""
 
 
 @click.command(cls=HelpfulCommand)
@@ -42,9 +46,9 @@ def journal(
 ) -> None:
     """List the usage records deleted by the console or by rm on this machine, the newest delete last.
 
-    FILTER selects records as ls does. Every record was written here in full before its delete was sent; the journal
-    does not know whether the service carried the delete out. --restore imports them into our own service, which keeps
-    records that it already has. A plain Stream Manager accepts none.
+    FILTER selects records as ls does; service=HOST:PORT selects those of a service. Every record was written here in
+    full before its delete was sent; the journal does not know whether the service carried the delete out. --restore
+    imports them into our own service, which keeps records that it already has. A plain Stream Manager accepts none.
 
     \b
     Examples:
@@ -53,7 +57,7 @@ def journal(
       streamtop journal keynote --restore
     """
     path = file or journal_path()
-    shown = read_filter(words)
+    shown = read_filter(words, _UNKNOWN)
     try:
         records, unreadable = deletion_journal.read_journal(path)
     except OSError as error:
@@ -61,7 +65,7 @@ def journal(
     if unreadable:
         print_message(f"{counted(unreadable, 'line')} of {path} cannot be read and was skipped")
     now_ms = round(datetime.now(UTC).timestamp() * 1000)
-    found = [record for record in records if shown.matches(from_record(record), now_ms)]
+    found = [record for record in records if shown.matches(_as_session(record), now_ms)]
     if not restore:
         print_rows(found, _view(connection), output_format)
         print_message(f"{counted(len(found), 'deleted record')} in {path}")
@@ -73,6 +77,10 @@ def journal(
     told = run_requests(connection, lambda client: client.import_records(newest.values()))
     kept = f"; {told.kept:,} were there already" if told.kept else ""
     print_message(f"restored {counted(told.imported, 'record')} at {connection.host}{kept}")
+
+
+def _as_session(record: DeletedRecord) -> Session:
+    return structs.replace(from_record(record), service=record.service)
 
 
 def _view(connection: ConnectionSettings) -> View[DeletedRecord]:

@@ -1,6 +1,7 @@
 """`streamtop ls`: lists the sessions of a service."""
 
 import time
+from collections.abc import Sequence
 
 import click
 import msgspec
@@ -16,6 +17,7 @@ from tui.commands.flags import tz_option
 from tui.commands.shell import connection_options, counted, format_option, print_message, read_filter, run_requests
 from tui.commands.tables import session_view
 from tui.config.settings import ConnectionSettings
+from tui.model.sessions.filter import IN_PLAIN_LISTS
 from tui.model.sessions.store import from_record
 from tui.output import Format, print_rows
 
@@ -45,6 +47,7 @@ def ls(connection: ConnectionSettings, words: tuple[str, ...], output_format: Fo
     """
     shown = read_filter(words)
     records = run_requests(connection, read_sessions)
+    refuse_unknown_fields(words, records)
     now_ms = time.time_ns() // 1_000_000
     found = [_seen(record) for record in records if shown.matches(from_record(record), now_ms)]
     found.sort(key=_most_watched_first)
@@ -68,6 +71,12 @@ def _seen(record: PartialUsageRecord) -> PartialUsageRecord:
     if not isinstance(record, SessionRecord) or not record.unseen_subscribers:
         return record
     return msgspec.structs.replace(record, active_subscribers=record.seen_subscribers, unseen_subscribers=msgspec.UNSET)
+
+
+def refuse_unknown_fields(words: Sequence[str], records: Sequence[PartialUsageRecord]) -> None:
+    """Raise `CommandError` where a filter compares a field that none of the records has."""
+    if records and not any(isinstance(record, SessionRecord) for record in records):
+        read_filter(words, IN_PLAIN_LISTS)
 
 
 def _most_watched_first(record: PartialUsageRecord) -> tuple[bool, int, int, str, str]:

@@ -20,7 +20,7 @@ from streamusage.command_help import HelpfulCommand
 from streamusage.core.exit_codes import ExitCode
 from streamusage.core.usage import EmptyNameError, PartialUsageRecord, StreamId, UsageRecord
 from tui.commands.errors import CommandError
-from tui.commands.ls import read_sessions
+from tui.commands.ls import read_sessions, refuse_unknown_fields
 from tui.commands.shell import (
     connection_options,
     counted,
@@ -153,6 +153,7 @@ def _remove_matching(connection: ConnectionSettings, text: str, *, yes: bool) ->
     if not yes:
         _need_terminal("to delete what the filter selects")
     records = run_requests(connection, read_sessions)
+    refuse_unknown_fields([text], records)
     now_ms = time.time_ns() // 1_000_000
     found = _whole([record for record in records if shown.matches(from_record(record), now_ms)])
     if not found:

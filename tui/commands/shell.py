@@ -6,7 +6,7 @@ exit codes.
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -22,7 +22,7 @@ from tui.commands.errors import CommandError
 from tui.commands.flags import connection_flags
 from tui.config.service_client import open_client
 from tui.config.settings import ConnectionSettings, Flags
-from tui.model.sessions.filter import Filter, FilterError, parse
+from tui.model.sessions.filter import IN_ONE_SERVICE, Filter, FilterError, parse
 from tui.model.text import sanitize
 from tui.output import Format
 
@@ -68,11 +68,11 @@ def format_option(
     )
 
 
-def read_filter(words: Sequence[str]) -> Filter:
-    """Return the filter of all arguments; an error points at the position."""
+def read_filter(words: Sequence[str], unknown: Mapping[str, str] = IN_ONE_SERVICE) -> Filter:
+    """Return the filter of all arguments; an error points at the position, also at a field that is unknown here."""
     text = " ".join(words)
     try:
-        return parse(text)
+        return parse(text, unknown)
     except FilterError as error:
         shown = sanitize(text)
         raise CommandError(f"{error}\n  {shown}\n{error.caret(2)}", ExitCode.USAGE) from None

@@ -186,7 +186,7 @@ class SessionsScreen(SessionDetail, DeleteDialogs):
     def _filter(self, text: str) -> bool:
         """Apply a filter. One that cannot be parsed is marked under the prompt and changes nothing."""
         try:
-            chosen = parse(text)
+            chosen = parse(text, self.state.unknown_filter_fields)
         except FilterError as error:
             self.query_one("#caret", Line).show([(error.caret(INDENT), "bad")])
             self.query_one("#wrong", Line).show([(f" {sanitize(str(error))}", "bad")])

@@ -52,3 +52,16 @@ async def test_restore_is_refused_for_a_plain_stream_manager(streamtop: Program)
         assert ended.code == 4
         assert "documented usage API only" in ended.err
         assert manager.token not in ended.err
+
+
+async def test_journal_is_filtered_by_service_and_refuses_state(streamtop: Program) -> None:
+    async with PlainManager(wire("keynote")) as manager, PlainManager(wire("other")) as second:
+        for one in (manager, second):
+            options = ("--url", one.url, "--token-file", str(streamtop.secret(one.token)))
+            assert (await streamtop("rm", "--all", "--yes", *options)).code == 0
+    listed = await streamtop("journal", f"service=127.0.0.1:{second.port}", "--format", "json")
+    assert [record["name"] for record in json.loads(listed.out)] == ["other"]
+    for field in ("state=ended", "data=live"):
+        refused = await streamtop("journal", field)
+        assert (refused.code, refused.out) == (2, "")
+        assert "deleted records have neither state nor data" in refused.err

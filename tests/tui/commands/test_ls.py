@@ -171,3 +171,23 @@ async def test_invalid_filter_is_underlined_at_the_error(streamtop: Program) -> 
     assert ended.code == 2
     assert "\n  activ>3\n  ^^^^^^^\n" in ended.err
     assert (await streamtop("rm", "--where", "activ>3", "--yes")).code == 2
+
+
+@pytest.mark.parametrize("command", [("ls",), ("rm", "--yes", "--where"), ("--plain", "--filter")])
+async def test_filter_by_service_is_refused_with_the_reason(streamtop: Program, command: tuple[str, ...]) -> None:
+    async with PlainManager(wire()) as manager:
+        ended = await streamtop(*command, "keynote service=eu", "--url", manager.url, **TOKEN)
+    assert (ended.code, manager.requests) == (2, [])
+    assert "service is unknown here: only a console of several services (--profile a,b) has it" in ended.err
+    assert "\n  keynote service=eu\n          ^^^^^^^^^^\n" in ended.err
+
+
+@pytest.mark.parametrize("compared", ["state=ended", "state!=live", "data=backfilled", "not provenance=live"])
+@pytest.mark.parametrize("command", [("ls",), ("rm", "--yes", "--where")])
+async def test_state_and_data_of_a_plain_stream_manager_are_refused(
+    streamtop: Program, command: tuple[str, ...], compared: str
+) -> None:
+    async with PlainManager(wire()) as manager:
+        ended = await streamtop(*command, compared, "--url", manager.url, **TOKEN)
+        assert (ended.code, manager.deletes, ended.out) == (2, [], "")
+        assert "plain Stream Manager have neither state nor data; leave it out" in ended.err

@@ -44,6 +44,16 @@ async def test_sessions_are_shown_filtered_and_sorted(tmp_path: Path) -> None:
         assert len(app.state.view) == 3
 
 
+async def test_filter_by_service_is_refused_where_one_service_is_shown(tmp_path: Path) -> None:
+    records = [record("cam-1", recent(90))]
+    async with service_with(tmp_path, records) as client, console(client, tmp_path).run_test(size=(80, 24)) as pilot:
+        app = await wait_for_figures(pilot)
+        await pilot.press("slash", *"service=eu")
+        assert any("service is unknown here: only a console of several services" in line for line in screen_lines(app))
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: len(app.state.view) == 1, "the rows without a filter")
+
+
 async def test_hostile_names_are_drawn_as_text_and_stay_deletable(tmp_path: Path) -> None:
     records = [record(name, recent(10 + number)) for number, name in enumerate(HOSTILE)]
     async with service_with(tmp_path, records) as client, console(client, tmp_path).run_test(size=(80, 24)) as pilot:

@@ -12,9 +12,10 @@ A text that cannot be parsed raises `FilterError` with the position; no part of 
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import translate
+from types import MappingProxyType
 from typing import NamedTuple, cast
 
 from streamusage.core.durations import EXAMPLES, DurationError, parse_duration_ms
@@ -30,6 +31,18 @@ TestBuilder = Callable[[str, str], Test]
 
 LONGEST_SEARCHED = 1_000
 """Length of a name that a regular expression examines: a publisher's name must not stall it."""
+
+
+IN_ONE_SERVICE = MappingProxyType(
+    {"service": "only a console of several services (--profile a,b) has it; choose the service with --profile or --url"}
+)
+"""Fields that sessions of one service do not have."""
+IN_PLAIN_LISTS = MappingProxyType(
+    dict.fromkeys(
+        ("state", "data"), "the usage records of a plain Stream Manager have neither state nor data; leave it out"
+    )
+)
+"""Fields that usage records without our extension do not have."""
 
 
 class FilterError(ValueError):
@@ -114,12 +127,15 @@ def _rows_with(word: str, rows: Sequence[int], columns: SessionColumns) -> list[
     return [row for row in rows if word in folded[row] or scopes[row] in found]
 
 
-def parse(text: str) -> Filter:
-    """Return the filter of a typed text. Raises `FilterError`."""
+def parse(text: str, unknown: Mapping[str, str] = MappingProxyType({})) -> Filter:
+    """Return the filter of a typed text. Raises `FilterError`.
+
+    `unknown` has the fields that no session has there, with the reason: a filter that compares one is refused.
+    """
     tokens = _tokens(text)
     if not tokens:
         return Filter("", lambda session, now_ms: True)
-    reader = _Reader(text, tokens)
+    reader = _Reader(text, tokens, unknown)
     test = reader.disjunction()
     if reader.here is not None:
         raise FilterError("unmatched )", text, reader.here.at)
@@ -206,8 +222,9 @@ class _Reader:
     term = not term | ( disjunction ) | test.
     """
 
-    def __init__(self, text: str, tokens: list[_Token]) -> None:
+    def __init__(self, text: str, tokens: list[_Token], unknown: Mapping[str, str]) -> None:
         self._text = text
+        self._unknown = unknown
         self._tokens = tokens
         self._next = 0
         self.by_time = False
@@ -268,6 +285,8 @@ class _Reader:
                 raise _ExpressionError(
                     f"{wrong}; fields are {', '.join(fields)}. To search for the text itself, quote it", here=False
                 )
+            if known in self._unknown:
+                raise _ExpressionError(f"{known} is unknown here: {self._unknown[known]}", here=False)
             if not value:
                 raise _ExpressionError(f"{fields[known].wants} is missing after {operator}")
             if operator not in fields[known].operators:

@@ -170,3 +170,11 @@ def test_longer_filter_narrows_a_shorter_one() -> None:
     for text, before in (("c", "cam"), ("active>30", "active>3"), ("a or cam", "a"), ("not cam", "not c")):
         assert not parse(text).narrows(parse(before)), (text, before)
     assert not parse("age>1s").narrows(parse("age>1s")), "it matches others by now"
+
+
+@pytest.mark.parametrize("text", ["service=eu", "cam SERVICE!=eu", "not (a or service~e)", "service="])
+def test_field_that_is_unknown_in_a_place_is_refused_there(text: str) -> None:
+    with pytest.raises(FilterError, match="service is unknown here: one service"):
+        parse(text, {"service": "one service"})
+    assert parse("service=eu", {"state": "x"})
+    assert parse('"service=eu"', {"service": "one service"})
