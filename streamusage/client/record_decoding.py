@@ -25,6 +25,8 @@ class UnreadableError(ValueError):
     """A body is not what the API documents. The text names the fault and its position."""
 
 
+NESTED_TOO_DEEPLY = "a value is nested too deeply"
+"""Why a body is unreadable whose decoding ends in a `RecursionError`."""
 SLICE_BYTES = 256 * 1024
 """About a millisecond of decoding: the longest pause that an event loop with a keyboard should have."""
 
@@ -66,10 +68,13 @@ _lenient_records = msgspec.json.Decoder(list[_LenientRecord])
 
 def decode_record(body: bytes) -> PartialUsageRecord:
     """Return the usage record of a body, given alone or as the only element of a list. Raises `UnreadableError`."""
-    if body.lstrip()[:1] == b"[":
-        records = [record for records in decode_records(body) for record in records]
-    else:
-        records = decode_records_once(b"[" + body + b"]", first=0, at_byte=-1)
+    try:
+        if body.lstrip()[:1] == b"[":
+            records = [record for records in decode_records(body) for record in records]
+        else:
+            records = decode_records_once(b"[" + body + b"]", first=0, at_byte=-1)
+    except RecursionError:
+        raise UnreadableError(NESTED_TOO_DEEPLY) from None
     if len(records) != 1:
         raise UnreadableError(f"expected one usage record, got {len(records)}")
     return records[0]

@@ -100,7 +100,7 @@ def decode_content(transport: HttpTransport, reply: Reply, action: str, kind: ty
         raise InvalidAnswerError(transport.host, action, f"HTTP {reply.status} with an error in it, “{message}”")
     try:
         return msgspec.json.decode(reply.body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         is_json = reply.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"["))
         cause = (
             f"broken JSON: {transport.without_token(str(error))}"
@@ -114,7 +114,7 @@ def error_message(transport: HttpTransport, reply: Reply) -> str:
     """Return the message of the documented error body, without the token; empty where the body is another."""
     try:
         message = msgspec.json.decode(reply.body, type=ErrorBody).error_message
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     return transport.without_token(message)[:500] or "no reason given"
 

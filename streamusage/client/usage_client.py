@@ -35,7 +35,7 @@ from streamusage.client.errors import ExtensionMissingError, InvalidAnswerError
 from streamusage.client.http_options import DEFAULT_OPTIONS, HttpOptions
 from streamusage.client.lenient_live_list import LenientLiveStream, ListedStream
 from streamusage.client.listed_records import Listing, ListingReader, PlainKey
-from streamusage.client.record_decoding import UnreadableError, decode_record
+from streamusage.client.record_decoding import NESTED_TOO_DEEPLY, UnreadableError, decode_record
 from streamusage.client.reply_decoding import Content, decode_reply, error_message, lacks_extension, raise_for_status
 from streamusage.client.requests import ApiRequest, Receive, Reply, ReplyTiming, milliseconds_since
 from streamusage.client.schema_drift import SchemaDrift, detect_drift
@@ -311,6 +311,8 @@ class UsageClient:
             await take(reader.end())
         except UnreadableError as error:
             raise InvalidAnswerError(self.host, action, self.without_token(str(error))) from None
+        except RecursionError:
+            raise InvalidAnswerError(self.host, action, NESTED_TOO_DEEPLY) from None
         timing = reply.timing
         self.records_timing = timing._replace(decode_ms=decode_ms, body_ms=max(0.0, timing.body_ms - decode_ms))
         drift = reader.listing.drift()

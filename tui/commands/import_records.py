@@ -77,7 +77,7 @@ def _one_by_one(content: bytes, name: str) -> Iterator[tuple[str, bytes]]:
     if content.lstrip()[:1] == b"[":
         try:
             listed = msgspec.json.decode(content, type=list[msgspec.Raw])
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise CommandError(f"{name}: broken JSON, nothing was imported: {error}", ExitCode.USAGE) from None
         for at, raw in enumerate(listed, start=1):
             yield f"record {at}", bytes(raw)

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from streamusage.client.errors import InvalidAnswerError
+from streamusage.client.errors import InvalidAnswerError, UsageApiError
 from streamusage.client.schema_drift import detect_drift
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.usage import SessionKey
@@ -45,3 +45,21 @@ async def test_list_of_other_objects_is_an_invalid_answer() -> None:
     async with CannedServer(lambda request: reply(200, '[{"a": 1}]')) as server, UsageClient(server.url, "t") as client:
         with pytest.raises(InvalidAnswerError, match="missing required field"):
             await client.usage()
+
+
+async def test_deeply_nested_value_is_an_invalid_answer() -> None:
+    nested = "[" * 20_000 + "]" * 20_000
+    answers = [
+        json.dumps([wire("a"), wire("b")])[:-2] + f', "note": {nested}}}]',
+        nested,
+        f'{{"errorMessage": {nested}}}',
+    ]
+    for status, body in [(status, body) for status in (200, 404) for body in answers]:
+        answer = reply(status, body)
+        async with (
+            CannedServer(lambda request, answer=answer: answer) as server,
+            UsageClient(server.url, "t") as client,
+        ):
+            for read in (client.usage, client.live_list, client.servers):
+                with pytest.raises(UsageApiError):
+                    await read()

@@ -40,6 +40,15 @@ async def test_unreadable_value_of_an_invalid_record_is_named(streamtop: Program
     assert "record 2: the record lacks endTime; totalSubscribers is unreadable: many\n" in ended.err
 
 
+@pytest.mark.parametrize("form", ["[{}]", "{}"])
+async def test_deeply_nested_value_is_an_invalid_record(streamtop: Program, form: str) -> None:
+    nested = json.dumps(wire())[:-1] + ', "note": ' + "[" * 20_000 + "]" * 20_000 + "}"
+    ended = await import_from_stdin(streamtop, form.replace("{}", nested))
+    assert ended.code == 2
+    assert "nothing was imported" in ended.err
+    assert "Traceback" not in ended.err
+
+
 async def test_error_of_an_invalid_line_contains_its_number(streamtop: Program) -> None:
     ended = await import_from_stdin(streamtop, f"{json.dumps(wire())}\n\n{{oops\n")
     assert ended.code == 2
