@@ -143,8 +143,8 @@ def block(figure: int, highest: int, lowest: int = 0) -> str:
 
 
 def merge_points(points: Sequence[Point]) -> Point:
-    """Return one point for several: the highest figure, unless one of them is missing or backfilled."""
-    for reason in (NoFigure.MISSING, NoFigure.BACKFILLED):
+    """Return one point for several: the highest figure, unless one of them has none for a reason."""
+    for reason in (NoFigure.MISSING, NoFigure.LOST, NoFigure.BACKFILLED):
         if reason in points:
             return reason
     figures = known_figures(points)

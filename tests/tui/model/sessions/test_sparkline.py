@@ -73,5 +73,6 @@ def test_block_height_grows_with_its_figure(figure: int, highest: int) -> None:
 def test_merged_point_shows_missing_before_any_figure() -> None:
     assert merge_points([1, NoFigure.MISSING, 5]) is NoFigure.MISSING
     assert merge_points([1, NoFigure.BACKFILLED]) is NoFigure.BACKFILLED
+    assert merge_points([1, NoFigure.LOST, NoFigure.BACKFILLED]) is NoFigure.LOST
     assert merge_points([NoFigure.NOT_SEEN, 5, 3]) == 5
     assert merge_points([NoFigure.NOT_SEEN]) is NoFigure.NOT_SEEN
