@@ -4,6 +4,7 @@ A round has a seed: the same seed writes the same keys, sizes and kinds of answe
 """
 
 import asyncio
+import os
 import re
 import shutil
 import sys
@@ -28,6 +29,8 @@ STEPS_A_ROUND = 500
 ENDED_BY_SIGTERM = 143
 MOST_UNHANDLED = 40
 """Keys that may wait in the console while more are written."""
+FRAMES_A_SECOND = os.environ.get("STREAMTOP_KEY_FPS", "10")
+"""Frames of the console, which draws 240 a second else: most of its processor time. Keys do not wait for frames."""
 LETTERS = "abcdegilmnorstuvyDGHJLNSYCE0123 .,<>=()*-+"
 """Characters that are typed one by one; q is rare: it begins another console."""
 ATOMS = (
@@ -110,7 +113,7 @@ class Round:
         )
         options = ["--profile", "fuzz"]
         command = [sys.executable, "-m", "tests.support.console.watched_console", str(home / "keys"), *options]
-        environment = program.environment | {"TERM": "xterm-256color"}
+        environment = program.environment | {"TERM": "xterm-256color", "TEXTUAL_FPS": FRAMES_A_SECOND}
         async with AsyncExitStack() as stack:
             terminal = stack.enter_context(PtySession(command, environment, home))
             stack.callback(self._log.close)

@@ -1,6 +1,7 @@
 """Random keys in single writes, random sizes and random answers: nothing ends the console, deletes or misdirects a key.
 
-`STREAMTOP_KEY_STEPS` and `STREAMTOP_FIRST_SEED` set how much is tried; `.ci/nightly` tries 50,000 steps. A failure
+`STREAMTOP_KEY_STEPS` and `STREAMTOP_FIRST_SEED` set how much is tried, `STREAMTOP_KEY_FPS` how many frames a second are
+drawn; `.ci/nightly` tries 50,000 steps, with all frames of the product. A failure
 prints its seed and its last steps. To try a seed again: python -m tests.tui.keyboard.test_random_keys SEED [STEPS]
 """
 
