@@ -9,7 +9,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from streamusage.api.extension import History
-from streamusage.core.coverage import OWED, Provenance
+from streamusage.core.coverage import OWED, Provenance, worst
 from streamusage.core.usage import SessionKey
 from tui.app.state import ConsoleState
 from tui.model import formats
@@ -208,19 +208,9 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
             if number in (0, lines // 2, lines - 1):
                 label = formats.count_within(round(top * (lines - 1 - number) / (lines - 1)), _GUTTER - 2)
             rows.append(_Row([(padded_left(label, _GUTTER - 2) + " ┤", "quiet"), *_inked(line)]))
-        rows.append(_Row([(" " * _GUTTER, ""), *self._states(chart, plot_cells)]))
+        rows.append(_Row([(" " * _GUTTER, ""), *state_line(chart, plot_cells)]))
         rows += self._time_axis(chart, _GUTTER)
         return rows
-
-    def _states(self, chart: Chart, cells: int) -> list[Part]:
-        """Return one glyph a cell: the provenance of the figures above it."""
-        parts: list[Part] = []
-        count = len(chart.steps)
-        for cell in range(cells):
-            state = chart.steps[min(count - 1, cell * count // cells)].state
-            glyph = "▔" if state is Provenance.LIVE else GLYPHS[state]
-            parts.append((glyph, state.value if state else ""))
-        return parts
 
     def _time_axis(self, chart: Chart, gutter: int) -> list[_Row]:
         """Return the times of both ends below their ticks, and the legend between or below them."""
@@ -283,6 +273,18 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
             count = formats.lower_bound if place == 0 and session.leaves_out_server else formats.count_within
             text += padded_left(count(figure, 7), 8)
         return [(mark, "accent"), (text, "" if session.live else "quiet")]
+
+
+def state_line(chart: Chart, cells: int) -> list[Part]:
+    """Return the line below a chart, one glyph a cell: the provenance of the figures above it, of several the worst."""
+    parts: list[Part] = []
+    count = len(chart.steps)
+    for cell in range(cells):
+        first = cell * count // cells
+        steps = chart.steps[first : max(first + 1, (cell + 1) * count // cells)]
+        state = worst(step.state for step in steps if step.state is not None)
+        parts.append(("▔" if state is Provenance.LIVE else GLYPHS[state], state.value if state else ""))
+    return parts
 
 
 _MARK_INKS = {" ": "", BACKFILLED_MARK: "backfilled", SEEN_MARK: "quiet"}

@@ -24,9 +24,9 @@ def _plotext() -> Any:
 
 
 def plot(chart: Chart, cells: int, lines: int, *, braille: bool = True) -> list[str]:
-    """Return the plot area, `lines` lines of `cells` cells: braille (else `█`), `▒` where it was backfilled.
+    """Return the plot area, `lines` lines of `cells` cells: filled with braille (else `█`), or `▒` where backfilled.
 
-    Figures that leave a server out are dots.
+    Figures that leave a server out are filled with dots. Where there is no figure, nothing is drawn.
     """
     plotext = _plotext()
     figure = plotext.figure
@@ -39,16 +39,25 @@ def plot(chart: Chart, cells: int, lines: int, *, braille: bool = True) -> list[
     figure.ruler("y").lim(0, top_of(chart))
     # Backfilled time is drawn last, over the ends of the lines beside it.
     for first, last, is_live in sorted(chart.runs(), key=lambda run: not run[2]):
-        places = list(range(first, last + 1))
-        figures = [chart.steps[place].figure for place in places]
         marker = ("braille" if braille else LINE_MARK) if is_live else BACKFILLED_MARK
-        figure.draw(figure.signal(places, figures, marker=marker).lines(True))
+        figure.draw(figure.signal(*_area(chart, first, last, cells), marker=marker).lines(True))
     for first, last in chart.seen_runs():
-        places = list(range(first, last + 1))
-        figures = [chart.steps[place].figure for place in places]
-        figure.draw(figure.signal(places, figures, marker=SEEN_MARK).lines(True))
+        figure.draw(figure.signal(*_area(chart, first, last, cells), marker=SEEN_MARK).lines(True))
     drawn = plotext.uncolorize(figure.build().string()).split("\n")
     return [line[:cells].ljust(cells) for line in (drawn + [""] * lines)[:lines]]
+
+
+def _area(chart: Chart, first: int, last: int, cells: int) -> tuple[list[float], list[float]]:
+    """Return the points of one line that fills the area below a run: up at a half cell, along, and down at the next."""
+    columns = max(1, round((last - first) / max(1, len(chart.steps) - 1) * 2 * cells))
+    places, heights = list[float](), list[float]()
+    for column in range(columns + 1):
+        place = first + (last - first) * column / columns
+        before, after = chart.steps[int(place)].figure or 0, chart.steps[min(last, int(place) + 1)].figure or 0
+        height = before + (after - before) * (place - int(place))
+        places += [place, place]
+        heights += [0, height] if column % 2 == 0 else [height, 0]
+    return places, heights
 
 
 def bars(heights: Sequence[tuple[int, int, str]], highest: int, cells: int, lines: int) -> list[str]:
