@@ -138,9 +138,16 @@ class _Photographer:
         for screen in self._app.screen_stack:
             if hasattr(screen, "state_changed"):
                 screen.state_changed(polled=False)
-        await self._rest()
-        self._taken[name] = drawn(self._app)
+        self._taken[name] = await self._settled()
         self._clock.step(-AGE_MS)
+
+    async def _settled(self) -> str:
+        """Return the picture of the screen once it stays the same: a busy machine may be late with a layout."""
+        before, shown = "", ""
+        while not shown or before != shown or not self._app.held_keys.is_idle:
+            await self._rest()
+            before, shown = shown, drawn(self._app)
+        return shown
 
     async def _rest(self) -> None:
         """Wait until everything requested has arrived and is drawn. Drawing may request more."""
