@@ -12,7 +12,7 @@ from tests.support.console.records import recent
 from tests.support.plain_manager import ManagerOfBothLists, PlainManager, wire
 from tests.support.program import Program
 from tui.app.console_app import ConsoleApp
-from tui.screens.confirm_delete import ConfirmDelete
+from tui.screens.confirm_delete import READING_MS, ConfirmDelete
 
 START = recent(90)
 
@@ -75,7 +75,7 @@ async def test_record_that_became_incomplete_after_the_request_is_not_deleted(tm
         dialog = app.screen
         await wait_for(pilot, lambda: dialog.query_one("#since").display, "the changes since the request")
         assert "1 session came incomplete and will NOT" in str(dialog.query_one("#since").render())  # type: ignore[no-untyped-call]
-        await pilot.pause(0.3)
+        await pilot.pause(READING_MS / 1000 + 0.1)
         await pilot.press("enter")
         await wait_for(pilot, lambda: len(manager.records) == 1, "the other record deleted")
         assert manager.records == [without_lost("a")]
