@@ -36,6 +36,11 @@ class SessionRecord(UsageRecord, frozen=True, gc=False):
         return IMPORTED if self.imported else self.provenance.value
 
     @property
+    def leaves_out_server(self) -> bool:
+        """Whether the seen subscribers are those of some servers only: another one owes its newest figures."""
+        return self.live and self.provenance in OWED
+
+    @property
     def seen_subscribers(self) -> int:
         """The active subscribers at servers that are seen: a lower bound while one is not."""
         unseen = self.unseen_subscribers if self.provenance in OWED else 0

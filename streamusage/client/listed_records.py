@@ -20,10 +20,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from streamusage.client.faulty.json_repair import repair_json
 from streamusage.client.record_decoding import (
     DecodedRows,
     UnreadableError,
+    decode_elements,
     decode_records,
     decode_records_once,
     decode_rows,
@@ -46,7 +46,6 @@ _NO_HASH = 0
 _MOST_KEPT_TAIL_BYTES = 16 * 1024
 """Blocks that end within a longer row are not compared."""
 _SPACE = b" \t\r\n"
-_objects = msgspec.json.Decoder(list[msgspec.Raw])
 
 PlainKey = tuple[str, str, int]
 """Scope, name and start time: equal to the `SessionKey`, and nothing for the garbage collector to walk over."""
@@ -363,10 +362,12 @@ class ListingReader:
 
     def _read_last_row(self) -> Sequence[PartialUsageRecord]:
         rest = self._splitter.rest()
-        rows = _count_objects(b"[{" + rest)
-        if rows is None:
+        try:
+            rows = len(decode_elements(b"[{" + rest))
+        except (msgspec.DecodeError, UnicodeDecodeError):
             first, at_byte = len(self.listing.keys), self._splitter.tail_at - 2
             decode_records_once(b"[{" + rest, first=first, at_byte=at_byte)
+            rows = 0
         if rows != 1:
             raise UnreadableError("not every element of the list is an object")
         row = rest.rstrip(_SPACE)[:-1].rstrip(_SPACE)[:-1]
@@ -382,13 +383,3 @@ class ListingReader:
                 self.listing.always_decode(places)
                 if self._decoded.get(key, places[-1]) != places[-1]:
                     self.superseded.add(key)
-
-
-def _count_objects(text: bytes) -> int | None:
-    """Return the number of elements of a JSON list; `None` where it is none, even with its values repaired."""
-    for _ in range(2):
-        try:
-            return len(_objects.decode(text))
-        except msgspec.DecodeError:
-            text = repair_json(text)
-    return None

@@ -15,7 +15,7 @@ import msgspec
 from streamusage.api.extension import ErrorBody
 from streamusage.client.exact_numbers import exact_integer
 from streamusage.client.faulty.field_values import describe_value
-from streamusage.client.faulty.json_repair import is_unreadable, repair_json
+from streamusage.client.faulty.json_repair import is_unreadable, mark_unreadable_values
 from streamusage.client.faulty.repeated_fields import mark_repeated_fields
 from streamusage.client.schema_drift import WIRE_NAMES
 from streamusage.core.usage import UNREADABLE, FaultyUsageRecord, FieldFault, PartialUsageRecord, UsageRecord
@@ -61,7 +61,7 @@ class _LenientRecord(msgspec.Struct, frozen=True):
         return is_named and (exact_integer(self.start_time) is not None or is_unreadable(self.start_time))
 
 
-_objects = msgspec.json.Decoder(list[msgspec.Raw])
+_elements = msgspec.json.Decoder(list[msgspec.Raw])
 _records = msgspec.json.Decoder(list[UsageRecord])
 _lenient_records = msgspec.json.Decoder(list[_LenientRecord])
 
@@ -131,17 +131,17 @@ def decode_records_once(part: bytes, *, first: int, at_byte: int) -> list[Partia
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         records = _decode_repaired(part, _broken_json_error(str(error), part, at_byte))
     if not is_complete or part.count(b":") != len(WIRE_NAMES) * len(records):
-        records = mark_repeated_fields(part, _rows_of(part), records, are_complete=is_complete)
+        rows = [bytes(element).strip()[1:-1] for element in decode_elements(part)]  # texts between braces
+        records = mark_repeated_fields(part, rows, records, are_complete=is_complete)
     return list(_without_slashes(part, records))
 
 
-def _rows_of(part: bytes) -> list[bytes]:
-    """Return the texts between the braces of the objects of a list."""
+def decode_elements(text: bytes) -> list[msgspec.Raw]:
+    """Return the elements of a JSON list. Raises what msgspec raises where there is none, even if repaired."""
     try:
-        objects = _objects.decode(part)
+        return _elements.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        objects = _objects.decode(repair_json(part))
-    return [bytes(text).strip()[1:-1] for text in objects]
+        return _elements.decode(mark_unreadable_values(text))
 
 
 class DecodedRows(NamedTuple):
@@ -187,7 +187,7 @@ def _decode_lenient_rows(part: bytes, fault: str, *, repair: bool) -> list[_Leni
         if not repair:
             raise UnreadableError(fault) from None
     try:
-        return _lenient_records.decode(repair_json(part))
+        return _lenient_records.decode(mark_unreadable_values(part))
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise UnreadableError(fault) from None
 
@@ -219,7 +219,7 @@ def _decode_leniently(part: bytes, fault: UnreadableError) -> Sequence[PartialUs
 
 def _decode_repaired(part: bytes, fault: UnreadableError) -> Sequence[PartialUsageRecord]:
     """Return records of which some have values that are no JSON. Raises the fault where there is another one."""
-    repaired = repair_json(part)
+    repaired = mark_unreadable_values(part)
     if repaired == part:
         raise fault
     try:

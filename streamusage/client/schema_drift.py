@@ -6,7 +6,7 @@ record only: a schema changes for all records alike.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from json import JSONDecodeError, JSONDecoder
 from typing import NamedTuple
 
@@ -110,10 +110,10 @@ def sum_drift(incomplete: Iterable[tuple[Sequence[str], Sequence[FieldFault], in
     )
 
 
-def detect_drift(body: bytes, missing: Mapping[str, int], faulty: tuple[FaultCount, ...] = ()) -> SchemaDrift | None:
+def detect_drift(body: bytes, faults: SchemaDrift) -> SchemaDrift | None:
     """Return how the records in a body differ from the documented ones; `None` where the body has no record.
 
-    `missing` and `faulty` are those of `count_faults` for the same records.
+    `faults` are those of the same records, from `count_faults` or `sum_drift`.
     """
     text = body[:_SEARCHED_BYTES].decode("utf-8", "replace")
     found = _FIRST_RECORD.search(text)
@@ -124,4 +124,4 @@ def detect_drift(body: bytes, missing: Mapping[str, int], faulty: tuple[FaultCou
     except (JSONDecodeError, RecursionError):
         record = {}  # its values cannot be used, or it is very long
     unknown = set(record) - set(WIRE_NAMES.values()) - EXTENSION_FIELDS - _OTHER_SPELLINGS
-    return SchemaDrift(tuple(sorted(unknown)), tuple(sorted(missing.items())), faulty)
+    return faults._replace(unknown=tuple(sorted(unknown)))

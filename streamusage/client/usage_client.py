@@ -7,7 +7,6 @@ action and never contains the token. Nothing is retried here; that is for the ca
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import date
 from types import TracebackType
@@ -315,14 +314,13 @@ class UsageClient:
             raise InvalidAnswerError(self.host, action, NESTED_TOO_DEEPLY) from None
         timing = reply.timing
         self.records_timing = timing._replace(decode_ms=decode_ms, body_ms=max(0.0, timing.body_ms - decode_ms))
-        drift = reader.listing.drift()
-        self.records_drift = detect_drift(reader.listing.head, dict(drift.missing), drift.faulty)
+        self.records_drift = detect_drift(reader.listing.head, reader.listing.drift())
         return reader
 
-    def _note_record_fields(self, reply: Reply, started_at: float, missing: Counter[str]) -> None:
-        """Store the timing and the schema drift of a reply with records."""
+    def _note_record_fields(self, reply: Reply, started_at: float) -> None:
+        """Store the timing and the schema drift of a reply with complete records."""
         self.records_timing = reply.timing._replace(decode_ms=milliseconds_since(started_at))
-        self.records_drift = detect_drift(reply.body, missing)
+        self.records_drift = detect_drift(reply.body, SchemaDrift((), ()))
 
     async def _call_extension(
         self,
@@ -349,7 +347,7 @@ class UsageClient:
         started_at = time.perf_counter()
         answer = decode_reply(self._transport, reply, action, kind)
         if of_records:
-            self._note_record_fields(reply, started_at, Counter())
+            self._note_record_fields(reply, started_at)
         self.has_extension = True
         now_ms = getattr(answer, "now", None)
         if isinstance(now_ms, int):

@@ -332,26 +332,33 @@ def with_imports_as_before(value: Any) -> Any:
 
 def with_silent_as_lost(before: Any, now: Any) -> Any:
     """Return what an answer was when the subscribers of a silent server counted as lost: total minus active."""
-    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
-        return [with_silent_as_lost(one, other) for one, other in zip(before, now, strict=True)]
-    if not isinstance(before, dict) or not isinstance(now, dict):
-        return now
-    found = {name: with_silent_as_lost(before.get(name), item) for name, item in now.items()}
-    for names in (("lostSubscribers", "totalSubscribers", "aciveSubscribers"), ("lost", "total", "active")):
-        if all(isinstance(record.get(name), int) for record in (before, now) for name in names):
-            lost, total, active = (now[name] for name in names)
-            if lost < before[names[0]] == total - active:
-                found[names[0]] = total - active
-    return found
+
+    def lost_before(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+        found = {}
+        for names in (("lostSubscribers", "totalSubscribers", "aciveSubscribers"), ("lost", "total", "active")):
+            if all(isinstance(record.get(name), int) for record in (before, now) for name in names):
+                lost, total, active = (now[name] for name in names)
+                if lost < before[names[0]] == total - active:
+                    found[names[0]] = total - active
+        return found
+
+    return _with_former(before, now, lost_before)
 
 
 def with_overdue_as_watching(before: Any, now: Any) -> Any:
     """Return what a recording was when its sessions counted the subscribers of an overdue server as active."""
+
+    def active_before(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+        is_missing = now.get("provenance") == before.get("provenance") == "missing"
+        return {"active": before["active"]} if is_missing and now["active"] < before["active"] else {}
+
+    return _with_former(before, now, active_before)
+
+
+def _with_former(before: Any, now: Any, former: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]) -> Any:
+    """Return what is now, in which each object has those of its fields that `former` returns as they were."""
     if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
-        return [with_overdue_as_watching(one, other) for one, other in zip(before, now, strict=True)]
+        return [_with_former(one, other, former) for one, other in zip(before, now, strict=True)]
     if not isinstance(before, dict) or not isinstance(now, dict):
         return now
-    found = {name: with_overdue_as_watching(before.get(name), item) for name, item in now.items()}
-    if now.get("provenance") == before.get("provenance") == "missing" and now["active"] < before["active"]:
-        found["active"] = before["active"]
-    return found
+    return {name: _with_former(before.get(name), item, former) for name, item in now.items()} | former(before, now)

@@ -9,7 +9,7 @@ from tui.commands.tables import time_text
 from tui.model import formats
 from tui.model.formats import UNKNOWN
 from tui.model.unread import state_word
-from tui.model.unseen import is_unseen
+from tui.model.unseen import watching
 from tui.output import CsvField, TableColumn, View, same_named
 
 AGREES_MS = 60_000
@@ -31,7 +31,7 @@ def server_view(shown: Sequence[ServerStatus], tz: ZoneInfo, now_ms: int) -> Vie
             TableColumn("OWES", lambda server: formats.duration(server.owed_ms) if server.owed_ms else "", figure=True),
             TableColumn(f"LAST SYNC-UP ({tz.key})", lambda server: _time(server.last_sync_at, tz)),
             TableColumn("PHASE", lambda server: server.phase),
-            TableColumn("ACTIVE", _active, figure=True),
+            TableColumn("ACTIVE", lambda server: formats.count(watching(server)), figure=True),
             *([TableColumn[ServerStatus]("NEEDS REPAIR", lambda server: server.repair or "")] if ails else []),
         ],
         fields=[
@@ -113,11 +113,6 @@ def audit_view(tz: ZoneInfo) -> View[AuditEntry]:
             CsvField("records", lambda entry: entry.records),
         ],
     )
-
-
-def _active(server: ServerStatus) -> str:
-    """Return who watches at a server; unknown while it is not seen: the service counts nobody, or the last ones."""
-    return UNKNOWN if is_unseen(server) else formats.count(server.active_subscribers)
 
 
 def _state(server: ServerStatus, now_ms: int) -> str:

@@ -24,7 +24,7 @@ from tui.commands.tables import time_text
 from tui.config.settings import ConnectionSettings
 from tui.model import formats
 from tui.model.unread import reason_line, unread_servers
-from tui.model.unseen import is_unseen
+from tui.model.unseen import watching
 from tui.output import Format, print_rows
 
 _MOST_NAMED = 3
@@ -108,10 +108,9 @@ def remove(connection: ConnectionSettings, name: str, force: bool, yes: bool) ->
             ExitCode.REFUSED,
         )
     if force and not yes:
-        watching = "active subscribers unknown"
-        if not is_unseen(found):
-            watching = counted(found.active_subscribers, "active subscriber")
-        print_message(f"{name}, {found.role}, {found.state}, {watching}.")
+        active = watching(found)
+        subscribers = "active subscribers unknown" if active is None else counted(active, "active subscriber")
+        print_message(f"{name}, {found.role}, {found.state}, {subscribers}.")
         if found.state == "live":
             print_message("It still reports and would be added again by its next report: stop its agent first.")
         if prompt_operator(f"Remove {name} from the sessions at {connection.host}? [y/N]").lower() not in {"y", "yes"}:

@@ -11,7 +11,7 @@ import msgspec
 from streamusage.api.daily import GapDelta
 from streamusage.api.extension import Outage, ServerCoverage, SessionRecord
 from streamusage.api.report import AgentPhase
-from streamusage.core.coverage import INCOMPLETE, OWED, Provenance
+from streamusage.core.coverage import INCOMPLETE, Provenance
 from streamusage.core.figures import FIGURES, Combination, Figure
 from streamusage.core.usage import RECORD_FIELDS, RECORD_TIMES, PartialUsageRecord, UsageRecord
 from tui.commands.streams import format_stream_name
@@ -209,7 +209,7 @@ def _state(record: PartialUsageRecord) -> str:
 
 
 def _active(record: PartialUsageRecord) -> str:
-    leaves_out = isinstance(record, SessionRecord) and record.live and record.provenance in OWED
+    leaves_out = isinstance(record, SessionRecord) and record.leaves_out_server
     return (formats.lower_bound if leaves_out else formats.count)(record.active_subscribers)
 
 

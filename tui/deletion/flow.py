@@ -28,9 +28,9 @@ from tui.model.text import sanitize, shortened
 PROGRESS_FROM_SESSIONS = 5
 """From so many sessions on, a progress dialog with a stop button is shown."""
 MOST_STREAMS_BY_NAME = 20
+"""Up to so many streams are fetched again one by one; for more, all records are."""
 _SUBJECT_CELLS = 40
 """Longer names are shortened in the result, so that its end fits into 80 columns."""
-"""Up to so many streams are fetched again one by one; for more, all records are."""
 
 
 class RecordsUnreadableError(Exception):

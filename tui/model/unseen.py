@@ -21,6 +21,12 @@ def is_unseen(server: ServerStatus) -> bool:
     return server.state == "unreachable" or server.owed_ms > LATE_AFTER_INTERVALS * server.sync_interval_ms
 
 
+def watching(server: ServerStatus) -> int | None:
+    """Return how many watch at a server; `None` while it is not seen: the service counts nobody, or the last ones."""
+    was_never_read = server.is_unread and server.watermark is None
+    return None if was_never_read or is_unseen(server) else server.active_subscribers
+
+
 def outdated_subscribers(server: ServerStatus) -> int:
     """Return how many subscribers of an unseen server are counted in the records without being given apart."""
     return server.active_subscribers - (server.unseen_subscribers or 0)

@@ -254,14 +254,18 @@ class GapsScreen(ConsoleScreen):
 
     # The cursor
 
-    def _put(self, row: int, cell: int) -> None:
+    def _note_move(self) -> None:
+        """The operator moves: the notice is read, and the cursor no longer goes to the newest gap by itself."""
         self._notice, self._is_opening = None, False
+
+    def _put(self, row: int, cell: int) -> None:
+        self._note_move()
         self.grid_view.put_cell(row, cell)
         self._draw_lines()
 
     @on(GapGridView.CursorMoved)
     def _clicked(self) -> None:
-        self._notice, self._is_opening = None, False
+        self._note_move()
         self._draw_lines()
 
     def action_move(self, rows: int) -> None:
@@ -301,7 +305,7 @@ class GapsScreen(ConsoleScreen):
 
     def _shift(self, cells: int, at_ms: int) -> None:
         """Move the window, and the cursor to an instant of it."""
-        self._notice, self._is_opening = None, False
+        self._note_move()
         self.window.shift(cells)
         self._window_changed(cursor=(self.grid_view.row, at_ms))
 
@@ -324,7 +328,7 @@ class GapsScreen(ConsoleScreen):
             self._draw_lines()
             return
         row, at_ms = found
-        self._notice, self._is_opening = None, False
+        self._note_move()
         if made.from_ms <= at_ms < made.to_ms:
             view.put(row, at_ms)
             self._draw_lines()
@@ -342,7 +346,7 @@ class GapsScreen(ConsoleScreen):
         at_ms, part = view.at_ms, view.cell / made.cells
         if not self.window.zoom(steps):
             return
-        self._notice, self._is_opening = None, False
+        self._note_move()
         if at_ms is None:
             self.window.cells_back = 0
             self._window_changed()

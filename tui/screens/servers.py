@@ -12,7 +12,7 @@ from tui.model import formats
 from tui.model.services.servers import ServerOfService
 from tui.model.text import padded, padded_left, sanitize
 from tui.model.unread import reason_lines, state_word, unread_servers
-from tui.model.unseen import is_unseen
+from tui.model.unseen import watching
 from tui.screens.base import ConsoleScreen
 from tui.widgets import bars
 from tui.widgets.audience import AudienceStrip
@@ -155,7 +155,7 @@ class ServersScreen(ConsoleScreen):
             "ROLE": (server.role, ""),
             "STATE": _state(server, now_ms),
             "PHASE": (server.phase, "" if server.phase == "online" else "warn"),
-            "WATCHING": (_watching(server), ""),
+            "WATCHING": (formats.count(watching(server)), ""),
             "LAST SYNC": (ago, ""),
             "WATERMARK": (formats.UNKNOWN if not server.watermark else formats.clock_time(server.watermark, tz), ""),
             "OWED": (
@@ -231,15 +231,6 @@ def _service(state: ConsoleState, server: ServerStatus) -> Part:
         return "", ""
     in_time = state.parts[server.service].freshness().allows_deletes
     return (sanitize(server.service), "") if in_time else (f"▲ {sanitize(server.service)}", "bad")
-
-
-def _watching(server: ServerStatus) -> str:
-    """Return who watches at a server; unknown while it is not seen, as the service counts nobody or the last ones."""
-    return formats.UNKNOWN if _was_never_read(server) or is_unseen(server) else formats.count(server.active_subscribers)
-
-
-def _was_never_read(server: ServerStatus) -> bool:
-    return server.is_unread and server.watermark is None
 
 
 def _state(server: ServerStatus, now_ms: int) -> Part:

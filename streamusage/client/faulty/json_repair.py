@@ -35,7 +35,7 @@ _PAIR_OR_LONE = re.compile(
 _FIELD_NAME_END = re.compile(rb"\s*:")
 
 
-def repair_json(text: bytes) -> bytes:
+def mark_unreadable_values(text: bytes) -> bytes:
     """Return a JSON text in which every unreadable value is an object that `unreadable_value` recognizes."""
 
     def repair(found: re.Match[bytes]) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from streamusage.client.faulty.field_values import describe_value
-from streamusage.client.faulty.json_repair import repair_json
+from streamusage.client.faulty.json_repair import mark_unreadable_values
 from streamusage.client.schema_drift import WIRE_NAMES
 from streamusage.core.usage import REPEATED, FaultyUsageRecord, FieldFault, PartialUsageRecord, UsageRecord
 
@@ -81,7 +81,7 @@ def _to_object(pairs: list[tuple[str, Any]]) -> _Object:
 
 def _pairs(row: bytes) -> list[tuple[str, Any]]:
     try:
-        found = json.loads(repair_json(b"{" + row + b"}"), object_pairs_hook=_to_object)
+        found = json.loads(mark_unreadable_values(b"{" + row + b"}"), object_pairs_hook=_to_object)
     except (ValueError, RecursionError):
         return []
     pairs: list[tuple[str, Any]] = found.pairs

@@ -4,7 +4,7 @@ from datetime import UTC
 from typing import Any
 
 from streamusage.api.extension import ServerStatus
-from tui.model.unseen import UnseenServers, is_unseen
+from tui.model.unseen import UnseenServers, is_unseen, watching
 
 NOW = 1_795_262_400_000
 MINUTE = 60_000
@@ -52,6 +52,15 @@ def test_removed_server_and_a_late_report_are_no_outage() -> None:
     assert not is_unseen(a_server("a", state="live", owed_ms=30_000))
     assert is_unseen(a_server("a", state="live", owed_ms=30_001))
     assert not is_unseen(a_server("a", 0, 60, state="removed"))
+
+
+def test_nobody_knows_who_watches_at_a_server_that_is_not_seen_or_was_never_read() -> None:
+    assert watching(a_server("a", 5)) == 5
+    assert watching(a_server("a", 0)) == 0
+    assert watching(a_server("a", 5, 1)) is None
+    never_read = a_server("a", 0, watermark=None, owed_ms=5_000, source_error="no page")
+    assert not is_unseen(never_read)
+    assert watching(never_read) is None
 
 
 def test_figures_of_an_unseen_server_that_the_service_still_counts_are_outdated() -> None:

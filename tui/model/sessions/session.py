@@ -82,6 +82,11 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.duration_ms
 
 
+def seen_subscribers(record: PartialUsageRecord) -> int | None:
+    """Return the active subscribers of a record, without those at servers that are not seen."""
+    return record.seen_subscribers if isinstance(record, SessionRecord) else record.active_subscribers
+
+
 def from_record(record: PartialUsageRecord) -> Session:
     """Return the session of a usage record. Nothing is repaired: contradictory figures are shown as received.
 
@@ -94,7 +99,7 @@ def from_record(record: PartialUsageRecord) -> Session:
         start_time=record.start_time,
         end_time=record.end_time,
         duration_ms=record.duration,
-        active=ours.seen_subscribers if ours else record.active_subscribers,
+        active=seen_subscribers(record),
         peak=record.max_subscribers,
         lost=record.lost_subscribers,
         total=record.total_subscribers,

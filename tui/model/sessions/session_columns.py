@@ -15,7 +15,7 @@ from typing import cast, overload
 from streamusage.api.extension import SessionRecord
 from streamusage.core.coverage import IMPORTED, OWED, Provenance
 from streamusage.core.usage import PartialUsageRecord, SessionKey, StreamId
-from tui.model.sessions.session import ServiceSessionKey, Session, from_record
+from tui.model.sessions.session import ServiceSessionKey, Session, from_record, seen_subscribers
 
 UNKNOWN = -(1 << 63)
 """The entry of an unknown figure."""
@@ -252,7 +252,7 @@ class SessionColumns(Sequence[Session]):
         flags = bytes(map(_flags, records))
         active = [record.active_subscribers for record in records]
         if not _OWED_FLAGS.isdisjoint(flags):
-            active = [from_record(record).active for record in records]
+            active = list(map(seen_subscribers, records))
         try:
             columns = [
                 array("q", [record.start_time for record in records]),
