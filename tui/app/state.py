@@ -156,7 +156,7 @@ class ConsoleState:
             yield from self.view.steps()
         self.note_facts(polled, polled_at_ms)
         if is_adopted:
-            self.timeline.add(self.now_ms(), ())
+            self.timeline.add(self._polled_ms(), ())
             self.history.begin(self.now_ms(), self.store.get)
             self.changed = {}
             yield from self._show()
@@ -198,7 +198,7 @@ class ConsoleState:
             self._apply_some(some, [], changes, packed)
             if len(some) == _STEP_CHANGES:
                 yield
-        self.timeline.add(self.now_ms(), () if is_first else packed)
+        self.timeline.add(self._polled_ms(), () if is_first else packed)
         yield from self._show()  # before the history has this poll: a new session has no growth yet
         for first in range(0, len(changes), _STEP_CHANGES):
             self.history.add_changes(changes[first : first + _STEP_CHANGES])
@@ -383,6 +383,10 @@ class ConsoleState:
         if self._service_now_ms is None or self._polled_at_ms is None:
             return self.clock.now_ms()
         return self._service_now_ms + self.clock.elapsed_ms() - self._polled_at_ms
+
+    def _polled_ms(self) -> int:
+        """Return the service's time at the last poll, however long its sessions took to apply."""
+        return self.now_ms() if self._service_now_ms is None else self._service_now_ms
 
     def freshness(self) -> Freshness:
         """Return how old the figures are."""

@@ -1,5 +1,7 @@
 """Stepping through the polls: the table and its time belong together."""
 
+import pytest
+
 from tests.support.console.records import session
 from tests.support.console.scripted_service import SettableClock
 from tui.app.messages import SessionsPolled
@@ -76,3 +78,15 @@ def test_table_that_is_paused_within_a_poll_shows_that_poll() -> None:
     assert {known.active for known in state.store} == {1}
     assert list(steps) == []
     assert {known.active for known in state.store} == {1}
+
+
+@pytest.mark.parametrize("sessions", [1_500, 2_500], ids=["applied in steps", "adopted as columns"])
+def test_poll_is_kept_with_its_own_time_however_long_it_is_applied(sessions: int) -> None:
+    clock = SettableClock(100 * MINUTE)
+    state = ConsoleState(clock=clock, host="sm", settings=ConnectionSettings())
+    polled_at_ms = clock.at_ms
+    known = [session(f"cam-{number}", MINUTE, active=1) for number in range(sessions)]
+    for _ in state.apply_steps(SessionsPolled(known, [], True, polled_at_ms, [], "")):
+        clock.at_ms += 300
+    assert state.timeline.at_ms == polled_at_ms
+    assert state.now_ms() == clock.at_ms > polled_at_ms, "the console's time advances meanwhile"
