@@ -18,7 +18,7 @@ from streamusage.client.schema_drift import count_faults
 from streamusage.client.usage_client import UsageClient
 from streamusage.command_help import HelpfulCommand
 from streamusage.core.exit_codes import ExitCode
-from streamusage.core.usage import EmptyNameError, PartialUsageRecord, StreamId, UsageRecord
+from streamusage.core.usage import EmptyNameError, PartialUsageRecord, SessionKey, StreamId, UsageRecord
 from tui.commands.errors import CommandError
 from tui.commands.ls import read_sessions, refuse_unknown_fields
 from tui.commands.shell import (
@@ -45,6 +45,8 @@ from tui.output.printer import table_text
 
 MOST_DELETED_ONE_BY_ONE = 1_000
 """With --all, more records are deleted by one request, whose answer does not name them."""
+MOST_ROUNDS = 5
+"""So many times --all reads the records again, to delete what began meanwhile."""
 PROGRESS_FROM = 100
 """From so many records on, a terminal shows how far the deletes are."""
 MOST_SHOWN = 20
@@ -83,7 +85,7 @@ def rm(
     %25 is a percent sign before 2F or 25: live/a%2Fb is the stream "a/b" of the scope "live".
 
     Daily statistics are never changed. The records are kept in a journal on this machine, which streamtop import can
-    read.
+    read. More than 1,000 of them --all deletes by one request: a session that begins within it is not kept.
 
     \b
     Examples:
@@ -241,18 +243,53 @@ def _remove_everything(connection: ConnectionSettings, *, yes: bool) -> Removal:
         print_message(f"This deletes every usage record of {connection.host}: {what}. Daily statistics are kept.")
         if prompt_operator("Type the host to confirm:") != connection.host:
             raise CommandError(f"that is not {connection.host}; nothing was deleted", ExitCode.FAILURE)
-    if 0 < len(found) <= MOST_DELETED_ONE_BY_ONE and all(_is_deletable(record) for record in found):
+    if not found:
+        print_message(f"{connection.host} has no usage records; nothing was deleted")
+        return Removal([])
+    if len(found) <= MOST_DELETED_ONE_BY_ONE and all(_is_deletable(record) for record in found):
         removal = _delete_each(connection, what, found)
         if removal.failure is None or removal.failure.exit_code is ExitCode.NOT_FOUND:
-            run_requests(connection, lambda client: client.delete_all())  # what began meanwhile
+            return _delete_begun_meanwhile(connection, removal, {record.key for record in found})
         return removal
     try:
         journal = deletion_journal.append_records(found, service=connection.host)
+        found += (begun := _begun_meanwhile(connection, {record.key for record in found}))
+        deletion_journal.append_records(begun, service=connection.host)
     except deletion_journal.DeletionJournalError as error:
         raise CommandError(str(error), ExitCode.FAILURE) from None
     run_requests(connection, lambda client: _delete_at_once(client, len(found), journal))
+    what = counted(len(found), "session")
     print_message(f"deleted every usage record of {connection.host}: {what}; kept in {journal}")
     return Removal(found)
+
+
+def _begun_meanwhile(connection: ConnectionSettings, known: set[SessionKey]) -> list[UsageRecord]:
+    """Return the records of sessions that are not among `known`. Those that cannot be kept in full are counted."""
+    begun = [record for record in run_requests(connection, lambda client: client.usage()) if record.key not in known]
+    whole = [record for record in begun if isinstance(record, UsageRecord)]
+    if len(whole) < len(begun):
+        count = counted(len(begun) - len(whole), "session")
+        text = f"{count} began meanwhile with a record that the journal cannot keep in full; run the same command again"
+        raise CommandError(text, ExitCode.REFUSED)
+    return whole
+
+
+def _delete_begun_meanwhile(connection: ConnectionSettings, removal: Removal, known: set[SessionKey]) -> Removal:
+    """Delete the sessions that began while those before were deleted, each of them kept first."""
+    deleted, failure = removal
+    for _ in range(MOST_ROUNDS):
+        try:
+            begun = [record for record in _begun_meanwhile(connection, known) if _is_deletable(record)]
+        except CommandError as error:
+            return Removal(deleted, error)
+        if not begun:
+            break
+        known |= {record.key for record in begun}
+        later = _delete_each(connection, f"{counted(len(begun), 'session')} begun meanwhile", begun)
+        deleted = deleted + later.deleted
+        if later.failure is not None and later.failure.exit_code is not ExitCode.NOT_FOUND:
+            return Removal(deleted, later.failure)
+    return Removal(deleted, failure)
 
 
 def _is_deletable(record: UsageRecord) -> bool:

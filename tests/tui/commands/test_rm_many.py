@@ -130,3 +130,56 @@ async def test_many_records_of_a_real_service_are_deleted_and_restored(service: 
     assert await service.records() == []
     undone = await service("import", str(service.streamtop.journal))
     assert undone.out == "1,500 imported, 0 kept as they were\n"
+
+
+class BusyManager(PlainManager):
+    """Sessions begin at the moments of the first requests, in order: each list of records at one of them."""
+
+    def __init__(self, records: int, begins: list[tuple[str, dict[str, object]]]) -> None:
+        super().__init__(*(wire(start=start) for start in range(1, records + 1)))
+        self.begins = begins
+        self.respond = self._respond_and_begin
+
+    def _respond_and_begin(self, request: ReceivedRequest) -> bytes:
+        answer = self._respond(request)
+        if self.begins and request.method == self.begins[0][0]:
+            self.records.append(self.begins.pop(0)[1])
+        return answer
+
+
+@pytest.mark.parametrize("records", [3, 1_200])
+async def test_rm_all_keeps_what_began_meanwhile_before_it_deletes_it(streamtop: Program, records: int) -> None:
+    late = wire("late", start=7_000)
+    async with BusyManager(records, [("GET", late)]) as manager:
+        ended = await streamtop("rm", "--all", "--yes", "--format", "json", "--url", manager.url, **TOKEN)
+    assert ended.code == 0, ended.err
+    assert manager.records == []
+    kept = [json.loads(line)["startTime"] for line in streamtop.journal.read_text().splitlines()]
+    assert kept == [*range(1, records + 1), 7_000]
+    assert [record["startTime"] for record in json.loads(ended.out)] == kept
+
+
+async def test_rm_all_ends_although_sessions_begin_all_the_time(streamtop: Program) -> None:
+    begins = [("GET", wire("late", start=7_000 + number)) for number in range(100)]
+    async with BusyManager(3, begins) as manager:
+        ended = await streamtop("rm", "--all", "--yes", "--url", manager.url, **TOKEN)
+    assert ended.code == 0, ended.err
+    assert len(manager.records) < 3
+    kept = [json.loads(line)["startTime"] for line in streamtop.journal.read_text().splitlines()]
+    assert len(kept) == len(manager.deletes), "each of them was kept, and deleted by itself"
+
+
+async def test_rm_all_leaves_what_began_meanwhile_with_an_unreadable_record(streamtop: Program) -> None:
+    late = {**wire("late", start=7_000), "totalSubscribers": "many"}
+    async with BusyManager(3, [("GET", late)]) as manager:
+        ended = await streamtop("rm", "--all", "--yes", "--format", "json", "--url", manager.url, **TOKEN)
+    assert (ended.code, manager.records) == (4, [late]), ended.err
+    assert len(json.loads(ended.out)) == 3
+    assert "1 session began meanwhile with a record that the journal cannot keep in full" in ended.err
+
+
+async def test_rm_all_of_an_empty_service_sends_no_delete(streamtop: Program) -> None:
+    async with PlainManager() as manager:
+        ended = await streamtop("rm", "--all", "--yes", "--url", manager.url, **TOKEN)
+    assert (ended.code, manager.deletes) == (0, [])
+    assert "has no usage records; nothing was deleted" in ended.err
