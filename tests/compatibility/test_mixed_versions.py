@@ -163,15 +163,21 @@ class Estate:
             return json.load(response)
 
     def wait_until_reported(self) -> int:
-        """Wait until the service has everything up to now. Returns the watermark."""
+        """Wait until the service has everything up to now. Returns the watermark.
+
+        The old agent dates a page by the end of its reading: only a report after that one has certainly a page that
+        was written after now.
+        """
         now_ms = time.time_ns() // 1_000_000
 
-        def is_past() -> int:
+        def watermark() -> int:
             servers = self.read("/api/v1/servers")["servers"]
             return max((entry["watermark"] or 0 for entry in servers if entry["server"] == SERVER), default=0)
 
-        wait_until(lambda: is_past() >= now_ms, "the agent has reported everything")
-        return is_past()
+        wait_until(lambda: watermark() >= now_ms, "the agent has reported everything")
+        first = watermark()
+        wait_until(lambda: watermark() > first, "the agent has reported a page that was written later")
+        return watermark()
 
     def _start(self, version: str, *arguments: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
         home, code = self.directory / f"{arguments[0]}-home", self._code[version]
