@@ -8,6 +8,7 @@ from streamusage.core.coverage import Provenance
 from tui.app.messages import PollFailed, SessionsPolled
 from tui.app.state import ConsoleState
 from tui.model import formats
+from tui.model.sessions.filter import parse
 from tui.model.sessions.store import Change
 from tui.model.text import sanitize
 from tui.recording.recording import Recording
@@ -35,7 +36,11 @@ class LineMode:
         self._failed = False
 
     def receive(self, message: Message) -> None:
-        """Handle a message of the poller. Raises `RecordingError`, and `TokenRefusedError`: nobody can try again."""
+        """Handle a message of the poller.
+
+        Raises `RecordingError`, `TokenRefusedError`, since nobody can try again, and `FilterError` at the first poll
+        where the filter compares what the service does not report.
+        """
         if self._recording is not None:
             self._recording.write_message(message)
         if isinstance(message, PollFailed):
@@ -56,6 +61,7 @@ class LineMode:
     def _report_changes(self, changes: list[Change]) -> None:
         if self._is_first:
             self._is_first = False
+            parse(self._state.view.filter.text, self._state.unknown_filter_fields)
             totals, unseen = self._state.totals(), self._state.unseen
             watching = f"{formats.count(totals.watching)} watching"
             self._write_sentence(

@@ -18,7 +18,7 @@ from tui.model.audience import AudienceBook
 from tui.model.failure_page import FailedRequest
 from tui.model.latency import Latency
 from tui.model.sessions.columns import COLUMNS, Density, sort_names
-from tui.model.sessions.filter import IN_ONE_SERVICE, FilterError, parse
+from tui.model.sessions.filter import IN_ONE_SERVICE, IN_PLAIN_SESSIONS, FilterError, parse
 from tui.model.sessions.held_changes import HeldChanges
 from tui.model.sessions.history import PollHistory
 from tui.model.sessions.marks import Marks
@@ -317,7 +317,9 @@ class ConsoleState:
     @property
     def unknown_filter_fields(self) -> Mapping[str, str]:
         """Return the fields of filters that no session here has, with the reason."""
-        return {} if self.settings.services else IN_ONE_SERVICE
+        of_table = {} if self.settings.services else IN_ONE_SERVICE
+        is_plain = self.has_figures and self.servers is None
+        return {**of_table, **IN_PLAIN_SESSIONS} if is_plain else of_table
 
     def view_memory(self, filters: list[str]) -> ViewMemory:
         """Return how the table is arranged, to restore it later."""

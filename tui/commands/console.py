@@ -25,12 +25,15 @@ def console(*, record: Path | None = None, plain: bool = False, filter_text: str
     try:
         if plain:
             from tui.app.line_mode import TokenRefusedError
-            from tui.commands.shell import read_filter
+            from tui.commands.shell import read_filter, to_filter_error
+            from tui.model.sessions.filter import FilterError
 
             try:
                 run_plain(settings, read_filter([filter_text or ""]), _write_line, record)
             except TokenRefusedError as error:
                 raise CommandError(str(error), ExitCode.REFUSED) from None
+            except FilterError as error:
+                raise to_filter_error(error) from None
             return ExitCode.SUCCESS
         if filter_text is not None:
             raise click.UsageError("--filter needs --plain; in the console, type the filter after /")

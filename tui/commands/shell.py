@@ -70,12 +70,15 @@ def format_option(
 
 def read_filter(words: Sequence[str], unknown: Mapping[str, str] = IN_ONE_SERVICE) -> Filter:
     """Return the filter of all arguments; an error points at the position, also at a field that is unknown here."""
-    text = " ".join(words)
     try:
-        return parse(text, unknown)
+        return parse(" ".join(words), unknown)
     except FilterError as error:
-        shown = sanitize(text)
-        raise CommandError(f"{error}\n  {shown}\n{error.caret(2)}", ExitCode.USAGE) from None
+        raise to_filter_error(error) from None
+
+
+def to_filter_error(error: FilterError) -> CommandError:
+    """Return the error that ends the command, with the filter and a mark below the position."""
+    return CommandError(f"{error}\n  {sanitize(error.text)}\n{error.caret(2)}", ExitCode.USAGE)
 
 
 def run_requests(connection: ConnectionSettings, conversation: Callable[[UsageClient], Awaitable[Result]]) -> Result:

@@ -38,6 +38,15 @@ async def test_line_mode_ends_when_the_token_is_refused(streamtop: Program) -> N
     assert "invalid access token" in ended.err
 
 
+async def test_line_mode_ends_where_the_service_does_not_report_what_the_filter_compares(streamtop: Program) -> None:
+    async with PlainManager(wire("keynote")) as manager:
+        options = ("--plain", "--filter", "key data=live", "--url", manager.url)
+        ended = await streamtop(*options, STREAMTOP_TOKEN=manager.token)
+    assert ended.code == 2, ended.err
+    assert "data is unknown here: a plain Stream Manager does not report how figures came; leave it out" in ended.err
+    assert "  key data=live\n      ^^^^" in ended.err
+
+
 async def test_unusable_proxy_of_the_environment_is_wrong_usage(streamtop: Program) -> None:
     ended = await streamtop("--plain", "--url", "http://sm.example.net", ALL_PROXY="socks5://me:pr0xy-pw@127.0.0.1:1")
     assert (ended.code, "ALL_PROXY" in ended.err) == (2, True), ended.err

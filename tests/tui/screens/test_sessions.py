@@ -54,6 +54,19 @@ async def test_filter_by_service_is_refused_where_one_service_is_shown(tmp_path:
         await wait_for(pilot, lambda: len(app.state.view) == 1, "the rows without a filter")
 
 
+async def test_filter_by_provenance_is_refused_where_a_plain_manager_reports_none(tmp_path: Path) -> None:
+    async with (
+        PlainManager(wire("keynote")) as manager,
+        UsageClient(manager.url, manager.token) as client,
+        console(client, tmp_path).run_test(size=(100, 24)) as pilot,
+    ):
+        app = await wait_for_figures(pilot)
+        await pilot.press("slash", *"data=live")
+        await wait_for(pilot, lambda: "a plain Stream Manager does not report" in screen_text(app), "the reason")
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: len(app.state.view) == 1, "the rows without a filter")
+
+
 async def test_hostile_names_are_drawn_as_text_and_stay_deletable(tmp_path: Path) -> None:
     records = [record(name, recent(10 + number)) for number, name in enumerate(HOSTILE)]
     async with service_with(tmp_path, records) as client, console(client, tmp_path).run_test(size=(80, 24)) as pilot:

@@ -43,6 +43,8 @@ IN_PLAIN_LISTS = MappingProxyType(
     )
 )
 """Fields that usage records without our extension do not have."""
+IN_PLAIN_SESSIONS = MappingProxyType({"data": "a plain Stream Manager does not report how figures came; leave it out"})
+"""Fields that the sessions of a plain Stream Manager do not have. Its live list has their state."""
 
 
 class FilterError(ValueError):
