@@ -348,12 +348,13 @@ class ConsoleState:
         """What is known of each service, by profile, where there are several; else nothing."""
         return {}
 
+    @property
+    def knows_days(self) -> bool:
+        """Whether there are daily statistics: a plain Stream Manager has none."""
+        return not self.cannot_show
+
     def part_of(self, session: Session) -> "ConsoleState":
         """Return what is known of the service of a session."""
-        return self
-
-    def shown_part(self) -> "ConsoleState":
-        """Return what is known of the service that a view of one service shows."""
         return self
 
     def arm(self, length_ms: int) -> None:

@@ -23,8 +23,6 @@ from tui.widgets.lines import INK_CLASSES, Line, Part
 if TYPE_CHECKING:
     from tui.screens.picker import Picked
 
-_OF_ALL_SERVICES = (Context.SESSIONS, Context.SERVERS, Context.GAPS, Context.GAP)
-"""The views that show several services together."""
 NOTICE_SHOWN_MS = 8_000
 """How long a notice is shown in place of the keys."""
 
@@ -53,9 +51,8 @@ class ConsoleScreen(Screen[None]):
 
     @property
     def state(self) -> ConsoleState:
-        """The console's state; in a view of one service, what is known of that one."""
-        state = self.port.state
-        return state if self.CONTEXT in _OF_ALL_SERVICES else state.shown_part()
+        """The console's state."""
+        return self.port.state
 
     @property
     def service_under_cursor(self) -> str:
@@ -118,8 +115,6 @@ class ConsoleScreen(Screen[None]):
         )
 
     def _draw_header(self, view: str = "") -> None:
-        if self.port.state.parts and self.CONTEXT not in _OF_ALL_SERVICES:
-            view = f"{view}, of {sanitize(self.state.settings.profile or '')} only"
         self.query_one("#header", Line).show(*bars.header(self.state, view, self.size.width))
         self.query_one(AudienceStrip).update()
 

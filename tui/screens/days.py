@@ -12,6 +12,7 @@ from tui.app.actions import Context, bindings
 from tui.app.messages import DayRowsPolled, MonthPolled
 from tui.model.accounting_start import accounting_start, describe_start
 from tui.model.daily.day_shares import accounting_zone
+from tui.model.daily.days import NO_DAYS, join_names
 from tui.model.daily.descriptions import (
     describe_coverage,
     describe_late_changes,
@@ -21,6 +22,7 @@ from tui.model.daily.descriptions import (
     describe_voids,
 )
 from tui.model.daily.months import DailyTotals, DayRows, Month, first_of, last_of, months_away
+from tui.model.services.days import names_of_rows
 from tui.model.text import sanitize, width
 from tui.screens.base import ConsoleScreen
 from tui.widgets.audience import AudienceStrip
@@ -34,9 +36,13 @@ _FETCH_EVERY_MS = 15_000
 _REST_FACTOR = 5
 """A month that took long to compute is fetched less often: the service rests for this multiple of the time."""
 _CHART_FROM_LINES = 20
+_DAY_CELLS = 8
+_SERVER_CELLS = 16
+_SERVICE_CELLS = 4
+"""Further cells of the names where the rows are of several services."""
 _DESCRIPTION_LINES = 4
-_MOST_DESCRIPTION_LINES = 5
-"""With a void closing there is one line more."""
+_MOST_DESCRIPTION_LINES = 6
+"""With a void closing, and with a service that does not answer, there is one line more."""
 
 
 class DaysScreen(ConsoleScreen):
@@ -111,7 +117,7 @@ class DaysScreen(ConsoleScreen):
         if not self.is_drawn:
             return
         elapsed_ms = self.state.clock.elapsed_ms()
-        if self.state.cannot_show == "" and (
+        if self.state.knows_days and (
             self._fetched_at_ms is None or elapsed_ms - self._fetched_at_ms >= self._fetch_after_ms
         ):
             self._fetched_at_ms = elapsed_ms
@@ -172,7 +178,7 @@ class DaysScreen(ConsoleScreen):
         self._draw_header("daily statistics")
         self.query_one("#summary", Line).show(*self._summary())
         self._draw_chart()
-        name_cells = 8 if self._opened is None else 16
+        name_cells = _DAY_CELLS if self._opened is None else _SERVER_CELLS + _SERVICE_CELLS * bool(self.state.parts)
         columns = columns_within(self.size.width - name_cells - 2, rows)
         shown = list(rows)
         total = self._month.total if self._month is not None else None
@@ -217,11 +223,17 @@ class DaysScreen(ConsoleScreen):
         zone = accounting_zone(self.state.tz).key
         days, month = self._days(), self._month
         if self._opened is not None:
-            return [(f" {self._opened:%A %d %B %Y}", "strong"), (f"  by server, a day of {zone}", "quiet")], []
+            opened: list[Part] = [
+                (f" {self._opened:%A %d %B %Y}", "strong"),
+                (f"  by server, a day of {zone}", "quiet"),
+            ]
+            return [*opened, *self._without(self._day_rows)], []
         left: list[Part] = [(f" {self.first:%B %Y}", "strong"), (f"  days of {zone}", "quiet")]
+        left += self._without(month)
         if days and month is not None:
             if month.total is not None:
                 left += [("   complete ", "quiet"), (month.total.complete(), "strong")]
+            after_share = len(left)
             for state, ink in (("provisional", "missing"), ("adjusted", "partial")):
                 number = sum(figures.state == state for _, figures in days)
                 left += [(f"   {number} {state}", ink)] if number else []
@@ -233,15 +245,28 @@ class DaysScreen(ConsoleScreen):
             if (
                 month.total and sum(width(text) for text, _ in [*left, since]) <= self.size.width
             ):  # else the day's description has it
-                left.insert(4, since)
-        elif not self._failed and not self.state.cannot_show and month is None:
+                left.insert(after_share, since)
+        elif not self._failed and self.state.knows_days and month is None:
             left.append(("   loading …", "quiet"))
         return left, []
 
+    def _without(self, known: Month | DayRows | None) -> list[Part]:
+        """Name the services whose figures are not in the table."""
+        if known is None or not known.without:
+            return []
+        return [(f"   without {sanitize(join_names(known.without))}", "bad")]
+
+    def _failures(self) -> list[list[Part]]:
+        """Return a line that says why services have no figures, or only earlier ones."""
+        known = self._month if self._opened is None else self._day_rows
+        if known is None or not known.failures:
+            return []
+        return [[(f" {sanitize('; '.join(f'{name}: {why}' for name, why in known.failures.items()))}", "bad")]]
+
     def _draw_description(self, figures: DailyTotals | None) -> None:
         lines: list[list[Part]] = []
-        if self.state.cannot_show:
-            lines = [[(f" {sanitize(self.state.host)} is a plain Stream Manager: it has no daily statistics", "warn")]]
+        if not self.state.knows_days:
+            lines = [[(f" {sanitize(self.state.host)}: {NO_DAYS}", "warn")]]
         elif self._failed:
             lines = [[(f" {sanitize(self._failed)}", "bad")]]
         elif figures is not None:
@@ -250,6 +275,7 @@ class DaysScreen(ConsoleScreen):
             lines = [[(" loading the servers of the day …", "quiet")]]
         elif self._month is not None:
             lines = [[(" no server ran in this month", "quiet")]]
+        lines = [*self._failures(), *lines]
         for number in range(_MOST_DESCRIPTION_LINES):
             line = self.query_one(f"#description-{number}", Line)
             line.display = number < max(_DESCRIPTION_LINES, len(lines))
@@ -264,7 +290,7 @@ class DaysScreen(ConsoleScreen):
         is_over = day is not None and day_interval(day, zone).to_ms <= now_ms
         state = describe_state(figures, is_over=is_over, now_ms=now_ms, tz=tz)
         first: list[Part] = [(f" {sanitize(figures.name.strip())} · {sanitize(state)} · ", "strong")]
-        first.append((describe_coverage(figures), figures.worst.value))
+        first.append((sanitize(describe_coverage(figures)), figures.worst.value))
         lines = [
             first,
             [(f" {describe_split(figures) or ('' if figures.is_unknown else 'no connections')}", "quiet")],
@@ -285,15 +311,19 @@ class DaysScreen(ConsoleScreen):
         return lines
 
     def _since(self, first: date, last: date, server: str = "") -> str:
-        """Return since when accounting exists, if it began within these days: that of a server, a role, or of all."""
+        """Return since when accounting exists, if it began within these days: that of a row of a day, or of all."""
         zone = accounting_zone(self.state.tz)
-        servers = [
-            known for known in self.state.servers or () if not server or server in (known.server, f"all {known.role}")
-        ]
+        servers = [known for known in self.state.servers or () if not server or server in names_of_rows(known)]
         started_at = accounting_start(servers, day_interval(first, zone).from_ms, day_interval(last, zone).to_ms)
         return describe_start(started_at, self.state.now_ms(), zone)
 
     # Keys
+
+    @property
+    def service_under_cursor(self) -> str:
+        """The service of the row under the cursor, where there are several; else empty."""
+        rows = self._rows()
+        return rows[self._cursor()].service if rows else ""
 
     def action_move(self, rows: int) -> None:
         """Move down, or up (below zero)."""

@@ -28,11 +28,33 @@ def _adjustment(figures: DailyTotals) -> str:
 
 
 def _average(figures: DailyTotals) -> str:
-    average = figures.average_view_time_ms
+    average = None if figures.without else figures.average_view_time_ms
     return formats.UNKNOWN if average is None else formats.duration(round(average))
 
 
+def _at_least(text: Callable[[DailyTotals], str]) -> Callable[[DailyTotals], str]:
+    """Return a figure's text that has a mark where the figures of a service are missing."""
+    return lambda row: f"{_BOUND}{text(row)}" if row.without else text(row)
+
+
+def _peak(bits_per_s: Callable[[DailyTotals], int | None]) -> Callable[[DailyTotals], str]:
+    """Return the text of a peak. One over several services is at least the highest of theirs."""
+
+    def text(row: DailyTotals) -> str:
+        peak = bits_per_s(row)
+        is_bound = peak is not None and (row.services > 1 or row.without)
+        return f"{_BOUND if is_bound else ''}{formats.optional_bandwidth(peak)}"
+
+    return text
+
+
+def _connections(figures: DailyTotals) -> str:
+    return formats.count_within(figures.connections, 7)
+
+
 def _samples(figures: DailyTotals) -> str:
+    if not figures.knows_percentile:
+        return formats.UNKNOWN
     return f"{figures.percentile.samples:,}/{figures.percentile.expected_samples:,}"
 
 
@@ -40,6 +62,7 @@ def _voids(figures: DailyTotals) -> str:
     return formats.count(figures.voids.closings) if figures.voids else ""
 
 
+_BOUND = "≥ "
 _STATE_INKS = {"provisional": "missing", "adjusted": "partial"}
 
 COLUMNS = (
@@ -49,26 +72,27 @@ COLUMNS = (
     DayColumn(
         "RECOVERED", 10, DailyTotals.recovered, lambda row: "backfilled" if row.backfilled.bytes_out else "quiet"
     ),
-    DayColumn("CONN", 8, lambda row: formats.count_within(row.connections, 7)),
-    DayColumn("OUT", 9, lambda row: formats.traffic(row.bytes_out)),
+    DayColumn("CONN", 8, _at_least(_connections)),
+    DayColumn("OUT", 9, _at_least(lambda row: formats.traffic(row.bytes_out))),
     DayColumn(
         "ADJUSTED OUT", 13, _adjustment, lambda _: "partial", lambda row: row.came_later is not None, always=True
     ),
-    DayColumn("PEAK OUT", 14, lambda row: formats.optional_bandwidth(row.peak_out_bps)),
+    DayColumn("PEAK OUT", 14, _peak(lambda row: row.peak_out_bps)),
     DayColumn("95TH OUT", 14, lambda row: formats.optional_bandwidth(row.percentile.out_bps)),
     DayColumn("SAMPLES", 14, _samples, lambda row: "" if row.percentile.rests_on_all else "missing", always=True),
-    DayColumn("VIEW TIME", 10, lambda row: formats.duration(row.view_time_ms)),
-    DayColumn("IN", 9, lambda row: formats.traffic(row.bytes_in)),
+    DayColumn("VIEW TIME", 10, _at_least(lambda row: formats.duration(row.view_time_ms))),
+    DayColumn("IN", 9, _at_least(lambda row: formats.traffic(row.bytes_in))),
     DayColumn("AVERAGE", 9, _average),
-    DayColumn("PEAK IN", 14, lambda row: formats.optional_bandwidth(row.peak_in_bps)),
+    DayColumn("PEAK IN", 14, _peak(lambda row: row.peak_in_bps)),
     DayColumn("95TH IN", 14, lambda row: formats.optional_bandwidth(row.percentile.in_bps)),
 )
 
 
 def columns_within(cells: int, rows: Sequence[DailyTotals]) -> list[DayColumn]:
-    """Return the columns that fit and that apply to any of the rows."""
+    """Return the columns that fit and that apply to any of the rows. Marks of lower bounds make them wider."""
     chosen = []
-    for column in COLUMNS:
+    wider = len(_BOUND) if any(row.without for row in rows) else 0
+    for column in (column._replace(cells=column.cells + wider) for column in COLUMNS):
         if column.cells <= cells and any(column.applies(row) for row in rows):
             chosen.append(column)
             cells -= column.cells

@@ -19,9 +19,11 @@ from tui.app.console_app import ConsoleApp
 from tui.app.messages import (
     CoveragePolled,
     DayPolled,
+    DayRowsPolled,
     GapDetailsFetched,
     HistoryMissing,
     HistoryPolled,
+    MonthPolled,
     PollFailed,
     SessionsPolled,
     TrendsPolled,
@@ -133,6 +135,12 @@ class ServicesApp(ConsoleApp):
                 self._trends_changed()
             case DeleteFinished():
                 self.deletion.finish_at(service, message.outcome)
+            case MonthPolled():
+                if (month := self.fetcher.days.add_month(service, message.first, message.month)) is not None:
+                    self.post_message(replace(message, month=month))
+            case DayRowsPolled():
+                if (rows := self.fetcher.days.add_rows(service, message.day, message.rows)) is not None:
+                    self.post_message(replace(message, rows=rows))
             case HistoryPolled() | HistoryMissing():
                 self.post_message(message)  # its key contains the service
             case _ if is_chosen:

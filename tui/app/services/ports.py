@@ -10,14 +10,17 @@ from streamusage.api.extension import CoverageSpan
 from streamusage.client.usage_client import UsageClient
 from tui.app.exporter import Exporter
 from tui.app.fetcher import Fetcher
+from tui.app.messages import DayRowsPolled, MonthPolled
 from tui.app.services.state import SeveralState
+from tui.model.daily.days import NO_DAYS
 from tui.model.redaction import redacted
+from tui.model.services.days import DaysOfServices
 from tui.model.services.servers import split_name
 from tui.model.sessions.store import Session
 
 
 class ServicesFetcher(Fetcher):
-    """One `Fetcher` for each service. Servers and streams have qualified names; days are of the chosen service."""
+    """One `Fetcher` for each service. Servers and streams have qualified names; `days` puts the days together."""
 
     def __init__(
         self,
@@ -28,20 +31,18 @@ class ServicesFetcher(Fetcher):
         start: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         super().__init__(None, state, post=lambda message: None, start=start)
-        self._several = state
+        self._parts = state.parts
+        self._labelled = labelled
         self._fetchers = {
             name: Fetcher(client, state.parts[name], post=labelled(name), start=start)
             for name, client in clients.items()
         }
+        self.days = DaysOfServices(clients)
 
     @property
     def is_waiting(self) -> bool:
         """Whether an answer is outstanding."""
         return any(fetcher.is_waiting for fetcher in self._fetchers.values())
-
-    @property
-    def _chosen(self) -> Fetcher:
-        return self._fetchers[self._several.chosen]
 
     def fetch_day(self, server: str, day: date) -> None:
         """Fetch one server's day from its service."""
@@ -49,12 +50,20 @@ class ServicesFetcher(Fetcher):
         fetcher.fetch_day(own, day)
 
     def fetch_month(self, first: date) -> None:
-        """Fetch the daily statistics of the month that begins on `first`."""
-        self._chosen.fetch_month(first)
+        """Fetch the daily statistics of the month that begins on `first` from every service."""
+        for name, fetcher in self._fetchers.items():
+            if self._parts[name].knows_days:
+                fetcher.fetch_month(first)
+            else:
+                self._labelled(name)(MonthPolled(first, NO_DAYS))
 
     def fetch_day_rows(self, day: date) -> None:
-        """Fetch the roles and servers of a day."""
-        self._chosen.fetch_day_rows(day)
+        """Fetch the roles and servers of a day from every service."""
+        for name, fetcher in self._fetchers.items():
+            if self._parts[name].knows_days:
+                fetcher.fetch_day_rows(day)
+            else:
+                self._labelled(name)(DayRowsPolled(day, NO_DAYS))
 
     def fetch_gap(self, row: str, span: CoverageSpan, *, of_stream: bool) -> None:
         """Fetch the details of a gap of a server, or of a stream, from its service."""

@@ -25,7 +25,7 @@ class ServicePolled(SessionsPolled):
 
 
 class SeveralState(ConsoleState):
-    """The services of `settings.services` together. `chosen` is the one that a view of one service shows."""
+    """The services of `settings.services` together. `chosen` is that of the row from which a view was opened."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -35,6 +35,8 @@ class SeveralState(ConsoleState):
             )
             for one in self.settings.services
         }
+        for part in self._parts.values():
+            part.tz = self.tz  # of one table and one day
         self.chosen = next(iter(self._parts))
         parts = self._parts.items()
         self._history = HistoryOfServices({name: part.history for name, part in parts})
@@ -51,13 +53,14 @@ class SeveralState(ConsoleState):
         """What is known of each service, by profile."""
         return self._parts
 
+    @property
+    def knows_days(self) -> bool:
+        """Whether any of the services has daily statistics."""
+        return any(part.knows_days for part in self._parts.values())
+
     def part_of(self, session: Session) -> ConsoleState:
         """Return what is known of the service of a session."""
         return self._parts[session.service]
-
-    def shown_part(self) -> ConsoleState:
-        """Return what is known of the service that a view of one service shows."""
-        return self._parts[self.chosen]
 
     def silent(self) -> list[SilentService]:
         """Return the services whose figures are too old to be added, or lack the live ones."""

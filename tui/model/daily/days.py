@@ -8,6 +8,7 @@ from streamusage.api.daily import CoveredTime, DailyStatistics
 from streamusage.core.days import day_interval, days_between
 from tui.model import formats
 
+NO_DAYS = "a plain Stream Manager has no daily statistics"
 _MOST_NAMED = 3
 
 

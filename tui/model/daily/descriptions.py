@@ -16,17 +16,21 @@ def describe_split(figures: DailyTotals) -> str:
 
 
 def describe_coverage(figures: DailyTotals) -> str:
-    """Return `live 23h45, missing 15m`, worst last."""
+    """Return `live 23h45, missing 15m`, worst last, and the services whose coverage is not in it."""
     parts = [
         f"{state.value} {formats.duration(length)}"
         for state in reversed(WORST_FIRST)
         if (length := getattr(figures.coverage, f"{state.value}_ms"))
     ]
-    return ", ".join(parts)
+    return ", ".join([*parts, *([f"without {join_names(figures.without)}"] if figures.without else ())])
 
 
 def describe_percentile(figures: DailyTotals) -> str:
     """Return `95th percentile 12.3 Mbit/s out, 0.31 Mbit/s in, of 287 of 288 samples`."""
+    if figures.services > 1:
+        return "a peak over services is a lower bound, a percentile not known: ⏎ shows each"
+    if not figures.knows_percentile:
+        return "95th percentile not known"
     one = figures.percentile
     of = f"of {formats.count(one.samples)} of {formats.count(one.expected_samples)} samples"
     if one.out_bps is None or one.in_bps is None:

@@ -4,8 +4,8 @@ The service computes all sums: only it has the minutes that a peak or percentile
 """
 
 from calendar import monthrange
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
@@ -43,11 +43,22 @@ class DailyTotals(DailyFigures, frozen=True, kw_only=True):
     """For one server's day."""
     voids: VoidClosings | None = None
     """Earlier closings that no longer count."""
+    service: str = ""
+    """The service of the row, where several are shown."""
+    services: int = 1
+    """The number of services in a sum. Peaks of several are lower bounds, and percentiles are not known."""
+    without: Sequence[str] = ()
+    """Services whose figures are not known, so that every figure is a lower bound."""
 
     @property
     def percentile(self) -> Percentile:
-        """The percentile; without samples where the service sent none."""
-        return self.percentile_95 or Percentile()
+        """The percentile; without samples where the service sent none, or for a sum of several services."""
+        return self.percentile_95 if self.percentile_95 and self.knows_percentile else Percentile()
+
+    @property
+    def knows_percentile(self) -> bool:
+        """Whether the percentile is that of all its servers: only a service has the minutes of its own."""
+        return self.services == 1 and not self.without
 
     @property
     def due_ms(self) -> int:
@@ -67,20 +78,25 @@ class DailyTotals(DailyFigures, frozen=True, kw_only=True):
     @property
     def is_complete(self) -> bool:
         """Whether all due time is covered."""
-        return self.due_ms == self.complete_ms
+        return self.due_ms == self.complete_ms and not self.without
 
     @property
     def worst(self) -> Provenance:
         """The worst state of the time, which is shown first."""
+        if self.without:
+            return Provenance.MISSING
         return next((state for state in WORST_FIRST if getattr(self.coverage, f"{state.value}_ms")), Provenance.LIVE)
 
     def complete(self) -> str:
-        """Return the covered share in percent."""
+        """Return the covered share in percent; unknown without the figures of a service."""
+        if self.without:
+            return formats.UNKNOWN
         return formats.percent(self.complete_ms, self.due_ms)
 
     def recovered(self) -> str:
-        """Return the backfilled share of the outgoing traffic in percent."""
-        return formats.percent(self.backfilled.bytes_out, self.bytes_out) if self.bytes_out else formats.UNKNOWN
+        """Return the backfilled share of the outgoing traffic in percent; unknown without the figures of a service."""
+        is_known = self.bytes_out and not self.without
+        return formats.percent(self.backfilled.bytes_out, self.bytes_out) if is_known else formats.UNKNOWN
 
 
 def summed(name: str, row: SummedStatistics) -> DailyTotals:
@@ -123,6 +139,10 @@ class Month:
     total: DailyTotals | None
     account_zones: Sequence[str] = ()
     """The zones in which the service closes days."""
+    failures: Mapping[str, str] = field(default_factory=dict)
+    """Of several services, those whose newest request failed, and why. Their figures are those of an earlier one."""
+    without: Sequence[str] = ()
+    """Of several services, those without figures."""
 
 
 def month_of(first: date, by_day: DailySums, by_month: DailySums) -> Month:
@@ -143,6 +163,9 @@ class DayRows:
 
     day: date
     rows: Sequence[DailyTotals]
+    failures: Mapping[str, str] = field(default_factory=dict)
+    """As of a month."""
+    without: Sequence[str] = ()
 
 
 def rows_of(day: date, roles: Sequence[SummedStatistics], servers: Iterable[DailyStatistics]) -> DayRows:

@@ -14,13 +14,14 @@ from tests.support.console.pilot import screen_lines, screen_text, wait_for
 from tests.support.console.records import recent, record
 from tests.support.console.scripted_service import ADMIN, scripted_service
 from tests.support.console.several_services import console_of, service_named
-from tests.support.plain_manager import ManagerOfBothLists, wire
+from tests.support.plain_manager import ManagerOfBothLists, PlainManager, wire
 from tui.model.gaps.gap_timeline import GapFigures
 from tui.model.services.coverage import NO_ANSWER
 from tui.model.staleness import StalenessLevel
 from tui.screens.confirm_delete import ConfirmDelete
 from tui.screens.gap import GapScreen
 
+DAY_MS = 86_400_000
 START = recent(200)
 SAME = record("keynote", START)
 
@@ -161,19 +162,63 @@ async def test_each_service_receives_its_own_token_only(tmp_path: Path) -> None:
         assert not any("eu-token" in request.target for request in us_manager.requests)
 
 
-async def test_view_of_one_service_names_it(tmp_path: Path) -> None:
+async def test_days_of_all_services_are_summed_and_named_in_a_day(tmp_path: Path) -> None:
+    at_ms = recent(0) // DAY_MS * DAY_MS + 60_000  # in the first minutes of a day
+    async with AsyncExitStack() as stack:
+        clients, stacks = {}, {}
+        for name, minutes in (("eu", 3), ("us", 2)):
+            (tmp_path / name).mkdir()
+            stacks[name] = await stack.enter_async_context(AsyncExitStack())
+            service, client = await stacks[name].enter_async_context(scripted_service(tmp_path / name, at_ms, "edge-1"))
+            await service.report_for(minutes, "edge-1")
+            clients[name] = await stack.enter_async_context(UsageClient(client.base_url, ADMIN))
+        async with console_of(clients, tmp_path).run_test(size=(160, 40)) as pilot:
+            app = pilot.app
+            await wait_for(pilot, lambda: len(app.state.servers or ()) == 2, "the servers of both services")
+            await pilot.press("y")
+            await wait_for(pilot, lambda: "300 kB" in screen_text(app), "five minutes of 60 kB")
+            assert " only" not in screen_lines(app)[0]
+            assert "without" not in screen_text(app)
+            assert " ≥ " in screen_text(app), "a peak over services is a lower bound"
+            assert "a percentile not known: ⏎ shows each" in screen_text(app)
+            await pilot.press("enter")
+            await wait_for(pilot, lambda: "us:edge-1" in screen_text(app), "the servers of the day")
+            rows = re.findall(
+                r"^.(all eu|eu:edge-1|all us|us:edge-1) +provisional .*? (\d+) kB", screen_text(app), re.M
+            )
+            assert rows == [("all eu", "180"), ("eu:edge-1", "180"), ("all us", "120"), ("us:edge-1", "120")]
+            await pilot.press("end")
+            assert app.screen.service_under_cursor == "us"
+            await pilot.press("escape")
+            await stacks["eu"].aclose()
+            app.screen.action_refresh()
+            await wait_for(pilot, lambda: " eu: " in screen_text(app), "why the days of eu cannot be fetched")
+            assert "300 kB" in screen_text(app), "its figures are those of its last answer"
+        async with console_of(clients, tmp_path).run_test(size=(160, 40)) as pilot:
+            app = pilot.app
+            await wait_for(pilot, lambda: len(app.state.servers or ()) == 1, "the server of us")
+            await pilot.press("y")
+            await wait_for(pilot, lambda: "without eu" in screen_text(app), "the service that does not answer")
+            await wait_for(pilot, lambda: "≥ 120 kB" in screen_text(app), "a lower bound")
+            assert re.search(r"without eu   complete –( since \S+)?   1 provisional", screen_text(app))
+
+
+async def test_days_beside_a_plain_manager_are_lower_bounds(tmp_path: Path) -> None:
+    (tmp_path / "eu").mkdir()
     async with (
-        service_named("eu", tmp_path, [SAME]) as (_, eu),
-        service_named("us", tmp_path, [record("only-us", START)]) as (_, us),
-        console_of({"eu": eu, "us": us}, tmp_path).run_test(size=(110, 24)) as pilot,
+        scripted_service(tmp_path / "eu", recent(0) // DAY_MS * DAY_MS, "edge-1") as (service, eu),
+        PlainManager(wire("keynote")) as manager,
+        UsageClient(manager.url, manager.token) as plain,
     ):
-        app = pilot.app
-        await wait_for(pilot, lambda: len(app.state.store) == 2, "the rows of both services")
-        await pilot.press("home")
-        service = app.sessions_screen.table.cursor_session.service
-        await pilot.press("y")
-        await wait_for(pilot, lambda: "daily" in screen_lines(app)[0], "the days")
-        assert f"daily statistics, of {service} only" in screen_lines(app)[0]
+        await service.report_for(2, "edge-1")
+        async with console_of({"eu": eu, "lab": plain}, tmp_path).run_test(size=(120, 30)) as pilot:
+            app = pilot.app
+            await wait_for(pilot, lambda: app.state.parts["lab"].cannot_show, "the plain manager")
+            await pilot.press("y")
+            await wait_for(pilot, lambda: "≥ 120 kB" in screen_text(app), "a lower bound")
+            assert "without lab" in screen_text(app)
+            assert "lab: a plain Stream Manager has no daily statistics" in screen_text(app)
+            assert not any("daily" in request.target for request in manager.requests)
 
 
 async def test_read_only_service_refuses_and_the_other_one_deletes(tmp_path: Path) -> None:
@@ -232,7 +277,7 @@ async def test_servers_of_equal_names_are_listed_for_each_service(tmp_path: Path
             assert app.screen.grid_view.gap_row.name == f"{rows[1]}:edge-1"
             await pilot.press("y")
             await wait_for(pilot, lambda: "daily" in screen_lines(app)[0], "the days")
-            assert f"daily statistics, of {rows[1]} only" in screen_lines(app)[0], "the service of the row"
+            assert app.services.chosen == rows[1], "the service of the row"
 
 
 async def test_gaps_of_all_services_are_shown_together_and_a_silent_service_is_missing(tmp_path: Path) -> None:
