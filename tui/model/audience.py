@@ -45,7 +45,7 @@ class AudienceBook:
         first = from_ms // STEP_MS
         points = map(point_of, audience.active, audience.state)
         over = {minute: point for minute, point in enumerate(points, first) if minute < now_ms // STEP_MS}
-        self._served = _newest(self._served | over)
+        self._served = _up_to(now_ms, self._served | over)
 
     def add_poll(self, at_ms: int, watching: int | None, *, leaves_out_server: bool) -> None:
         """Record how many watched at a poll; `None` where nobody knows."""
@@ -53,7 +53,7 @@ class AudienceBook:
             point: Point = NoFigure.NOT_SEEN
         else:
             point = lower_bound(watching, NoFigure.MISSING) if leaves_out_server else watching
-        self._polled = _newest(self._polled | {at_ms // STEP_MS: point})
+        self._polled = _up_to(at_ms, self._polled | {at_ms // STEP_MS: point})
 
     def points(self, now_ms: int) -> list[Point]:
         """Return the points of the last hour, oldest first; the last one is the running minute's."""
@@ -96,9 +96,10 @@ def round_up(figure: int) -> int:
     return next(step * magnitude for step in _ROUND_STEPS if step * magnitude >= figure)
 
 
-def _newest(minutes: dict[int, Point]) -> dict[int, Point]:
-    last = max(minutes, default=0)
-    return {minute: point for minute, point in minutes.items() if minute > last - _KEPT_MINUTES}
+def _up_to(now_ms: int, minutes: dict[int, Point]) -> dict[int, Point]:
+    """Return the minutes that are kept. Later ones are of a clock that was ahead, and has been set back since."""
+    last = now_ms // STEP_MS
+    return {minute: point for minute, point in minutes.items() if last - _KEPT_MINUTES < minute <= last}
 
 
 def _is_incomplete(point: Point) -> bool:

@@ -85,6 +85,16 @@ def test_old_minutes_are_forgotten() -> None:
     assert BLANK not in book.points(NOW + 930 * STEP_MS)
 
 
+def test_minutes_of_a_clock_that_was_ahead_are_forgotten() -> None:
+    book, year = AudienceBook(), 365 * 24 * 60 * STEP_MS
+    book.add_poll(NOW + year, 70, leaves_out_server=False)
+    book.apply(Audience(active=[60, 60], state=[LIVE, LIVE]), NOW + year - 2 * STEP_MS, NOW + year)
+    book.add_poll(NOW, 5, leaves_out_server=False)
+    book.apply(Audience(active=[4], state=[LIVE]), NOW - STEP_MS, NOW)
+    assert book.points(NOW)[-2:] == [4, 5]
+    assert set(book.points(NOW + year)) == {BLANK}
+
+
 def test_running_minute_does_not_change_the_scale() -> None:
     assert steady_scale([BLANK, 10, 20, 99]) == steady_scale([BLANK, 10, 20, 25]) == Scale(0, 20)
     assert steady_scale([BLANK, BLANK, 99]) == Scale(0, 99)

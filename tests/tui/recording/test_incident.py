@@ -20,6 +20,7 @@ from tests.support.plain_manager import PlainManager, wire
 from tui.app.console_app import ConsoleApp
 from tui.app.messages import SessionsPolled
 from tui.config.settings import ConnectionSettings
+from tui.model.sessions.sparkline import NoFigure
 from tui.recording.errors import RecordingError
 from tui.recording.recording import Player, Recording, read_recording
 from tui.screens.days import DaysScreen
@@ -138,6 +139,8 @@ async def test_bundle_replays_each_kept_poll(tmp_path: Path) -> None:
         await wait_for(pilot, lambda: app.state.now_ms() >= 180_000, "the last poll")
         figures = {entry.name: entry.active for entry in app.state.store}
         assert figures == {"b": 120_000, "c": 180_000}
+        assert app.state.audience.points(180_000)[-4:] == [NoFigure.NOT_SEEN, 120_000, 240_000, 300_000]
+        await wait_for(pilot, lambda: "watching 300,000" in screen_text(app), "the audience strip of the last poll")
 
 
 async def test_recording_has_gaps_and_days_although_no_view_was_opened(store_of_an_hour: Path, tmp_path: Path) -> None:

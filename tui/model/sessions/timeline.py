@@ -3,7 +3,6 @@
 A frame keeps each changed session before and after: applied backwards, it undoes a poll.
 """
 
-from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -81,7 +80,10 @@ class PollTimeline:
         return steps
 
     def polls_to(self, at_ms: int) -> int:
-        """Return the number of steps to the state at an instant; below zero is back."""
-        times = [frame.at_ms for frame in self._frames]
-        wanted = max(0, bisect_right(times, at_ms) - 1)
-        return wanted - (len(times) - 1 - self._back)
+        """Return the number of steps to the state at an instant; below zero is back.
+
+        That is the newest frame up to then: frames of a clock that was ahead are later, but older.
+        """
+        newest = len(self._frames) - 1
+        wanted = next((place for place in range(newest, 0, -1) if self._frames[place].at_ms <= at_ms), 0)
+        return wanted - (newest - self._back)

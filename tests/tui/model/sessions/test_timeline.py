@@ -28,6 +28,16 @@ def test_stepping_back_and_forth_restores_the_same_table(seed: int) -> None:
         assert {session.key: session for session in service.store} == seen[at_ms]
 
 
+def test_instant_is_that_of_the_newest_poll_up_to_it_although_the_clock_was_ahead() -> None:
+    timeline = PollTimeline()
+    for at_ms in (10, 20, 900, 910, 30, 40, 50):
+        timeline.add(at_ms, ())
+    assert [timeline.polls_to(at_ms) for at_ms in (60, 50, 45, 30, 29, 9)] == [0, 0, -1, -2, -5, -6]
+    timeline.step(-3)
+    assert timeline.at_ms == 910
+    assert [timeline.polls_to(at_ms) for at_ms in (910, 40, 20)] == [3, 2, -2]
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_packed_changes_are_the_changes(seed: int) -> None:
     service = ChangingService(seed)
