@@ -1,7 +1,8 @@
 """Match a line of the server's log with the viewer connection that it ends. Pure.
 
 The ids of a media server start again after its restart, so the start time must match as well. Some logs have no ids
-and name only the peer of a connection.
+and name only the peer of a connection. Their sources list only viewers who are still there after the log was read, so
+that such a line never ends a viewer who is listed: which of several of one peer it was, nothing could show.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -34,9 +35,8 @@ def match_viewer(
 ) -> ViewerRow | None:
     """Return the viewer of the given boots that a log line ends; `None` where no reading showed it.
 
-    Of several candidates the one with the nearest start is chosen. `seen` contains the viewers that are still
-    connected: among connections of one peer, a connection that is no longer there is preferred. `answer_ms` is how late
-    the newest page was answered.
+    Of several candidates the one with the nearest start is chosen. `seen` contains the viewers that the page shows; a
+    line that names only a peer ends none of them. `answer_ms` is how late the newest page was answered.
     """
     by_peer = line.connection_id.startswith("@")
     slack = min(CLOCK_SLACK_MS, line.granularity_ms)
@@ -44,13 +44,9 @@ def match_viewer(
     if not by_peer:
         answer_ms = max(answer_ms, LONGEST_ANSWER_MS if line.granularity_ms else 0)
         earlier, later = earlier + answer_ms, later - line.granularity_ms + answer_ms
-    candidates = _find_candidates(line, viewers, boots)
+    candidates = _find_candidates(line, viewers, boots, seen)
     matching = (viewer for viewer in candidates if -earlier <= viewer.started_at - started_at <= later)
-    return min(
-        matching,
-        key=lambda viewer: (by_peer and viewer.viewer_id in seen, abs(viewer.started_at - started_at)),
-        default=None,
-    )
+    return min(matching, key=lambda viewer: abs(viewer.started_at - started_at), default=None)
 
 
 class Window(NamedTuple):
@@ -95,7 +91,6 @@ def match_by_duration(
     """
     slack = line.granularity_ms + CLOCK_SLACK_MS + LONGEST_ANSWER_MS + line.duration_ms // DRIFT_PER_MS
     last_at, now = window.last_at, window.now
-    by_peer = line.connection_id.startswith("@")
 
     def is_plausible(viewer: ViewerRow) -> bool:
         known_for_ms = (last_at if viewer.counted_to is None else viewer.counted_to) - viewer.started_at
@@ -128,11 +123,10 @@ def match_by_duration(
             )
         return not window.is_length_known or line.duration_ms <= now - viewer.started_at + slack
 
-    matching = filter(is_plausible, _find_candidates(line, viewers, boots))
+    matching = filter(is_plausible, _find_candidates(line, viewers, boots, seen))
     return min(
         matching,
         key=lambda viewer: (
-            by_peer and viewer.viewer_id in seen,
             viewer.viewer_id in window.known_before,
             viewer.counted_to is not None,
             abs(last_at - viewer.started_at - line.duration_ms),
@@ -144,15 +138,20 @@ def match_by_duration(
 def find_left_viewers(
     lines: Iterable[EndedConnection], listed: Iterable[ViewerReading], answer_ms: int
 ) -> list[ViewerReading]:
-    """Return the viewers of a page that left while it was answered: the lines were written since it was requested."""
+    """Return the viewers of a page that left while it was answered: the lines were written since it was requested.
+
+    Lines that name only a peer are of none of them.
+    """
     present = list(listed)
     left = []
-    for line in lines:
+    for line in (line for line in lines if line.kind == "play"):
         slack = line.granularity_ms + CLOCK_SLACK_MS + LONGEST_ANSWER_MS + answer_ms + line.duration_ms // DRIFT_PER_MS
         matching = (
             viewer
             for viewer in present
-            if line.kind == "play" and _has_id(viewer, line) and abs(viewer.age_ms - line.duration_ms) <= slack
+            if line.kind == "play"
+            and viewer.viewer_id == line.connection_id
+            and abs(viewer.age_ms - line.duration_ms) <= slack
         )
         viewer = min(matching, key=lambda viewer: abs(viewer.age_ms - line.duration_ms), default=None)
         if viewer is not None:
@@ -161,14 +160,9 @@ def find_left_viewers(
     return left
 
 
-def _has_id(viewer: ViewerReading, line: EndedConnection) -> bool:
-    if not line.connection_id.startswith("@"):
-        return viewer.viewer_id == line.connection_id
-    is_same_stream = line.counter == SHARED or (viewer.scope, viewer.name) == (line.scope, line.name)
-    return is_same_stream and viewer.viewer_id.endswith(line.connection_id)
-
-
-def _find_candidates(line: EndedConnection, viewers: Mapping[str, ViewerRow], boots: list[str]) -> Iterable[ViewerRow]:
+def _find_candidates(
+    line: EndedConnection, viewers: Mapping[str, ViewerRow], boots: list[str], seen: Collection[str]
+) -> Iterable[ViewerRow]:
     """Return the viewers of the given boots that have the line's id or, for a line without one, its peer and stream.
 
     A viewer who moved between streams may be known under another one.
@@ -178,7 +172,8 @@ def _find_candidates(line: EndedConnection, viewers: Mapping[str, ViewerRow], bo
     return [
         viewer
         for viewer in viewers.values()
-        if viewer.viewer_id.endswith(line.connection_id)
+        if viewer.viewer_id not in seen
+        and viewer.viewer_id.endswith(line.connection_id)
         and (line.counter == SHARED or (viewer.scope, viewer.name) == (line.scope, line.name))
         and viewer.viewer_id.rpartition("/")[0] in boots
     ]

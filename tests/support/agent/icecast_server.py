@@ -178,13 +178,37 @@ def _append(log: Path | None, text: str) -> None:
 
 
 async def count_icecast(
-    server: FakeIcecast, log: Path | None, until: int, *, poll_s: int = 1, restart_at: int | None = None
+    server: FakeIcecast,
+    log: Path | None,
+    until: int,
+    *,
+    poll_s: int = 1,
+    restart_at: int | None = None,
+    list_takes_s: int = 0,
 ) -> Counted:
-    """Read the server every `poll_s` seconds up to `until`, with a new source at `restart_at`, and count."""
+    """Read the server every `poll_s` seconds up to `until`, with a new source at `restart_at`, and count.
+
+    A list of listeners arrives `list_takes_s` seconds after it was written; the log continues meanwhile.
+    """
     clock = HandClock(START_S * 1000)
     _append(log, "")
+    written_s = -poll_s
+
+    def write_log() -> None:
+        nonlocal written_s
+        now_s = clock.now // 1000 - START_S
+        _append(log, server.log_lines(written_s, now_s))
+        written_s = now_s
+
+    def respond(request: bytes) -> bytes:
+        page = server.respond(request, clock.now // 1000 - START_S)
+        if b"listclients" in request:
+            clock.now += list_takes_s * 1000
+            write_log()
+        return page
+
     async with answering() as answers:
-        answers.next = [lambda request: server.respond(request, clock.now // 1000 - START_S)]
+        answers.next = [respond]
 
         def open_source() -> IcecastSource:
             return IcecastSource(answers.url, "admin", secret, log, clock, options=PATIENT)
@@ -192,8 +216,8 @@ async def count_icecast(
         source = open_source()
         state, readings, additions = None, [], []
         for t in range(0, until + 1, poll_s):
-            clock.now = (START_S + t) * 1000
-            _append(log, server.log_lines(t - poll_s, t))
+            clock.now = max(clock.now, (START_S + t) * 1000)
+            write_log()
             if t == restart_at:
                 await source.close()
                 source = open_source()

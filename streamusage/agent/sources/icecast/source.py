@@ -1,11 +1,11 @@
 """Icecast 2.4 and Icecast-KH: admin statistics and, if configured, the access log.
 
 The statistics are read before the log, so a listener who is no longer listed has its line in this reading or in the
-next. The log has no connection ids: a line is matched by address, mount and start. docs/sources/icecast.md lists what
-is exact and what is bounded.
+next. The log has no connection ids: a line is matched by address, mount and start, and never with a listener who is
+still listed. docs/sources/icecast.md lists what is exact and what is bounded.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,7 +40,7 @@ from streamusage.agent.sources.icecast.statistics import (
     parse_statistics,
     parse_stream,
 )
-from streamusage.agent.sources.icecast.visits import KnownVisits, ListedVisit, VisitLength, logged_length
+from streamusage.agent.sources.icecast.visits import KnownVisits, ListedVisit, VisitLength, logged_length, visit_keys
 from streamusage.client.http_options import HttpOptions
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import COUNTER_INVALID, ICECAST_NO_LOG, ICECAST_SOURCE_LEFT
@@ -144,6 +144,8 @@ class IcecastSource:
             log = await self._log.read(position)
         mounts = {mount.path: mount.began_s for mount in statistics.mounts}
         at = Instant.take(self._clock)
+        if may_be_of_listed(log.values, [(one.listener.ip, one.connected_at_s) for one in listeners]):
+            listeners = await self._without_those_who_left(statistics, listeners)
         server_time = self._server_clock.at(at)
         now_s = server_time.high_ms // 1000
         ended = match_log_lines(
@@ -232,6 +234,24 @@ class IcecastSource:
 
         mounts = [mount for mount in statistics.mounts if mount.listeners != 0]
         return [listed for of_mount in await fetch_all(fetch_mount, mounts) for listed in of_mount]
+
+    async def _without_those_who_left(
+        self, statistics: IcecastStatistics, listeners: list[_ListedListener]
+    ) -> list[_ListedListener]:
+        """Return the listeners who are still listed after the log was read: none of its lines is of one of them.
+
+        Icecast removes a listener from its list before it writes the line.
+        """
+        present = {(one.path, one.listener.listener_id) for one in await self._fetch_listeners(statistics)}
+        return [one for one in listeners if (one.path, one.listener.listener_id) in present]
+
+
+def may_be_of_listed(lines: Iterable[IcecastLogLine], listed: Collection[tuple[str, int | None]]) -> bool:
+    """Return whether a line may be of a listener on a list: those are addresses and seconds of the connect."""
+    connects = set(listed)
+    return any(
+        line.kind == "listener" and not connects.isdisjoint([*visit_keys(line), (line.ip, None)]) for line in lines
+    )
 
 
 def match_log_lines(
