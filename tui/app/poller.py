@@ -6,7 +6,7 @@ posted as such and never becomes "no sessions".
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Unpack
 
@@ -83,7 +83,7 @@ class Poller:
         self._is_held = False
         """Whether only the operator polls before the wait is over: the service refused, or wants to be left alone."""
         self._under_way = False
-        self._subscriptions = Subscriptions()
+        self.subscriptions = Subscriptions()
         self._cursor: str | None = None
         self._lists = PlainLists(client)
         self._failures = 0
@@ -108,11 +108,17 @@ class Poller:
         self._start_over_requested.set()
         self._refresh_requested.set()
 
-    def subscribe(self, *, at_once: bool = True, **changes: Unpack[SubscriptionChanges]) -> None:
+    def subscribe(
+        self,
+        *,
+        at_once: bool = True,
+        coverage_from_of: Mapping[str, int] | None = None,
+        **changes: Unpack[SubscriptionChanges],
+    ) -> None:
         """Change what is polled beside the sessions, and poll now unless `at_once` is false or nothing changed."""
-        subscriptions = replace(self._subscriptions, **changes)
-        if subscriptions != self._subscriptions:
-            self._subscriptions = subscriptions
+        subscriptions = replace(self.subscriptions, **changes)
+        if subscriptions != self.subscriptions:
+            self.subscriptions = subscriptions
             if at_once:
                 self.refresh()
 
@@ -167,8 +173,8 @@ class Poller:
                 await self._poll_subscriptions()
                 return
         await self._poll_lists()
-        if self._subscriptions.history_of is not None:
-            self._post(HistoryMissing(self._subscriptions.history_of.key, NO_HISTORY))
+        if self.subscriptions.history_of is not None:
+            self._post(HistoryMissing(self.subscriptions.history_of.key, NO_HISTORY))
 
     def _split(self) -> Split | None:
         timing = self._client.records_timing
@@ -234,7 +240,7 @@ class Poller:
         self._post(TrendsPolled(trends))
 
     async def _poll_subscriptions(self) -> None:
-        subscriptions = self._subscriptions
+        subscriptions = self.subscriptions
         now_ms = self._client.service_time.now_ms if self._client.service_time else self._clock.now_ms()
         if subscriptions.coverage_from_ms is not None:
             coverage = await self._client.coverage(subscriptions.coverage_from_ms, now_ms + AHEAD_MS)

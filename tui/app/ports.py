@@ -58,7 +58,13 @@ class PollSource(Protocol):
     def start_over(self) -> None:
         """Poll now, also where the service wants to be left alone, and look again for our extension."""
 
-    def subscribe(self, *, at_once: bool = True, **changes: Unpack[SubscriptionChanges]) -> None:
+    def subscribe(
+        self,
+        *,
+        at_once: bool = True,
+        coverage_from_of: Mapping[str, int] | None = None,
+        **changes: Unpack[SubscriptionChanges],
+    ) -> None:
         """Change what is polled beside the sessions, and poll now unless `at_once` is false or nothing changed."""
 
 

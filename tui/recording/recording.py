@@ -5,7 +5,7 @@ import contextlib
 import io
 import tarfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, Unpack
 
@@ -189,7 +189,13 @@ class Player:
     def start_over(self) -> None:
         """Do nothing: a recording has no service."""
 
-    def subscribe(self, *, at_once: bool = True, **changes: Unpack[SubscriptionChanges]) -> None:
+    def subscribe(
+        self,
+        *,
+        at_once: bool = True,
+        coverage_from_of: Mapping[str, int] | None = None,
+        **changes: Unpack[SubscriptionChanges],
+    ) -> None:
         """Post the coverage played so far to a gap view. History is never recorded: post why it is missing."""
         if chart := changes.get("history_of"):
             self._post(HistoryMissing(chart.key, NO_HISTORY))

@@ -132,6 +132,7 @@ class GapsScreen(ConsoleScreen):
         book_from = self.book.from_ms if known and self.book.from_ms is not None else window_from
         self.port.poller.subscribe(
             coverage_from_ms=from_ms,
+            coverage_from_of=self.book.changes_from_of(edges[0], window_from),
             carriers_from_ms=book_from if self._of_streams else None,
             at_once=at_once and not known,
         )

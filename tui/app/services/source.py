@@ -65,15 +65,25 @@ class ServicesSource:
         for poller in self._pollers.values():
             poller.start_over()
 
-    def subscribe(self, *, at_once: bool = True, **changes: Unpack[SubscriptionChanges]) -> None:
-        """Change what is polled beside the sessions: a chart at the service of its session, coverage at all."""
-        chart = changes.get("history_of")
+    def subscribe(
+        self,
+        *,
+        at_once: bool = True,
+        coverage_from_of: Mapping[str, int] | None = None,
+        **changes: Unpack[SubscriptionChanges],
+    ) -> None:
+        """Change what is polled beside the sessions: a chart at the service of its session, coverage at all.
+
+        `coverage_from_of` has the start of the coverage at each service: what is known of one says nothing of another.
+        """
+        chart, starts = changes.get("history_of"), coverage_from_of or {}
         for name, poller in self._pollers.items():
             of_service = SubscriptionChanges()
             if "history_of" in changes:
                 of_service["history_of"] = chart if chart and service_of(chart.key) == name else None
             if "coverage_from_ms" in changes:
-                of_service["coverage_from_ms"] = changes["coverage_from_ms"]
+                from_ms = changes["coverage_from_ms"]
+                of_service["coverage_from_ms"] = None if from_ms is None else starts.get(name, from_ms)
             if "carriers_from_ms" in changes:
                 of_service["carriers_from_ms"] = changes["carriers_from_ms"]
             poller.subscribe(at_once=at_once, **of_service)

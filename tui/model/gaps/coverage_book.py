@@ -1,6 +1,6 @@
 """Coverage known to the gap view: responses merged, so that only what can still change is fetched again. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -31,6 +31,10 @@ class CoverageBook:
     def service_of(self, _row: str) -> str:
         """Return the service of a row, where there are several; else nothing."""
         return ""
+
+    def changes_from_of(self, _shown_from_ms: int, _fetch_from_ms: int) -> Mapping[str, int]:
+        """Return from when each service's coverage is to be fetched, where there are several; else nothing."""
+        return {}
 
     def apply(self, coverage: Coverage, service: str = "") -> bool:
         """Apply a response: a newer one of the end, or one that reaches further back and replaces everything.

@@ -42,6 +42,17 @@ class CoverageOfServices(CoverageBook):
         """Return the start of the time that can still change at any service."""
         return min((book.changes_from() for book in self._known()), default=0)
 
+    def changes_from_of(self, shown_from_ms: int, fetch_from_ms: int) -> dict[str, int]:
+        """Return from when each service's coverage is to be fetched: what can change, where the rest that is shown is
+        known.
+        """
+        return {
+            service: book.changes_from()
+            if book.from_ms is not None and book.from_ms <= shown_from_ms
+            else fetch_from_ms
+            for service, book in self._books.items()
+        }
+
     @property
     def without(self) -> list[str]:
         """The services of which no coverage is known."""

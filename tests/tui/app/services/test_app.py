@@ -7,6 +7,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from streamusage.api.extension import CoverageSpan
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.coverage import Provenance
 from tests.support.console.clocks import MovableClock
@@ -314,8 +315,12 @@ async def test_gaps_of_all_services_are_shown_together_and_a_silent_service_is_m
             await services["us"].report_for(2, "edge-1", "edge-2")
             await wait_for(pilot, lambda: "eu" in app.state.unseen.services, "a service that does not answer")
             book = app.screen.book
-            await wait_for(pilot, lambda: book.servers["eu:edge-2"].spans[-1].reason == NO_ANSWER, "unknown time")
-            assert book.servers["us:edge-2"].spans[-1].state is Provenance.LIVE
+
+            def newest(row: str) -> CoverageSpan | None:
+                return next(reversed(book.servers[row].spans), None)
+
+            await wait_for(pilot, lambda: (span := newest("eu:edge-2")) and span.reason == NO_ANSWER, "unknown time")
+            await wait_for(pilot, lambda: (span := newest("us:edge-2")) and span.state is Provenance.LIVE, "its time")
 
 
 async def test_unknown_service_is_refused_with_the_known_ones(tmp_path: Path) -> None:

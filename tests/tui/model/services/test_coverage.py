@@ -48,6 +48,14 @@ def test_what_can_change_at_any_service_is_fetched_again() -> None:
     assert book.changes_from() == alone
 
 
+def test_all_that_is_shown_is_fetched_from_a_service_that_has_not_answered() -> None:
+    book, shown = CoverageOfServices(("eu", "us"), list), NOON + 5 * MINUTE
+    assert book.changes_from_of(shown, NOON) == {"eu": NOON, "us": NOON}
+    book.apply(response(NOON + 90 * MINUTE, {"a": NOON + 90 * MINUTE}), "us")
+    assert book.changes_from_of(shown, NOON) == {"eu": NOON, "us": NOON + 90 * MINUTE}
+    assert book.changes_from_of(NOON - MINUTE, 0) == {"eu": 0, "us": 0}, "earlier time is shown"
+
+
 def test_time_after_the_last_answer_of_a_silent_service_is_missing_and_says_why() -> None:
     silent: list[str] = []
     book = CoverageOfServices(("eu", "us"), lambda: silent)
