@@ -240,10 +240,10 @@ class IcecastSource:
     ) -> list[_ListedListener]:
         """Return the listeners who are still listed after the log was read: none of its lines is of one of them.
 
-        Icecast removes a listener from its list before it writes the line.
+        Icecast removes a listener from its list before it writes the line. An id is unique among all mounts.
         """
-        present = {(one.path, one.listener.listener_id) for one in await self._fetch_listeners(statistics)}
-        return [one for one in listeners if (one.path, one.listener.listener_id) in present]
+        present = {one.listener.listener_id for one in await self._fetch_listeners(statistics)}
+        return [one for one in listeners if one.listener.listener_id in present]
 
 
 def may_be_of_listed(lines: Iterable[IcecastLogLine], listed: Collection[tuple[str, int | None]]) -> bool:
