@@ -410,8 +410,8 @@ class GapsScreen(ConsoleScreen):
         self.app.push_screen(GapScreen(row.name, gaps, outages, of_stream=self._of_streams))
 
     def action_refresh(self) -> None:
-        """Poll now."""
-        del self.book
+        """Poll now, and fetch everything again."""
+        self.__dict__.pop("book", None)
         self._window_changed()
         super().action_refresh()
 

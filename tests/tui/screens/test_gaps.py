@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from textual.pilot import Pilot
 
 from streamusage.core.coverage import WORST_FIRST, Provenance, slot_of
-from tests.support.console.pilot import wait_for
+from tests.support.console.pilot import wait_for, wait_for_figures
 from tests.support.console.scripted_outage import (
     LOST_END,
     OUTAGE_END,
@@ -195,3 +195,14 @@ async def test_next_gap_crosses_windows_and_rows_can_be_filtered_and_ordered(
         await pilot.press("slash", *"LOST", "enter")
         assert view.grid is not None
         assert [row.name for row in view.grid.rows] == ["lost-1"]
+
+
+async def test_refresh_is_accepted_before_the_view_is_drawn(outage: tuple[ScriptedService, ConsoleApp]) -> None:
+    """`gr` in one write: the view has fetched nothing yet."""
+    _, app = outage
+    async with app.run_test(size=(100, 24)) as pilot:
+        await wait_for_figures(pilot)
+        view = GapsScreen()
+        app.push_screen(view)
+        view.action_refresh()
+        await wait_for(pilot, lambda: view.is_drawn and view.book.servers, "the coverage")
