@@ -5,7 +5,7 @@ next. The log has no connection ids: a line is matched by address, mount and sta
 still listed. docs/sources/icecast.md lists what is exact and what is bounded.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,7 +40,7 @@ from streamusage.agent.sources.icecast.statistics import (
     parse_statistics,
     parse_stream,
 )
-from streamusage.agent.sources.icecast.visits import KnownVisits, ListedVisit, VisitLength, logged_length, visit_keys
+from streamusage.agent.sources.icecast.visits import KnownVisits, ListedVisit, VisitLength, logged_length
 from streamusage.client.http_options import HttpOptions
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import COUNTER_INVALID, ICECAST_NO_LOG, ICECAST_SOURCE_LEFT
@@ -53,6 +53,9 @@ PROTOCOL = "http"
 
 LEAST_SHARE_MISSING = 0.25
 """Of the listeners who left by the server's count, more than this share must lack a line for a disagreement."""
+
+MAY_DIFFER_S = 10
+"""How far the connects of a list and of a line may differ, at most, for one listener."""
 
 KEEP_LEFT_S = 24 * 3600
 """How long a mount whose source has left is remembered."""
@@ -246,11 +249,17 @@ class IcecastSource:
         return [one for one in listeners if one.listener.listener_id in present]
 
 
-def may_be_of_listed(lines: Iterable[IcecastLogLine], listed: Collection[tuple[str, int | None]]) -> bool:
+def may_be_of_listed(lines: Iterable[IcecastLogLine], listed: Iterable[tuple[str, int | None]]) -> bool:
     """Return whether a line may be of a listener on a list: those are addresses and seconds of the connect."""
-    connects = set(listed)
+    connects: dict[str, set[int | None]] = {}
+    for ip, connected_s in listed:
+        connects.setdefault(ip, set()).add(connected_s)
     return any(
-        line.kind == "listener" and not connects.isdisjoint([*visit_keys(line), (line.ip, None)]) for line in lines
+        line.kind == "listener"
+        and not connects.get(line.ip, set()).isdisjoint(
+            [None, *range(line.started_s - MAY_DIFFER_S, line.started_s + MAY_DIFFER_S + 1)]
+        )
+        for line in lines
     )
 
 

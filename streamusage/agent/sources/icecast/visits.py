@@ -92,17 +92,17 @@ class KnownVisits:
 
     def was_listed(self, line: IcecastLogLine) -> bool:
         """Return whether a list showed the visit of a line, on any mount."""
-        return any(key in self._started_ms for key in visit_keys(line))
+        return any(key in self._started_ms for key in _keys(line))
 
     def was_elsewhere(self, line: IcecastLogLine) -> bool:
         """Return whether every visit that may be that of a line was on another mount, too, or on another only."""
-        paths = [self._paths[key] for key in visit_keys(line) if key in self._paths]
+        paths = [self._paths[key] for key in _keys(line) if key in self._paths]
         return bool(paths) and all(known != {line.path} for known in paths)
 
     def measure(self, line: IcecastLogLine, at: Instant, server_time: ServerTime) -> VisitLength:
         """Return the length of the visit of a line that was read at an instant, and not before."""
         logged = logged_length(line)
-        started_ms = next((self._started_ms[key] for key in visit_keys(line) if key in self._started_ms), None)
+        started_ms = next((self._started_ms[key] for key in _keys(line) if key in self._started_ms), None)
         if started_ms is None:
             return self._widen(line, logged, at, server_time)
         if self._read_ms is None:
@@ -128,7 +128,7 @@ class KnownVisits:
         return logged._replace(granularity_ms=max(0, *later_ms, 0) + slack_ms) if later_ms else logged
 
 
-def visit_keys(line: IcecastLogLine) -> list[tuple[str, int]]:
+def _keys(line: IcecastLogLine) -> list[tuple[str, int]]:
     """Return the keys that the visit of a line may have: a list that was written during the tick of a second shows the
     connect a second later.
     """
