@@ -34,6 +34,7 @@ from streamusage.agent.metering.viewer_matching import (
     find_left_viewers,
     match_by_duration,
     match_viewer,
+    start_precision_ms,
 )
 from streamusage.agent.reading import SHARED, EndedConnection, Reading
 from streamusage.api.report import Baseline, OpenAudience, Peak, PeakWindow, ViewerRow, higher_peak
@@ -456,7 +457,9 @@ class _Step:
         served: str | None = None
         if line.kind == "publish":
             within_ms = line.granularity_ms + LONGEST_ANSWER_MS + line.duration_ms // DRIFT_PER_MS if is_dated else None
-            served = self.publishes.find_boot(line.connection_id, self._boots, started_at, within_ms)
+            served = self.publishes.find_boot(
+                line.connection_id, self._boots, started_at, within_ms, self._earlier_boots_from(line, started_at)
+            )
             boot = served or boot
         is_of_known = known is not None or (line.kind == "publish" and served is not None)
         is_dated = is_dated and (boot == self.boot or is_of_known or self.is_clock_observed)
@@ -503,9 +506,12 @@ class _Step:
         """Return the viewer that a line ends, when it ended, and whether start times prove that it is this one."""
         boots = self._boots
         started_at: int | None = None
+        earlier_boots_from = self._earlier_boots_from(line, ended_at - line.duration_ms)
         if self.passage.are_lines_exact:
             answer_ms = self.reading.age_slack_ms
-            known = match_viewer(line, ended_at - line.duration_ms, self.viewers, boots, seen, answer_ms)
+            known = match_viewer(
+                line, ended_at - line.duration_ms, self.viewers, boots, seen, answer_ms, earlier_boots_from
+            )
             if known is not None:
                 return known, ended_at, True
             if self.passage.is_between(line.ended_at, self.now):
@@ -528,11 +534,21 @@ class _Step:
         )
         if not self.same_boot and not self.ended_boot:
             boots = [self.boot]
-        known = match_by_duration(line, started_at, window, self.viewers, boots, seen)
+        known = match_by_duration(line, started_at, window, self.viewers, boots, seen, earlier_boots_from)
         if known is not None and (is_length_known or known.viewer_id in seen):
             seen_until = self.last_at if known.counted_to is None else known.counted_to
             ended_at = min(max(known.started_at + line.duration_ms, seen_until), self.now)
         return known, ended_at, False
+
+    def _earlier_boots_from(self, line: EndedConnection, started_at: int) -> int | None:
+        """Return when a connection of an earlier boot began at the earliest, if it may be that of a line; `None` where
+        nothing is known of it.
+
+        A page shows the latest possible start of a connection. One that began before the start of a line which may be
+        of the present boot is therefore another one, although it had the same id.
+        """
+        may_be_of_present = self._is_dated(line) and self._boot_at(started_at) == self.boot
+        return started_at - start_precision_ms(line) if may_be_of_present else None
 
     def _boot_at(self, started_at: int) -> str:
         """Return the boot in which a connection that no reading showed began, by its latest possible start.

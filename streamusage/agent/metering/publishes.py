@@ -5,7 +5,7 @@ showed it. A publish that the server refused, and that no reading showed, is no 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -84,15 +84,22 @@ class Publishes:
         return None if publish is None else StreamId(publish.scope, publish.name)
 
     def find_boot(
-        self, connection_id: str, boots: Iterable[str], started_at: int, within_ms: int | None = None
+        self,
+        connection_id: str,
+        boots: Sequence[str],
+        started_at: int,
+        within_ms: int | None = None,
+        earlier_boots_from: int | None = None,
     ) -> str | None:
         """Return the boot of a live publish with that id, of several the one with the nearest start: one that differs
-        by at most `within_ms`, where given.
+        by at most `within_ms`, where given. The first of the boots is the present one; of the others a publish that
+        began before `earlier_boots_from` is left out.
         """
         differences = {
             boot: abs(publish.start_time - started_at)
             for boot in boots
             if (publish := self._live.get(f"{boot}/{connection_id}")) is not None
+            and (boot == boots[0] or earlier_boots_from is None or publish.start_time >= earlier_boots_from)
         }
         boot = min(differences, key=differences.__getitem__, default=None)
         return None if boot is None or (within_ms is not None and differences[boot] > within_ms) else boot

@@ -25,6 +25,11 @@ LONGEST_ANSWER_MS = 5_000
 uncertain. Two connections that use one id are much further apart."""
 
 
+def start_precision_ms(line: EndedConnection) -> int:
+    """Return how far the start of a line may differ from the true one, where one clock dates lines and readings."""
+    return line.granularity_ms + min(CLOCK_SLACK_MS, line.granularity_ms) + line.duration_ms // DRIFT_PER_MS
+
+
 def match_viewer(
     line: EndedConnection,
     started_at: int,
@@ -32,19 +37,21 @@ def match_viewer(
     boots: list[str],
     seen: Collection[str],
     answer_ms: int = 0,
+    earlier_boots_from: int | None = None,
 ) -> ViewerRow | None:
-    """Return the viewer of the given boots that a log line ends; `None` where no reading showed it.
+    """Return the viewer of the given boots, the present one first, that a log line ends; `None` where no reading showed
+    it.
 
     Of several candidates the one with the nearest start is chosen. `seen` contains the viewers that the page shows; a
-    line that names only a peer ends none of them. `answer_ms` is how late the newest page was answered.
+    line that names only a peer ends none of them. `answer_ms` is how late the newest page was answered. Viewers of
+    earlier boots that began before `earlier_boots_from` are left out: a page shows the latest possible start.
     """
     by_peer = line.connection_id.startswith("@")
-    slack = min(CLOCK_SLACK_MS, line.granularity_ms)
-    earlier = later = line.granularity_ms + slack + line.duration_ms // DRIFT_PER_MS
+    earlier = later = start_precision_ms(line)
     if not by_peer:
         answer_ms = max(answer_ms, LONGEST_ANSWER_MS if line.granularity_ms else 0)
         earlier, later = earlier + answer_ms, later - line.granularity_ms + answer_ms
-    candidates = _find_candidates(line, viewers, boots, seen)
+    candidates = _find_candidates(line, viewers, boots, seen, earlier_boots_from)
     matching = (viewer for viewer in candidates if -earlier <= viewer.started_at - started_at <= later)
     return min(matching, key=lambda viewer: abs(viewer.started_at - started_at), default=None)
 
@@ -83,6 +90,7 @@ def match_by_duration(
     viewers: Mapping[str, ViewerRow],
     boots: list[str],
     seen: Collection[str],
+    earlier_boots_from: int | None = None,
 ) -> ViewerRow | None:
     """As `match_viewer`, where the log's clock is not the agent's. `started_at` is right within 5 s, or `None`.
 
@@ -123,7 +131,7 @@ def match_by_duration(
             )
         return not window.is_length_known or line.duration_ms <= now - viewer.started_at + slack
 
-    matching = filter(is_plausible, _find_candidates(line, viewers, boots, seen))
+    matching = filter(is_plausible, _find_candidates(line, viewers, boots, seen, earlier_boots_from))
     return min(
         matching,
         key=lambda viewer: (
@@ -161,19 +169,28 @@ def find_left_viewers(
 
 
 def _find_candidates(
-    line: EndedConnection, viewers: Mapping[str, ViewerRow], boots: list[str], seen: Collection[str]
+    line: EndedConnection,
+    viewers: Mapping[str, ViewerRow],
+    boots: list[str],
+    seen: Collection[str],
+    earlier_boots_from: int | None,
 ) -> Iterable[ViewerRow]:
     """Return the viewers of the given boots that have the line's id or, for a line without one, its peer and stream.
 
     A viewer who moved between streams may be known under another one.
     """
     if not line.connection_id.startswith("@"):
-        return [viewers[key] for boot in boots if (key := f"{boot}/{line.connection_id}") in viewers]
-    return [
-        viewer
-        for viewer in viewers.values()
-        if viewer.viewer_id not in seen
-        and viewer.viewer_id.endswith(line.connection_id)
-        and (line.counter == SHARED or (viewer.scope, viewer.name) == (line.scope, line.name))
-        and viewer.viewer_id.rpartition("/")[0] in boots
-    ]
+        found = [viewers[key] for boot in boots if (key := f"{boot}/{line.connection_id}") in viewers]
+    else:
+        found = [
+            viewer
+            for viewer in viewers.values()
+            if viewer.viewer_id not in seen
+            and viewer.viewer_id.endswith(line.connection_id)
+            and (line.counter == SHARED or (viewer.scope, viewer.name) == (line.scope, line.name))
+            and viewer.viewer_id.rpartition("/")[0] in boots
+        ]
+    if earlier_boots_from is None:
+        return found
+    present = f"{boots[0]}/"
+    return [one for one in found if one.viewer_id.startswith(present) or one.started_at >= earlier_boots_from]

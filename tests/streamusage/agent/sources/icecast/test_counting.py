@@ -86,12 +86,12 @@ async def test_each_byte_counts_once_however_sources_come_and_go(
     assert (counted.connections, counted.left_open) == (len(visits), 0)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.integers(1, 3), st.integers(1, 40)), min_size=2, max_size=5),
     st.integers(1, 4),
     st.sampled_from([None, 21]),
-    st.sampled_from([0, 1, 2]),
+    st.sampled_from([0, 1]),
 )
 async def test_listeners_of_one_address_count_once_although_they_leave_while_a_list_is_on_its_way(
     tmp_path: Path, listeners: list[tuple[int, int]], list_takes_s: int, restart_at: int | None, dated_late_s: int
