@@ -56,6 +56,15 @@ def test_no_schedule_violates_conservation(first: int) -> None:
     assert happened.keys() >= FAULTS, f"faults that never happened: {FAULTS - happened.keys()}"
 
 
+FOUND = (202_633_400_026_016,)
+"""Schedules of the nightly runs that violated an invariant once."""
+
+
+@pytest.mark.parametrize("seed", FOUND)
+def test_schedule_that_violated_an_invariant_once_does_no_more(seed: int) -> None:
+    check(Simulation(seed).run())
+
+
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
 def test_broken_rule_is_detected(
     mutation: Callable[[int], Simulation], record_property: Callable[[str, object], None]

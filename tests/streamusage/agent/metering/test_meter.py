@@ -137,6 +137,31 @@ def test_log_lines_of_a_draining_worker_add_bytes_beyond_its_last_counters() -> 
     assert not state.viewers
 
 
+@pytest.mark.parametrize("granularity_ms", [0, 1_000])
+def test_publish_of_a_crashed_boot_is_not_ended_by_the_line_of_a_later_one_with_its_id(granularity_ms: int) -> None:
+    """The page showed its latest possible start; the line began five seconds later, in the next boot."""
+    gone = line(1, 15_000, 9_000, kind="publish", bytes_in=700, granularity_ms=granularity_ms)
+    state, added = run(
+        reading(0),
+        reading(2_000, publishes=(publish(1, 1_000),)),
+        reading(20_000, boot="b2", started_at=T0 + 3_000, bytes_in=700, ended=(gone,)),
+    )
+    assert sum(slot.bytes_in for slot in added.slots.values()) == 700, "the counters of its boot have them"
+    assert state.baseline.logged_in == 700
+
+
+@pytest.mark.parametrize("granularity_ms", [0, 1_000])
+def test_viewer_of_a_crashed_boot_is_not_ended_by_the_line_of_a_later_one_with_its_id(granularity_ms: int) -> None:
+    _, added = run(
+        reading(0),
+        reading(2_000, viewers=(viewer(1, 1_000),)),
+        reading(
+            20_000, boot="b2", started_at=T0 + 3_000, ended=(line(1, 15_000, 9_000, granularity_ms=granularity_ms),)
+        ),
+    )
+    assert connections(added) == 2
+
+
 def test_id_that_is_reused_after_a_restart_is_another_connection() -> None:
     _, added = run(
         reading(0, viewers=(viewer(7, 50_000),)),
