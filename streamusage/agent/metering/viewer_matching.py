@@ -99,12 +99,15 @@ def match_by_duration(
     """
     slack = line.granularity_ms + CLOCK_SLACK_MS + LONGEST_ANSWER_MS + line.duration_ms // DRIFT_PER_MS
     last_at, now = window.last_at, window.now
+    by_peer = line.connection_id.startswith("@")
 
     def is_plausible(viewer: ViewerRow) -> bool:
         known_for_ms = (last_at if viewer.counted_to is None else viewer.counted_to) - viewer.started_at
         if known_for_ms - slack > line.duration_ms:
             return False
-        if viewer.viewer_id == f"{window.current_boot}/{line.connection_id}":
+        if window.current_boot and viewer.viewer_id.startswith(f"{window.current_boot}/"):
+            if by_peer and started_at is not None and abs(viewer.started_at - started_at) > slack:
+                return False  # a line with an id is of this connection, one with a peer perhaps of another
             is_older = line.duration_ms - line.duration_ms // DRIFT_PER_MS > window.boot_age_ms
             return not (window.is_draining and is_older)
         if (

@@ -69,13 +69,15 @@ class FakeIcecast:
         is_kh: bool = False,
         log_path: Callable[[str], str] = str,
         page_path: Callable[[str], str] = str,
+        dated_late_s: int = 0,
         figure: Callable[[str, int, int], int] = lambda name, t, value: value,
     ) -> None:
         """`log_path` and `page_path` write a mount in the log and on the pages; `figure` may replace one of the pages'
-        figures by its name, time and value.
+        figures by its name, time and value. A list's `Date` is `dated_late_s` after the second in which it was made.
         """
         self.sources, self.visits, self.is_kh = sources, visits, is_kh
         self._log_path, self._page_path, self._figure = log_path, page_path, figure
+        self._dated_late_s = dated_late_s
 
     def sent(self, mount: str, began: int, t: int) -> int:
         """Return the counter of a mount's life."""
@@ -144,16 +146,19 @@ class FakeIcecast:
 
     def respond(self, request: bytes, t: int) -> bytes:
         target = urlsplit(request.split(b" ", 2)[1].decode())
-        date = format_datetime(datetime.fromtimestamp(START_S + t, UTC), usegmt=True)
         if target.path == "/admin/stats":
-            return answer(self.statistics(t), Date=date)
-        return answer(self.listeners(parse_qs(target.query)["mount"][0], t), Date=date)
+            return answer(self.statistics(t), Date=_date(t))
+        return answer(self.listeners(parse_qs(target.query)["mount"][0], t), Date=_date(t + self._dated_late_s))
 
     def _time(self, name: str, t: int) -> str:
         at = datetime.fromtimestamp(START_S + t, UTC)
         if self.is_kh:
             return f"<{name}>{escape(clf(t))}</{name}>"
         return f"<{name}_iso8601>{at:%Y-%m-%dT%H:%M:%S+0000}</{name}_iso8601>"
+
+
+def _date(t: int) -> str:
+    return format_datetime(datetime.fromtimestamp(START_S + t, UTC), usegmt=True)
 
 
 def clf(t: int) -> str:
