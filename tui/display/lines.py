@@ -31,6 +31,8 @@ def write_difference(pen: Pen, y: int, shown: Line | None, meant: Line, terminal
     width = len(meant)
     different = [True] * width if shown is None else list(map(ne, shown, meant))
     doubtful = min(first_doubtful(meant, terminal), width if shown is None else first_doubtful(shown, terminal))
+    if 0 < doubtful == width - 1:
+        doubtful -= 1  # a terminal that has no room for it in the last cell moves it onto the cell before
     if doubtful < width and meant[doubtful][0] == "":
         doubtful -= 1  # a wide character there covers the first cell of a shown one
     certain = doubtful
