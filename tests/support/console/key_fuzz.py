@@ -75,6 +75,8 @@ class Round:
         self.history: list[str] = []
         """The steps so far."""
         self._typed: list[str] = []
+        self._ends_with_escape = False
+        """Whether the newest write ended with Escape."""
         self._handled: list[HandledKey] = []
         self._allowed: Counter[tuple[str, str, int]] = Counter()
         self._dialogs: set[int] = set()
@@ -144,7 +146,10 @@ class Round:
             typed = "".join(atoms) if random.random() < 0.99 else "q"
             if kind < 0.2:
                 typed = TO_THE_TABLE + random.choice(DELETES) + typed
-            typed = re.sub(r"(\x1b)(?=[O\t\x7f])", r"\1 ", typed)  # Escape and these are other keys in one write
+            # Escape and these are other keys in one write, and in two that a busy machine reads at once.
+            unread = "\x1b" if self._ends_with_escape else ""
+            typed = re.sub(r"(\x1b)(?=[O\t\x7f])", r"\1 ", unread + typed)[len(unread) :]
+            self._ends_with_escape = typed.endswith("\x1b")
             self.history.append(f"keys {typed!r}")
             self._typed += key_names(typed)
             terminal.press(typed.encode())
