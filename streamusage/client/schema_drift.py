@@ -10,12 +10,13 @@ from collections.abc import Iterable, Sequence
 from json import JSONDecodeError, JSONDecoder
 from typing import NamedTuple
 
+from streamusage.api.extension import SessionRecord
 from streamusage.core.usage import UNREADABLE, FaultyUsageRecord, FieldFault, PartialUsageRecord, UsageRecord
 
 WIRE_NAMES = dict(zip(UsageRecord.__struct_fields__, UsageRecord.__struct_encode_fields__, strict=True))
 """Name on the wire by attribute name, of every documented field."""
 
-EXTENSION_FIELDS = frozenset({"live", "provenance", "imported"})
+EXTENSION_FIELDS = frozenset(SessionRecord.__struct_encode_fields__) - frozenset(WIRE_NAMES.values())
 """Fields that our own service adds."""
 
 _OTHER_SPELLINGS = frozenset({"activeSubscribers"})

@@ -65,7 +65,11 @@ class PollSource(Protocol):
         coverage_from_of: Mapping[str, int] | None = None,
         **changes: Unpack[SubscriptionChanges],
     ) -> None:
-        """Change what is polled beside the sessions, and poll now unless `at_once` is false or nothing changed."""
+        """Change what is polled beside the sessions, and poll now unless `at_once` is false or nothing changed.
+
+        Where there are several services, `coverage_from_of` has the start of the coverage at each; one service has no
+        use for it.
+        """
 
 
 class FetcherPort(Protocol):

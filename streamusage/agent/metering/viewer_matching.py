@@ -160,9 +160,7 @@ def find_left_viewers(
         matching = (
             viewer
             for viewer in present
-            if line.kind == "play"
-            and viewer.viewer_id == line.connection_id
-            and abs(viewer.age_ms - line.duration_ms) <= slack
+            if viewer.viewer_id == line.connection_id and abs(viewer.age_ms - line.duration_ms) <= slack
         )
         viewer = min(matching, key=lambda viewer: abs(viewer.age_ms - line.duration_ms), default=None)
         if viewer is not None:

@@ -2,12 +2,15 @@
 
 import json
 
+import msgspec
 import pytest
 
+from streamusage.api.extension import SessionRecord
 from streamusage.client.errors import InvalidAnswerError, UsageApiError
 from streamusage.client.schema_drift import SchemaDrift, detect_drift
 from streamusage.client.usage_client import UsageClient
-from streamusage.core.usage import SessionKey
+from streamusage.core.coverage import Provenance
+from streamusage.core.usage import SessionKey, UsageRecord
 from tests.support.canned_answers import CannedServer, reply
 from tests.support.plain_manager import wire, without
 
@@ -62,3 +65,11 @@ async def test_deeply_nested_value_is_an_invalid_answer() -> None:
             for read in (client.usage, client.live_list, client.servers):
                 with pytest.raises(UsageApiError):
                     await read()
+
+
+def test_fields_of_our_own_service_are_known() -> None:
+    own = SessionRecord(**msgspec.structs.asdict(msgspec.convert(wire("keynote"), UsageRecord)), live=True,
+                        provenance=Provenance.LIVE, imported=True, unseen_subscribers=3)  # fmt: skip
+    body = msgspec.json.encode([own])
+    assert b"unseenSubscribers" in body
+    assert not detect_drift(body, SchemaDrift((), ()))

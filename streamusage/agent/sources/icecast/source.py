@@ -147,7 +147,7 @@ class IcecastSource:
             log = await self._log.read(position)
         mounts = {mount.path: mount.began_s for mount in statistics.mounts}
         at = Instant.take(self._clock)
-        if may_be_of_listed(log.values, [(one.listener.ip, one.connected_at_s) for one in listeners]):
+        if log.values and may_be_of_listed(log.values, [(one.listener.ip, one.connected_at_s) for one in listeners]):
             listeners = await self._without_those_who_left(statistics, listeners)
         server_time = self._server_clock.at(at)
         now_s = server_time.high_ms // 1000
