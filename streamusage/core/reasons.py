@@ -109,6 +109,9 @@ FILED_AHEAD = (
 FILED_BY_REPAIR = "the clock was wrong: figures of this time were filed in the future and moved here by a repair"
 CLOCK_REFUSED = "reports are refused: they cover time after the service's trusted time; check the clocks"
 
+UNITS_COMPLETE = frozenset({TIME_UNKNOWN, CLOCK_SET_FORWARD})
+"""Reasons of time that is `partial` although no unit of it is missing."""
+
 _POLLED = "polled only: what a {} moved after its last reading, and viewers who came and went between two readings, "
 _WOWZA = (
     "viewers are told as numbers only: view time is what was there at both of two readings, "

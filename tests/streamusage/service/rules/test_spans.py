@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamusage.api.report import SpanRow
+from streamusage.core.reasons import RESTARTED, TIME_UNKNOWN
 from streamusage.service.rules.spans import find_hidden_mark, lay_out_spans, place_mark
 
 
-def span(from_ms: int, to_ms: int, state: str = "counted", revision: int = 5) -> SpanRow:
-    return SpanRow(from_ms=from_ms, to_ms=to_ms, revision=revision, state=state)  # type: ignore[arg-type]
+def span(from_ms: int, to_ms: int, state: str = "counted", revision: int = 5, reason: str = "") -> SpanRow:
+    return SpanRow(from_ms=from_ms, to_ms=to_ms, revision=revision, state=state, reason=reason)  # type: ignore[arg-type]
 
 
 def added(spans: Sequence[SpanRow], watermark: int, applied_to: int = 0) -> list[SpanRow]:
@@ -41,6 +42,22 @@ def test_mark_of_time_that_is_covered_already_stays_at_the_end() -> None:
 def test_mark_that_was_applied_before_is_not_repeated() -> None:
     spans = [span(0, 10, revision=3), span(10, 40, "partial", revision=4), span(40, 900)]
     assert laid_out(spans, 40, applied_to=4) == [(40, 900, "counted")]
+
+
+def test_mark_of_missing_units_wins_over_one_of_an_uncertain_time() -> None:
+    uncertain, missing = span(0, 900, "partial", reason=TIME_UNKNOWN), span(20, 30, "partial", reason=RESTARTED)
+    assert [(row.from_ms, row.to_ms, row.reason) for row in added([uncertain, missing], 0)] == [
+        (0, 20, TIME_UNKNOWN),
+        (20, 30, RESTARTED),
+        (30, 900, TIME_UNKNOWN),
+    ]
+    hidden = span(20, 30, "partial", reason=RESTARTED)
+    assert [(row.from_ms, row.to_ms, row.reason) for row in added([uncertain, hidden], 500)] == [
+        (500, 899, TIME_UNKNOWN),
+        (899, 900, RESTARTED),
+    ]
+    earlier = span(0, 10, "partial", reason=TIME_UNKNOWN)
+    assert added([earlier, missing], 500) == [span(500, 501, "partial", reason=RESTARTED)]
 
 
 _SPANS = st.lists(
