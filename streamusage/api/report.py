@@ -258,11 +258,15 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     """How many of `accepted` are counted."""
 
 
-class Based(msgspec.Struct, frozen=True):
+class Based(msgspec.Struct, frozen=True, omit_defaults=True):
     """The state of the service from which a new epoch continues."""
 
     epoch: Count
     revision: Count
+    state_life: str = ""
+    """The journal's life that reported this state. A service that was restored from an older copy gives numbers again:
+    another state may have the same ones. Empty from services and agents of an earlier version.
+    """
 
 
 AgentPhase = Literal["online", "retrying", "accumulating", "recovering"]

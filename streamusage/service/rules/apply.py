@@ -78,8 +78,14 @@ class ServerState(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def based(self) -> Based:
-        """Epoch and revision that a new epoch continues from."""
-        return Based(self.epoch, self.acknowledged)
+        """Epoch, revision and life that a new epoch continues from."""
+        return Based(self.epoch, self.acknowledged, self.life)
+
+    def is_based_on(self, based_on: Based | None) -> bool:
+        """Return whether this is the state that a report continues from. Earlier versions do not name its life."""
+        if based_on is None or (based_on.epoch, based_on.revision) != (self.epoch, self.acknowledged):
+            return False
+        return based_on.state_life in ("", self.life)
 
 
 class LateFigures(SlotSums[int, int], frozen=True, kw_only=True):  # type: ignore[misc]
@@ -202,7 +208,7 @@ def classify_report(state: ServerState, report: Report) -> Verdict:
     if report.epoch > max(state.issued, 1):
         return "stale"
     if report.epoch > state.epoch:
-        return "apply" if report.based_on == state.based and report.since == 0 else "stale"
+        return "apply" if state.is_based_on(report.based_on) and report.since == 0 else "stale"
     if report.life != state.life:
         return "sealed"
     if report.upto <= state.acknowledged:

@@ -179,6 +179,8 @@ def test_row_below_counted_figures_raises() -> None:
         ({"epoch": 3, "life": "k.1", "since": 7, "upto": 9}, "sealed"),
         ({"epoch": 2, "life": "i.1", "since": 7, "upto": 9}, "sealed"),
         ({"epoch": 4, "life": "k.1", "since": 0, "upto": 9, "based_on": Based(3, 7)}, "apply"),
+        ({"epoch": 4, "life": "k.1", "since": 0, "upto": 9, "based_on": Based(3, 7, "j.1")}, "apply"),
+        ({"epoch": 4, "life": "k.1", "since": 0, "upto": 9, "based_on": Based(3, 7, "h.2")}, "stale"),
         ({"epoch": 4, "life": "k.1", "since": 0, "upto": 9, "based_on": Based(3, 6)}, "stale"),
         ({"epoch": 4, "life": "k.1", "since": 0, "upto": 9, "based_on": None}, "stale"),
         ({"epoch": 4, "life": "k.1", "since": 1, "upto": 9, "based_on": Based(3, 7)}, "stale"),
@@ -195,7 +197,7 @@ def test_issuing_an_epoch_changes_only_the_issued_number() -> None:
     before = state(epoch=3, life="j.1", acknowledged=7, issued=3)
     after, issued = next_epoch(before, EpochRequest(journal="k"), (), T0)
     assert msgspec.structs.replace(after, issued=3) == before
-    assert (issued.epoch, issued.based_on, issued.life) == (4, Based(3, 7), "j.1")
+    assert (issued.epoch, issued.based_on, issued.life) == (4, Based(3, 7, "j.1"), "j.1")
     _, another = next_epoch(after, EpochRequest(journal="l"), (), T0)
     assert another.epoch == 5
 
