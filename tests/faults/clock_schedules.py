@@ -20,7 +20,15 @@ earlier boot.
 VIEWERS_OPEN_FOR_EVER = (13_284, 15_398, 18_037)
 """A refusal names a later revision than the last acknowledgement that arrived, and viewers leave afterwards."""
 
-RARE_SEEDS = (*LINES_OF_A_WRONG_BOOT, *VIEWERS_OPEN_FOR_EVER)
+LOST_JOURNALS = (
+    *(202_633_500_000_707, 202_633_500_003_266, 202_633_500_012_350, 202_633_500_015_726),
+    *(202_633_500_017_377, 202_633_500_102_582, 202_633_500_108_070),
+)
+"""A new journal continues over a long time in which the clocks of the machine were set or paused, or the service's was
+wrong: lines are matched with the wrong viewers, or a mark of what is missing is lost.
+"""
+
+RARE_SEEDS = (*LINES_OF_A_WRONG_BOOT, *VIEWERS_OPEN_FOR_EVER, *LOST_JOURNALS)
 """Schedules that found faults which one in some thousand contains."""
 
 PARTS = 4

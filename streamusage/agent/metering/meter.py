@@ -86,7 +86,8 @@ class MeterState(msgspec.Struct, frozen=True):
 def start(reading: Reading) -> tuple[MeterState, Additions]:
     """Return the state after the first reading of a server. Accounting begins here, with the connected viewers.
 
-    Of the log lines only those count that were written while the page was answered: they end viewers on it.
+    Of the log lines only those count that were written while the page was answered: they end viewers on it. What the
+    reading misses lies before it.
     """
     origin = MeterState(
         Baseline(
@@ -109,7 +110,7 @@ def start(reading: Reading) -> tuple[MeterState, Additions]:
         ),
         {},
     )
-    state, additions = step(origin, msgspec.structs.replace(reading, ended=()))
+    state, additions = step(origin, msgspec.structs.replace(reading, ended=(), misses=""))
     for viewer in find_left_viewers(reading.ended, reading.viewers, reading.age_slack_ms):
         viewer_id = f"{state.baseline.boot}/{viewer.viewer_id}"
         del state.viewers[viewer_id], additions.viewers[viewer_id]
@@ -150,10 +151,7 @@ class _Step:
             and reading.bytes_in >= state.baseline.bytes_in
             and reading.bytes_out >= state.baseline.bytes_out
         )
-        # A restart or an unreadable line is marked also where no time passes because of a backward correction.
-        self.at = max(
-            reading.at, state.baseline.at + (1 if self.unreadable or self.is_back or not self.same_boot else 0)
-        )
+        self.at = max(reading.at, state.baseline.at)
         """Where coverage ends: never before the last reading's end, also after a backward correction."""
         self.boot = self._boot_name()
         self.passage = passage_between(self.before, state.viewers, self.boot, reading)
@@ -177,7 +175,7 @@ class _Step:
         self.connections = 0
         """Number of connections that this reading adds."""
         self.additions = Additions()
-        self.publishes = Publishes(state.baseline.publishes, self.before.at, self.now, self.at, self.additions)
+        self.publishes = Publishes(state.baseline.publishes, self.before.at, self.now, self.additions)
         if self.passage.step_ms:
             self._shift_remembered_times(self.passage.step_ms)
         if not self.same_boot or self.passage.passed_ms is None:
@@ -287,9 +285,15 @@ class _Step:
         self.logged_in = self.logged_out = 0
 
     def _cover(self) -> None:
-        """Add the spans from the end of coverage up to now: no time is ever without a state."""
-        before, at = self.before.at, self.at
-        if at <= before:
+        """Add the spans from the end of coverage up to now: no time is ever without a state.
+
+        What is incomplete is marked also where no time passes because of a backward correction.
+        """
+        before = self.before.at
+        if self.at == before and (self.unreadable or not self.same_boot or self._why_incomplete()):
+            self.at += 1
+        at = self.at
+        if at == before:
             return
         if self.passage.is_same_run and self.last_at - before > LEAST_CLOCK_STEP_MS:
             before = min(self.last_at, at)
@@ -471,7 +475,7 @@ class _Step:
             self.publishes.end(f"{boot}/{line.connection_id}", line, started_at, ended_at)
         elif known is not None:
             self._end_viewer(known, line, ended_at, seen_viewers)
-        elif line.refused or retired.was_given_up(self.retired, boot, started_at, self.now):
+        elif line.refused or retired.was_given_up(self.retired, boot, started_at, self.last_at):
             return
         elif line.kind in ("play", "join"):
             self._count_connection(line.protocol, started_at)
@@ -507,7 +511,7 @@ class _Step:
         boots = self._boots
         started_at: int | None = None
         earlier_boots_from = self._earlier_boots_from(line, ended_at - line.duration_ms)
-        if self.passage.are_lines_exact:
+        if self.passage.are_lines_exact and self.passage.is_possible(line.ended_at, self.now):
             answer_ms = self.reading.age_slack_ms
             known = match_viewer(
                 line, ended_at - line.duration_ms, self.viewers, boots, seen, answer_ms, earlier_boots_from
@@ -703,7 +707,7 @@ class _Step:
             if publish_id is not None and viewer.publish_id != publish_id:
                 joined[stream] += 1
                 self._put_viewer(msgspec.structs.replace(viewer, publish_id=publish_id))
-        self.publishes.add_sessions_and_samples(active, joined)
+        self.publishes.add_sessions_and_samples(self.at, active, joined)
 
     def _measure_peak(self, moved: counters.CounterDifference) -> PeakWindow:
         """Return the peak window after this reading. A full one adds its peak and ends; a restart begins a new one."""

@@ -71,6 +71,14 @@ class Passage(NamedTuple):
             return min(at, now)
         return min(max(at, self.last_at), now)
 
+    def is_possible(self, ended_at: int, now: int) -> bool:
+        """Return whether a connection can have ended at the time of its log line, by the one clock that is known.
+
+        Another clock wrote a line of the future, or of a day before the last reading: `date_line` only bounds it.
+        """
+        at = ended_at + self.line_shifts[0]
+        return self.last_at - _LATEST_LINE_MS <= at <= now + SAME_MAPPING_MS
+
     def latest_end(self, ended_at: int, now: int) -> int:
         """Return the latest possible end of a connection, by any of the clocks that may have written its line."""
         return min(ended_at + self.latest_shift, now)

@@ -18,15 +18,13 @@ from streamusage.core.usage import StreamId
 
 
 class Publishes:
-    """The publishes that were live at the last reading, advanced to the reading at `at`."""
+    """The publishes that were live at the last reading, advanced to the present one."""
 
-    def __init__(self, live: Iterable[OpenPublish], last_at: int, now: int, at: int, additions: Additions) -> None:
-        """`now` is the time of the reading, from which ages count; `last_at` and `at` are where coverage ended before
-        and ends now.
-        """
+    def __init__(self, live: Iterable[OpenPublish], last_at: int, now: int, additions: Additions) -> None:
+        """`now` is the time of the reading, from which ages count; `last_at` is where coverage ended before."""
         self._live = {publish.publish_id: publish for publish in live}
         self._last_at = last_at
-        self._now, self._at = now, at
+        self._now = now
         self._additions = additions
         self._unseen: Counter[str] = Counter()
         """Number of subscribers that only the log reported, by publish."""
@@ -145,15 +143,18 @@ class Publishes:
                 publish_id, StreamId(publish.scope, publish.name), publish.start_time, ended_at, publish.highest
             )
 
-    def add_sessions_and_samples(self, active: Mapping[StreamId, int], joined: Mapping[StreamId, int]) -> None:
-        """Add the state of the live sessions, and a sample of every stream that is published or watched."""
+    def add_sessions_and_samples(self, at: int, active: Mapping[StreamId, int], joined: Mapping[StreamId, int]) -> None:
+        """Add the state of the live sessions, and a sample of every stream that is published or watched.
+
+        `at` is where coverage ends now.
+        """
         for publish_id in self._served.keys() - set(self.seen.values()):
             publish, on_air = self._live[publish_id], self._served[publish_id]
             self._additions.sessions[publish_id] = SessionAddition(
                 scope=publish.scope,
                 name=publish.name,
                 start_time=publish.start_time,
-                end_time=self._at if on_air else self._last_shown(publish),
+                end_time=at if on_air else self._last_shown(publish),
                 live=on_air,
                 highest=self._highest(publish_id, publish.highest),
                 joined=self._unseen[publish_id],
@@ -166,7 +167,7 @@ class Publishes:
                 scope=stream.scope,
                 name=stream.name,
                 start_time=publish.start_time,
-                end_time=self._at,
+                end_time=at,
                 live=True,
                 active=active.get(stream, 0),
                 highest=highest,
@@ -176,7 +177,7 @@ class Publishes:
             if all(stream):
                 subscribers = active.get(stream, 0)
                 sample = SampleAddition(subscribers, subscribers)
-                self._additions.samples[slot_of(self._at), stream.scope, stream.name] = sample
+                self._additions.samples[slot_of(at), stream.scope, stream.name] = sample
 
     def _last_shown(self, publish: OpenPublish) -> int:
         """Return when a publish was last on a page."""

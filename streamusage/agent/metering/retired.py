@@ -150,13 +150,15 @@ def boot_that_began(
     return next((boot.boot for boot in served if started_at >= boot.started_at - tolerance_ms), last.boot)
 
 
-def was_given_up(retired: Iterable[RetiredBoot], boot: str, started_at: int, now: int) -> bool:
+def was_given_up(retired: Iterable[RetiredBoot], boot: str, started_at: int, last_at: int) -> bool:
     """Return whether a connection that no open viewer explains was counted already: a reading showed it before its
-    boot ended, and its line comes after the time for which lines of that boot were waited for.
+    boot ended, and at the last reading, `last_at`, its line was waited for no longer.
+
+    A connection of the boot that ended since the last reading is still an open viewer, however long ago that was.
     """
     return any(
         earlier.boot == boot
         and earlier.retired_at is not None
-        and started_at < earlier.retired_at <= now - KEEP_RETIRED_MS
+        and started_at < earlier.retired_at <= last_at - KEEP_RETIRED_MS
         for earlier in retired
     )

@@ -100,6 +100,9 @@ def match_by_duration(
     slack = line.granularity_ms + CLOCK_SLACK_MS + LONGEST_ANSWER_MS + line.duration_ms // DRIFT_PER_MS
     last_at, now = window.last_at, window.now
     by_peer = line.connection_id.startswith("@")
+    is_before_present = line.duration_ms > window.boot_age_ms or (
+        started_at is not None and started_at < now - window.boot_age_ms - start_precision_ms(line)
+    )
 
     def is_plausible(viewer: ViewerRow) -> bool:
         known_for_ms = (last_at if viewer.counted_to is None else viewer.counted_to) - viewer.started_at
@@ -110,13 +113,12 @@ def match_by_duration(
                 return False  # a line with an id is of this connection, one with a peer perhaps of another
             is_older = line.duration_ms - line.duration_ms // DRIFT_PER_MS > window.boot_age_ms
             return not (window.is_draining and is_older)
-        if (
-            viewer.viewer_id == f"{window.ended_boot}/{line.connection_id}"
-            and viewer.counted_to is None
-            and line.duration_ms > window.boot_age_ms
-            and (started_at is None or started_at < viewer.started_at)
-        ):
-            return True  # however long it was: the machine may have been paused together with its clocks
+        is_of_ended_boot = viewer.viewer_id == f"{window.ended_boot}/{line.connection_id}" and viewer.counted_to is None
+        if is_of_ended_boot and is_before_present:
+            # Whatever the line's time is: the machine may have been paused together with its clocks, then the viewer
+            # began earlier than it seemed; or its clock was set and set back.
+            began_earlier = started_at is None or started_at < viewer.started_at
+            return began_earlier or line.duration_ms <= now - viewer.started_at + slack
         if window.current_boot and started_at is not None:
             began_after_ms = started_at - (now - window.boot_age_ms)
             if began_after_ms > line.granularity_ms + window.answer_ms:

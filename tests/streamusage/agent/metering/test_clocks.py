@@ -9,7 +9,7 @@ from streamusage.agent.metering import meter
 from streamusage.agent.metering.additions import Additions
 from streamusage.agent.metering.meter import MeterState
 from streamusage.agent.reading import EndedConnection, Reading, ViewerReading
-from streamusage.core.reasons import CLOCK_SET_FORWARD
+from streamusage.core.reasons import CALLBACKS_LOST, CLOCK_SET_FORWARD
 from tests.support.agent import readings
 
 T = 1_795_824_000_000
@@ -227,6 +227,66 @@ def test_viewer_counts_once_where_the_machine_is_paused_and_the_media_server_res
     assert not server.state.viewers
 
 
+def test_viewer_counts_once_where_the_boot_after_the_pause_is_older_than_it_watched() -> None:
+    server = OneViewer()
+    server.watch(20)
+    server.now += 600_000  # the machine is paused, and its clocks with it
+    server.elapsed_from -= 600_000
+    server.offset -= 600_000
+    line = server.line(server.now)
+    server.now += 1_000_000
+    restarted_at = server.reading().at - 999_000
+    restarted = msgspec.structs.replace(
+        server.reading(line), boot="b.2", started_at=restarted_at, uptime_ms=999_000, started_granularity_ms=0
+    )
+    server.state, added = meter.step(server.state, restarted)
+    server.totals.append(added)
+    assert server.connections == 1
+    assert not server.state.viewers
+
+
+def test_viewer_counts_once_where_the_clock_of_its_line_was_set_and_set_back() -> None:
+    server = OneViewer()
+    server.watch(20)
+    server.now += 600_000
+    ended = server.now - 400_000
+    line = msgspec.structs.replace(server.line(ended), ended_at=server.line(ended).ended_at + 300_000)
+    restarted = msgspec.structs.replace(
+        server.reading(line), boot="b.2", started_at=server.reading().at - 5_000, uptime_ms=5_000
+    )
+    server.state, added = meter.step(server.state, restarted)
+    server.totals.append(added)
+    assert server.connections == 1
+    assert not server.state.viewers
+
+
+def test_line_of_a_clock_far_ahead_is_not_of_the_viewer_whose_age_is_its_duration_by_chance() -> None:
+    year_ms = 365 * DAY_S * 1000
+    clock = {"run": "run 1", "machine_offset_ms": readings.T0 - 1_000_000}
+    state, added = readings.run(
+        readings.reading(0, elapsed_ms=1_000_000, **clock),
+        readings.reading(
+            600_000, **SECOND_BOOT, uptime_ms=500_000, elapsed_ms=1_600_000, viewers=(readings.viewer(2, 70_500),),
+            ended=(readings.line(2, 200_000 + year_ms, 70_000),), age_slack_ms=3_000, **clock,
+        ),
+    )  # fmt: skip
+    assert readings.connections(added) == 2
+    assert state.viewers.keys() == {"b2/2"}
+
+
+def test_line_of_a_clock_behind_counts_where_its_boot_ended_days_ago_and_no_reading_was_taken_since() -> None:
+    """The publish keeps the ended boot: its line may still come."""
+    clock = {"run": "run 1", "machine_offset_ms": readings.T0 - 1_000_000}
+    _, added = readings.run(
+        readings.reading(0, elapsed_ms=1_000_000, publishes=(readings.publish(1, 5_000),), **clock),
+        readings.reading(
+            3 * DAY_S * 1000, boot="b2", started_at=readings.T0 + DAY_S * 1000, uptime_ms=2 * DAY_S * 1000,
+            elapsed_ms=1_000_000 + 3 * DAY_S * 1000, ended=(readings.line(9, -10_000, 30_000),), **clock,
+        ),
+    )  # fmt: skip
+    assert readings.connections(added) == 1
+
+
 def test_unknown_start_of_accounting_stays_unknown_when_the_time_line_moves() -> None:
     server = OneViewer()
     state = MeterState(msgspec.structs.replace(server.state.baseline, since=0), {})
@@ -243,6 +303,20 @@ def test_restart_is_marked_also_where_no_time_passes_because_of_a_backward_corre
     server.now += 1_000
     _, added = meter.step(server.state, msgspec.structs.replace(server.reading(), boot="b.2"))
     assert [span.state for span in added.spans] == ["partial"]
+
+
+def test_what_a_reading_misses_is_marked_also_where_no_time_passes_because_of_a_backward_correction() -> None:
+    server = OneViewer()
+    server.watch(20)
+    server.offset = -3_600_000
+    server.now += 1_000
+    _, added = meter.step(server.state, msgspec.structs.replace(server.reading(), misses=CALLBACKS_LOST))
+    assert [(span.state, span.reason) for span in added.spans] == [("partial", CALLBACKS_LOST)]
+
+
+def test_what_the_first_reading_misses_lies_before_accounting() -> None:
+    _, added = meter.start(msgspec.structs.replace(OneViewer().reading(), misses=CALLBACKS_LOST))
+    assert added.spans == []
 
 
 def test_viewer_of_the_present_page_is_matched_rather_than_an_older_one_with_its_id() -> None:
