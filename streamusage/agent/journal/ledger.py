@@ -310,7 +310,7 @@ class Ledger:
             )
         baseline, inherited = self._head.baseline, Additions()
         if self._head.lives == 0 and baseline is not None:
-            baseline, inherited = inherit_baseline(baseline, bridged.baseline)
+            baseline, inherited = inherit_baseline(baseline, bridged.baseline, first.at)
         # Viewers that left unnoticed before the first reading: the log may still contain their end.
         lingering = {
             viewer.viewer_id: viewer

@@ -178,11 +178,12 @@ def _advance_counter(
     return make_counter(counter.key, received, sent, gone_at), more_in, more_out
 
 
-def inherit_baseline(own: Baseline, bridged: Baseline) -> tuple[Baseline, Additions]:
+def inherit_baseline(own: Baseline, bridged: Baseline, first_at: int) -> tuple[Baseline, Additions]:
     """Return a new journal's baseline with its predecessor's knowledge of log lines, and the bytes this adds.
 
     `bridged` is the predecessor's state advanced to the first reading of the new journal. Log lines of sessions that
-    ended before belong to the same sums, from which the bytes of a past boot are computed.
+    ended before belong to the same sums, from which the bytes of a past boot are computed. `first_at` is the time of
+    that reading.
     """
     additions = Additions()
     known = {own.boot, *(boot.boot for boot in own.retired)}
@@ -202,13 +203,20 @@ def inherit_baseline(own: Baseline, bridged: Baseline) -> tuple[Baseline, Additi
         addition.bytes_out += inherited.bytes_out
     baseline = msgspec.structs.replace(
         own,
-        since=bridged.since,
+        since=_inherit_since(own.since, bridged.since, first_at),
         retired=(*(boot for boot in bridged.retired if boot.boot not in known), *retired),
         logged_in=own.logged_in + (bridged.logged_in if is_same else 0),
         logged_out=own.logged_out + (bridged.logged_out if is_same else 0),
         counters=inherited.counters,
     )
     return baseline, additions
+
+
+def _inherit_since(own: int, bridged: int, first_at: int) -> int:
+    """Return when accounting began, on the scale of the new journal: so long before its first reading, which is `own`
+    on that scale. 0, any time before the present boot, stays 0.
+    """
+    return max(1, own - (first_at - bridged)) if own and bridged else 0
 
 
 def _inherit_counters(own: Iterable[OpenCounter], bridged: Iterable[OpenCounter]) -> CounterDifference:

@@ -12,7 +12,7 @@ from streamusage.agent.metering.additions import Additions
 from streamusage.agent.metering.counters import KEEP_GONE_MS, inherit_baseline
 from streamusage.agent.reading import CounterReading, Reading
 from streamusage.core.reasons import COUNTER_FELL
-from tests.support.agent.readings import line, reading, run
+from tests.support.agent.readings import line, reading, run, view_time, viewer
 
 
 def counter(key: str, bytes_out: int) -> CounterReading:
@@ -51,12 +51,28 @@ def test_new_journal_inherits_the_log_lines_of_a_counter() -> None:
     first = reading(2_000, counters=(counter("mount", 650),))
     own, _ = meter.start(first)
     bridged, bridge = meter.step(old, first)
-    baseline, inherited = inherit_baseline(own.baseline, bridged.baseline)
+    baseline, inherited = inherit_baseline(own.baseline, bridged.baseline, first.at)
     state, after = meter.step(
         msgspec.structs.replace(own, baseline=baseline), reading(3_000, counters=(counter("mount", 1_000),))
     )
     assert sent(added) + sent(bridge) + sent(inherited) + sent(after) == 1_000
     assert state.baseline.counters[0].logged_out == 700
+
+
+@pytest.mark.parametrize("behind_ms", [0, 3_600_000, -3_600_000])
+def test_new_journal_whose_time_line_was_set_since_inherits_when_accounting_began(behind_ms: int) -> None:
+    """A viewer who begins later counts from its start, although the time line was set behind that of the service."""
+    run_1 = {"run": "run 1"}
+    old, _ = meter.start(reading(0, elapsed_ms=1_000_000, **run_1))
+    first = reading(50_000, elapsed_ms=1_050_000, **run_1)
+    own, _ = meter.start(first)
+    bridged, _ = meter.step(old, first)
+    own, _ = meter.step(own, reading(60_000 - behind_ms, elapsed_ms=1_060_000, **run_1))
+    baseline, _ = inherit_baseline(own.baseline, bridged.baseline, first.at)
+    state = msgspec.structs.replace(own, baseline=baseline)
+    seen = reading(90_000 - behind_ms, elapsed_ms=1_090_000, viewers=(viewer(1, 25_000),), **run_1)
+    _, added = meter.step(state, seen)
+    assert view_time(added) == 25_000
 
 
 def unpolled(at: int, *counters: tuple[int | None, int | None]) -> Reading:
