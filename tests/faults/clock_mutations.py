@@ -10,6 +10,7 @@ import msgspec
 from streamusage.agent.journal import ledger as agent_ledger
 from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.metering import audiences, meter, passage
+from streamusage.agent.metering.line_boots import LineBoots
 from streamusage.agent.reading import Reading
 from streamusage.agent.sync import offset
 from streamusage.api.report import Baseline, ClockState, Report
@@ -134,7 +135,7 @@ class CreditsLinesInDoubt(ClockedSimulation):
     """Bytes of a log line are added although the clocks do not show to which boot the line belongs."""
 
     def run(self) -> Simulation:
-        with patch.object(meter._Step, "_is_boot_certain", lambda *_: True):
+        with patch.object(LineBoots, "is_certain", lambda *_: True):
             return super().run()
 
 

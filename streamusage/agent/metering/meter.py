@@ -13,19 +13,20 @@ from collections import Counter
 import msgspec
 
 from streamusage.agent.metering import audiences, counters, retired
-from streamusage.agent.metering.additions import Additions, SlotAddition, SpanAddition
+from streamusage.agent.metering.additions import Additions, SpanAddition
 from streamusage.agent.metering.counters import add_log_lines
+from streamusage.agent.metering.line_boots import LineBoots, earliest_start
 from streamusage.agent.metering.passage import (
-    SAME_MAPPING_MS,
     are_lines_in_order,
     latest_start,
     offset_of,
     passage_between,
 )
+from streamusage.agent.metering.peaks import add_peak, is_window_full
 from streamusage.agent.metering.publishes import Publishes
 from streamusage.agent.metering.retired import KEEP_RETIRED_MS, boot_of
 from streamusage.agent.metering.root_counters import settle_root_counters
-from streamusage.agent.metering.shared_lines import add_shared_lines
+from streamusage.agent.metering.shared_lines import advance_with_shared
 from streamusage.agent.metering.unreadable import counted_spans, split_unreadable, unreadable_minutes
 from streamusage.agent.metering.viewer_matching import (
     DRIFT_PER_MS,
@@ -34,10 +35,9 @@ from streamusage.agent.metering.viewer_matching import (
     find_left_viewers,
     match_by_duration,
     match_viewer,
-    start_precision_ms,
 )
-from streamusage.agent.reading import SHARED, EndedConnection, Reading
-from streamusage.api.report import Baseline, OpenAudience, Peak, PeakWindow, ViewerRow, higher_peak
+from streamusage.agent.reading import EndedConnection, Reading
+from streamusage.api.report import Baseline, OpenAudience, PeakWindow, ViewerRow
 from streamusage.core.coverage import Interval, by_slot, slot_of, spread
 from streamusage.core.reasons import (
     CLOCK_SET_FORWARD,
@@ -70,9 +70,6 @@ LEAST_NARROWING_MS = 100
 
 UNSEEN_PROTOCOL = "unknown"
 """Protocol of connections that only the server's own count contains, because no reading showed them."""
-
-PEAK_WINDOW_MS = 10_000
-"""Shortest window for a peak: bandwidth over a shorter one is mostly jitter."""
 
 
 class MeterState(msgspec.Struct, frozen=True):
@@ -184,9 +181,8 @@ class _Step:
         self.boot_start = self._narrow_boot_start()
         """As `started_at`, by all readings of the boot."""
         # The present boot may be older than the machine's: then its lines may come from runs with unknown clocks.
-        is_one_run = self.passage.is_same_run or self._boot_age_ms <= reading.elapsed_ms
-        self.has_one_clock = is_one_run and are_lines_in_order(reading.ended)
-        """Whether one clock dates the lines of the present boot, as far as anything shows."""
+        earliest = earliest_start(self.boot_start, reading)
+        is_one_run = self.passage.is_same_run or self.now - earliest <= reading.elapsed_ms
         self.is_clock_observed = not reading.run or (self.passage.passed_ms or UNOBSERVED_FROM_MS) < UNOBSERVED_FROM_MS
         """Whether the machine's clock cannot have been set and set back unnoticed since the last reading."""
         self.lacks_bytes = False
@@ -200,6 +196,18 @@ class _Step:
         self.draining = retired.draining_boots(self.retired, reading, self.now)
         """Earlier boots that serve connections which no page shows, and whether this is certain."""
         self.serves_unseen = retired.serves_unseen(self.draining, open_connections)
+        self.boots = LineBoots(
+            present=self.boot,
+            of_last_reading=self.before.boot,
+            is_same=self.same_boot,
+            started_at=self.started_at,
+            earliest_start=earliest,
+            retired=self.retired,
+            draining=self.draining,
+            reading=reading,
+            passage=self.passage,
+            has_one_clock=is_one_run and are_lines_in_order(reading.ended),
+        )
 
     def run(self) -> tuple[MeterState, Additions]:
         self._count_bytes()
@@ -456,18 +464,18 @@ class _Step:
             known, ended_at, is_boot_certain = self._match_viewer(line, ended_at, seen_viewers)
         started_at = ended_at - line.duration_ms
         latest_start = max(started_at, self.passage.latest_end(line.ended_at, self.now) - line.duration_ms)
-        boot = known.viewer_id.rpartition("/")[0] if known else self._boot_at(latest_start)
-        is_dated = self._is_dated(line) and self._boot_at(started_at) == self._boot_at(latest_start)
+        boot = known.viewer_id.rpartition("/")[0] if known else self.boots.at(latest_start)
+        is_dated = self.boots.is_dated(line) and self.boots.at(started_at) == self.boots.at(latest_start)
         served: str | None = None
         if line.kind == "publish":
             within_ms = line.granularity_ms + LONGEST_ANSWER_MS + line.duration_ms // DRIFT_PER_MS if is_dated else None
             served = self.publishes.find_boot(
-                line.connection_id, self._boots, started_at, within_ms, self._earlier_boots_from(line, started_at)
+                line.connection_id, self.boots.names, started_at, within_ms, self.boots.earlier_from(line, started_at)
             )
             boot = served or boot
         is_of_known = known is not None or (line.kind == "publish" and served is not None)
         is_dated = is_dated and (boot == self.boot or is_of_known or self.is_clock_observed)
-        if line.counter or is_dated or is_boot_certain or self._is_boot_certain(boot, line):
+        if line.counter or is_dated or is_boot_certain or self.boots.is_certain(boot, line):
             self._credit(boot, ended_at, line)
         elif boot != self.boot and (line.bytes_in or line.bytes_out):
             self.lacks_bytes = True
@@ -495,22 +503,11 @@ class _Step:
                 self.ended_boot = ""
             self.ended_ids.add(line.connection_id)
 
-    def _is_dated(self, line: EndedConnection) -> bool:
-        """Return whether the time of a line shows the boot of its connection."""
-        is_start_known = self.same_boot or self.started_at > self.last_at
-        is_dated = self.passage.are_lines_exact and self.passage.is_between(line.ended_at, self.now)
-        return is_start_known and self.has_one_clock and is_dated
-
-    @property
-    def _boots(self) -> list[str]:
-        """The boots whose connections the log may still end, the newest first."""
-        return [self.boot, self.before.boot, *(retired.boot for retired in reversed(self.retired))]
-
     def _match_viewer(self, line: EndedConnection, ended_at: int, seen: set[str]) -> tuple[ViewerRow | None, int, bool]:
         """Return the viewer that a line ends, when it ended, and whether start times prove that it is this one."""
-        boots = self._boots
+        boots = self.boots.names
         started_at: int | None = None
-        earlier_boots_from = self._earlier_boots_from(line, ended_at - line.duration_ms)
+        earlier_boots_from = self.boots.earlier_from(line, ended_at - line.duration_ms)
         if self.passage.are_lines_exact and self.passage.is_possible(line.ended_at, self.now):
             answer_ms = self.reading.age_slack_ms
             known = match_viewer(
@@ -529,7 +526,7 @@ class _Step:
             self.boot if self.same_boot else "",
             self.ended_boot,
             (self.boot, self.before.boot),
-            self._boot_age_ms,
+            self.boots.age_ms,
             self.known_before,
             self.reading.age_slack_ms,
             self.passage.ended_within(line.ended_at, self.now, line.granularity_ms + self.reading.age_slack_ms),
@@ -543,50 +540,6 @@ class _Step:
             seen_until = self.last_at if known.counted_to is None else known.counted_to
             ended_at = min(max(known.started_at + line.duration_ms, seen_until), self.now)
         return known, ended_at, False
-
-    def _earlier_boots_from(self, line: EndedConnection, started_at: int) -> int | None:
-        """Return when a connection of an earlier boot began at the earliest, if it may be that of a line; `None` where
-        nothing is known of it.
-
-        A page shows the latest possible start of a connection. One that began before the start of a line which may be
-        of the present boot is therefore another one, although it had the same id.
-        """
-        may_be_of_present = self._is_dated(line) and self._boot_at(started_at) == self.boot
-        return started_at - start_precision_ms(line) if may_be_of_present else None
-
-    def _boot_at(self, started_at: int) -> str:
-        """Return the boot in which a connection that no reading showed began, by its latest possible start.
-
-        In doubt it is the present boot: its counters contain the bytes already, so that none is counted twice.
-        """
-        is_one_scale = self.reading.machine_offset_ms is None
-        tolerance_ms = 0 if is_one_scale else SAME_MAPPING_MS + (self.now - started_at) // DRIFT_PER_MS
-        if not self.retired or started_at >= self._earliest_boot_start - tolerance_ms:
-            return self.boot
-        tolerance_ms += self.reading.started_granularity_ms
-        return retired.boot_that_began(self.retired, self.draining, started_at, tolerance_ms)
-
-    def _is_boot_certain(self, boot: str, line: EndedConnection) -> bool:
-        """Return whether a line whose time is uncertain belongs to a boot. In doubt its bytes are not added: those that
-        counters do not contain are missing from an interval that is marked as incomplete.
-        """
-        if boot == self.boot:
-            return self.same_boot
-        return self._is_older_than_boot(line)
-
-    def _is_older_than_boot(self, line: EndedConnection) -> bool:
-        """Return whether the duration of a line proves that its connection began before the present boot."""
-        return line.duration_ms - line.duration_ms // DRIFT_PER_MS > self._boot_age_ms
-
-    @property
-    def _boot_age_ms(self) -> int:
-        """The longest possible age of the present boot."""
-        return self.now - self._earliest_boot_start
-
-    @property
-    def _earliest_boot_start(self) -> int:
-        """The earliest possible start of the present boot: its uptime was read while the page was answered."""
-        return self.boot_start - self.reading.started_granularity_ms - self.reading.age_slack_ms
 
     def _credit(self, boot: str, ended_at: int, line: EndedConnection) -> None:
         """Add the bytes of a line to the sum of its boot. For a past boot, bytes beyond its last counters are new."""
@@ -671,23 +624,9 @@ class _Step:
         return accounted
 
     def _count_counters(self) -> counters.CounterDifference:
-        moved = self._advance_counters()
+        moved = advance_with_shared(self.before.counters, self.reading.counters, self.logged, self.at)
         self._add_bytes(Interval(self.covers_from, self.at), moved.bytes_in, moved.bytes_out)
         return moved
-
-    def _advance_counters(self) -> counters.CounterDifference:
-        before, readings = self.before.counters, self.reading.counters
-        if all(reading.key != SHARED for reading in readings):
-            return counters.advance(before, readings, self.logged, self.at)
-        logged = {key: lines for key, lines in self.logged.items() if key != SHARED}
-        moved = counters.advance(
-            [counter for counter in before if counter.key != SHARED],
-            [reading for reading in readings if reading.key != SHARED],
-            logged,
-            self.at,
-        )
-        logged_in, logged_out = (sum(lines[index] for lines in logged.values()) for index in (0, 1))
-        return add_shared_lines(before, moved, (logged_in, logged_out), self.logged.get(SHARED, (0, 0)))
 
     def _count_subscribers(self, seen_viewers: set[str], increments: list[audiences.AudienceIncrement]) -> None:
         active: Counter[StreamId] = Counter()
@@ -718,30 +657,12 @@ class _Step:
         )
         if not self.same_boot or not self.passage.is_same_run or self.passage.step_ms or self.now < self.before.at:
             return now  # the length of the window is not the difference of its times
-        if not _is_window_full(self.before.window, self.now, self.reading.step_ms):
+        if not is_window_full(self.before.window, self.now, self.reading.step_ms):
             return self.before.window
-        _add_peak(self.before.window, now, self.reading.step_ms, self.additions.slot(slot_of(self.now - 1)))
+        add_peak(self.before.window, now, self.reading.step_ms, self.additions.slot(slot_of(self.now - 1)))
         return now
 
 
 def _shift_known(at_ms: int, by_ms: int) -> int:
     """Return a time moved to another scale; 0, an unknown time, stays 0."""
     return max(1, at_ms + by_ms) if at_ms else 0
-
-
-def _is_window_full(window: PeakWindow, at: int, step_ms: int) -> bool:
-    """Return whether a window is long enough at `at`. Counters that move in steps need a window of several steps."""
-    return at - window.at + step_ms >= max(PEAK_WINDOW_MS, 4 * step_ms)
-
-
-def _add_peak(window: PeakWindow, now: PeakWindow, step_ms: int, addition: SlotAddition) -> None:
-    """Add the bandwidth of the window that ends now.
-
-    The window of counters that move in steps may contain bytes from up to one step before it: it counts as one step
-    longer.
-    """
-    length_ms = now.at - window.at + step_ms
-    bps_in = (now.bytes_in - window.bytes_in) * 8000 // length_ms
-    bps_out = (now.bytes_out - window.bytes_out) * 8000 // length_ms
-    addition.peak_in = higher_peak(addition.peak_in, Peak(bps_in, now.at, length_ms))
-    addition.peak_out = higher_peak(addition.peak_out, Peak(bps_out, now.at, length_ms))

@@ -4,12 +4,39 @@ It is unknown how the bytes of such a line are divided among the counters. All t
 counters show describe the same bytes, so what counts is the larger of the two sums, and each byte counts once.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from streamusage.agent.metering.counters import CounterDifference, CounterFigure, incoming, make_counter, outgoing
-from streamusage.agent.reading import SHARED
+from streamusage.agent.metering.counters import (
+    CounterDifference,
+    CounterFigure,
+    advance,
+    incoming,
+    make_counter,
+    outgoing,
+)
+from streamusage.agent.reading import SHARED, CounterReading
 from streamusage.api.report import OpenCounter
+
+
+def advance_with_shared(
+    before: Iterable[OpenCounter], readings: Sequence[CounterReading], logged: Mapping[str, tuple[int, int]], at: int
+) -> CounterDifference:
+    """Return the counters after a reading and the bytes that they add, as `counters.advance` does.
+
+    `logged` are the bytes in and out of the new lines of each counter, of the shared one, too.
+    """
+    if all(reading.key != SHARED for reading in readings):
+        return advance(before, readings, logged, at)
+    own_lines = {key: lines for key, lines in logged.items() if key != SHARED}
+    moved = advance(
+        [counter for counter in before if counter.key != SHARED],
+        [reading for reading in readings if reading.key != SHARED],
+        own_lines,
+        at,
+    )
+    logged_in, logged_out = (sum(lines[index] for lines in own_lines.values()) for index in (0, 1))
+    return add_shared_lines(before, moved, (logged_in, logged_out), logged.get(SHARED, (0, 0)))
 
 
 def add_shared_lines(

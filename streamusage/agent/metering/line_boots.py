@@ -1,0 +1,84 @@
+"""To which boot of the media server a log line belongs: the present one, or an earlier one. Pure.
+
+The ids of a media server begin again with each boot, and the clock that dates a line may have been wrong. In doubt a
+line belongs to the present boot: its counters contain the bytes of the line already, so that none is counted twice.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from streamusage.agent.metering import retired
+from streamusage.agent.metering.passage import SAME_MAPPING_MS, Passage
+from streamusage.agent.metering.viewer_matching import DRIFT_PER_MS, start_precision_ms
+from streamusage.agent.reading import EndedConnection, Reading
+from streamusage.api.report import RetiredBoot
+
+
+def earliest_start(latest_start: int, reading: Reading) -> int:
+    """Return the earliest possible start of the present boot: its uptime was read while the page was answered."""
+    return latest_start - reading.started_granularity_ms - reading.age_slack_ms
+
+
+class LineBoots(NamedTuple):
+    """The boots whose connections the lines of a reading may end."""
+
+    present: str
+    of_last_reading: str
+    is_same: bool
+    """Whether the present boot is that of the last reading."""
+    started_at: int
+    """Latest possible start of the present boot by this reading; 0 if unknown."""
+    earliest_start: int
+    """Earliest possible start of the present boot, by all readings of it."""
+    retired: Sequence[RetiredBoot]
+    """The earlier boots, oldest first."""
+    draining: Collection[str]
+    """Those of them that serve connections which no page shows."""
+    reading: Reading
+    passage: Passage
+    has_one_clock: bool
+    """Whether one clock dates the lines of the present boot, as far as anything shows."""
+
+    @property
+    def names(self) -> list[str]:
+        """The boots, the newest first."""
+        return [self.present, self.of_last_reading, *(boot.boot for boot in reversed(self.retired))]
+
+    @property
+    def age_ms(self) -> int:
+        """The longest possible age of the present boot."""
+        return self.reading.at - self.earliest_start
+
+    def is_dated(self, line: EndedConnection) -> bool:
+        """Return whether the time of a line shows the boot of its connection."""
+        is_start_known = self.is_same or self.started_at > self.passage.last_at
+        is_dated = self.passage.are_lines_exact and self.passage.is_between(line.ended_at, self.reading.at)
+        return is_start_known and self.has_one_clock and is_dated
+
+    def at(self, started_at: int) -> str:
+        """Return the boot in which a connection that no reading showed began, by its latest possible start."""
+        is_one_scale = self.reading.machine_offset_ms is None
+        tolerance_ms = 0 if is_one_scale else SAME_MAPPING_MS + (self.reading.at - started_at) // DRIFT_PER_MS
+        if not self.retired or started_at >= self.earliest_start - tolerance_ms:
+            return self.present
+        tolerance_ms += self.reading.started_granularity_ms
+        return retired.boot_that_began(self.retired, self.draining, started_at, tolerance_ms)
+
+    def is_certain(self, boot: str, line: EndedConnection) -> bool:
+        """Return whether a line whose time is uncertain belongs to a boot. In doubt its bytes are not added: those that
+        counters do not contain are missing from an interval that is marked as incomplete.
+        """
+        if boot == self.present:
+            return self.is_same
+        # The duration of the line proves that its connection began before the present boot.
+        return line.duration_ms - line.duration_ms // DRIFT_PER_MS > self.age_ms
+
+    def earlier_from(self, line: EndedConnection, started_at: int) -> int | None:
+        """Return when a connection of an earlier boot began at the earliest, if it may be that of a line; `None` where
+        nothing is known of it.
+
+        A page shows the latest possible start of a connection. One that began before the start of a line which may be
+        of the present boot is therefore another one, although it had the same id.
+        """
+        may_be_of_present = self.is_dated(line) and self.at(started_at) == self.present
+        return started_at - start_precision_ms(line) if may_be_of_present else None
