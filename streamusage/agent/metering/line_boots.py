@@ -49,6 +49,11 @@ class LineBoots(NamedTuple):
         """The longest possible age of the present boot."""
         return self.reading.at - self.earliest_start
 
+    @property
+    def clock_error_ms(self) -> int:
+        """How far the clock that dates lines may be from that of the readings; 0 where it is the same."""
+        return 0 if self.reading.machine_offset_ms is None else SAME_MAPPING_MS
+
     def is_dated(self, line: EndedConnection) -> bool:
         """Return whether the time of a line shows the boot of its connection."""
         is_start_known = self.is_same or self.started_at > self.passage.last_at
@@ -57,8 +62,9 @@ class LineBoots(NamedTuple):
 
     def at(self, started_at: int) -> str:
         """Return the boot in which a connection that no reading showed began, by its latest possible start."""
-        is_one_scale = self.reading.machine_offset_ms is None
-        tolerance_ms = 0 if is_one_scale else SAME_MAPPING_MS + (self.reading.at - started_at) // DRIFT_PER_MS
+        tolerance_ms = self.clock_error_ms
+        if tolerance_ms:
+            tolerance_ms += (self.reading.at - started_at) // DRIFT_PER_MS
         if not self.retired or started_at >= self.earliest_start - tolerance_ms:
             return self.present
         tolerance_ms += self.reading.started_granularity_ms

@@ -519,6 +519,7 @@ class _Step:
                 started_at = ended_at - line.duration_ms
         # The log's clock differs, or was set: durations still compare.
         is_length_known = self.passage.passed_ms is not None
+        answered_ms = line.granularity_ms + self.reading.age_slack_ms
         window = Window(
             self.last_at,
             self.now,
@@ -529,7 +530,7 @@ class _Step:
             self.boots.age_ms,
             self.known_before,
             self.reading.age_slack_ms,
-            self.passage.ended_within(line.ended_at, self.now, line.granularity_ms + self.reading.age_slack_ms),
+            self.passage.ended_within(line.ended_at, self.now, self.boots.clock_error_ms + answered_ms),
             [line.ended_at + shift - line.duration_ms for shift in self.passage.line_shifts],
             bool(self.reading.draining or self.retired),
         )

@@ -85,7 +85,7 @@ class Passage(NamedTuple):
 
     def ended_within(self, ended_at: int, now: int, length_ms: int) -> bool:
         """Return whether a connection ended in the last `length_ms`, by the clock as it is set now."""
-        return abs(now - ended_at - self.line_shifts[-1]) <= length_ms + SAME_MAPPING_MS
+        return abs(now - ended_at - self.line_shifts[-1]) <= length_ms
 
     def is_between(self, ended_at: int, now: int) -> bool:
         """Return whether the time of a log line lies between the two readings, by the clocks as they are known."""

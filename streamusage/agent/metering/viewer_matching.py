@@ -100,8 +100,10 @@ def match_by_duration(
     slack = line.granularity_ms + CLOCK_SLACK_MS + LONGEST_ANSWER_MS + line.duration_ms // DRIFT_PER_MS
     last_at, now = window.last_at, window.now
     by_peer = line.connection_id.startswith("@")
-    is_before_present = line.duration_ms > window.boot_age_ms or (
-        started_at is not None and started_at < now - window.boot_age_ms - start_precision_ms(line)
+    may_be_of_ended_boot = (
+        line.duration_ms > window.boot_age_ms
+        or started_at is None
+        or started_at < now - window.boot_age_ms - start_precision_ms(line)
     )
 
     def is_plausible(viewer: ViewerRow) -> bool:
@@ -114,9 +116,9 @@ def match_by_duration(
             is_older = line.duration_ms - line.duration_ms // DRIFT_PER_MS > window.boot_age_ms
             return not (window.is_draining and is_older)
         is_of_ended_boot = viewer.viewer_id == f"{window.ended_boot}/{line.connection_id}" and viewer.counted_to is None
-        if is_of_ended_boot and is_before_present:
-            # Whatever the line's time is: the machine may have been paused together with its clocks, then the viewer
-            # began earlier than it seemed; or its clock was set and set back.
+        if is_of_ended_boot and may_be_of_ended_boot:
+            # In doubt it is this viewer, so that nobody counts twice: the machine may have been paused together with
+            # its clocks, then the viewer began earlier than it seemed; or its clock was set and set back.
             began_earlier = started_at is None or started_at < viewer.started_at
             return began_earlier or line.duration_ms <= now - viewer.started_at + slack
         if window.current_boot and started_at is not None:

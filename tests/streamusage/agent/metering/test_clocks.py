@@ -74,6 +74,13 @@ class OneViewer:
             bytes_out=1,
         )
 
+    def pause(self, length_ms: int) -> None:
+        """Let time pass in which the agent's machine is paused, and its clocks with it."""
+        self.now += length_ms
+        self.elapsed_from -= length_ms
+        self.offset -= length_ms
+        self.machine_offset -= length_ms
+
     def watch(self, readings: int) -> None:
         for _ in range(readings):
             self.take(is_open=self.now + 1_000 > STARTED)
@@ -212,9 +219,7 @@ def test_short_pause_of_the_virtual_machine_is_recognized_by_the_age_of_a_viewer
 def test_viewer_counts_once_where_the_machine_is_paused_and_the_media_server_restarts() -> None:
     server = OneViewer()
     server.watch(20)
-    server.now += 600_000  # the machine is paused, and its clocks with it
-    server.elapsed_from -= 600_000
-    server.offset -= 600_000
+    server.pause(600_000)
     ended = server.now
     server.now += 1_000
     restarted = msgspec.structs.replace(
@@ -230,14 +235,29 @@ def test_viewer_counts_once_where_the_machine_is_paused_and_the_media_server_res
 def test_viewer_counts_once_where_the_boot_after_the_pause_is_older_than_it_watched() -> None:
     server = OneViewer()
     server.watch(20)
-    server.now += 600_000  # the machine is paused, and its clocks with it
-    server.elapsed_from -= 600_000
-    server.offset -= 600_000
+    server.pause(600_000)
     line = server.line(server.now)
     server.now += 1_000_000
     restarted_at = server.reading().at - 999_000
     restarted = msgspec.structs.replace(
         server.reading(line), boot="b.2", started_at=restarted_at, uptime_ms=999_000, started_granularity_ms=0
+    )
+    server.state, added = meter.step(server.state, restarted)
+    server.totals.append(added)
+    assert server.connections == 1
+    assert not server.state.viewers
+
+
+def test_viewer_counts_once_where_the_machine_was_paused_twice_and_its_clock_was_set() -> None:
+    """Nothing shows when the line was written, and the present boot is older than the viewer watched."""
+    server = OneViewer(has_machine_clock=True)
+    server.watch(20)
+    server.pause(600_000)
+    line = server.line(server.now)
+    server.pause(700_000)
+    server.machine_offset += 3_600_000
+    restarted = msgspec.structs.replace(
+        server.reading(line), boot="b.2", started_at=server.reading().at - 699_000, uptime_ms=699_000
     )
     server.state, added = meter.step(server.state, restarted)
     server.totals.append(added)

@@ -1,5 +1,6 @@
 """The meter on short sequences of readings. tests/faults covers it over thousands of histories."""
 
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -160,6 +161,19 @@ def test_viewer_of_a_crashed_boot_is_not_ended_by_the_line_of_a_later_one_with_i
         ),
     )
     assert connections(added) == 2
+
+
+def test_line_from_before_a_restart_is_not_of_the_viewer_who_joined_just_after_it() -> None:
+    """Both connections have the same id, and the same length so far."""
+    state, added = run(
+        reading(0),
+        reading(
+            60_000, boot="b2", started_at=T0 + 59_998, viewers=(viewer(1, 1),),
+            ended=(line(1, 59_498, 1, protocol="hls", granularity_ms=0),),
+        ),
+    )  # fmt: skip
+    assert sum((slot.connections for slot in added.slots.values()), Counter()) == {"rtmp": 1, "hls": 1}
+    assert state.viewers.keys() == {"b2/1"}
 
 
 def test_id_that_is_reused_after_a_restart_is_another_connection() -> None:
