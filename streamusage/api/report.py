@@ -203,6 +203,10 @@ class OpenCounter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     unknown_in: bool = False
     """Whether no reading had a valid value yet: the first one is where counting starts."""
     unknown_out: bool = False
+    is_first: bool = False
+    """Whether the first reading of a journal showed it that has not reached the service yet: an earlier journal may
+    know more log lines of it.
+    """
 
 
 class OpenAudience(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -22,7 +22,8 @@ from streamusage.api.report import Baseline, OpenCounter, RetiredBoot
 from streamusage.core.coverage import slot_of
 
 KEEP_GONE_MS = 600_000
-"""How long a missing counter is kept, in case it reappears or its log lines arrive."""
+"""How long a missing counter is kept, in case it reappears or its log lines arrive. One of the first reading of a new
+journal is kept until the log lines that its predecessor knows are known, too."""
 
 
 class CounterDifference(msgspec.Struct, frozen=True):
@@ -46,6 +47,7 @@ def open_counters(readings: Iterable[CounterReading]) -> tuple[OpenCounter, ...]
             bytes_out=reading.bytes_out or 0,
             unknown_in=reading.bytes_in is None,
             unknown_out=reading.bytes_out is None,
+            is_first=True,
         )
         for reading in readings
     )
@@ -86,7 +88,7 @@ def advance(
         counter, more_in, more_out = _advance_counter(counter, reading, *logged.get(key, (0, 0)), at)
         total_in += more_in
         total_out += more_out
-        if counter.gone_at is None or at - counter.gone_at < KEEP_GONE_MS:
+        if counter.is_first or counter.gone_at is None or at - counter.gone_at < KEEP_GONE_MS:
             after.append(counter)
     return CounterDifference(tuple(sorted(after, key=lambda counter: counter.key)), total_in, total_out)
 
@@ -99,7 +101,7 @@ def _rise(counter: OpenCounter, reading: CounterReading) -> OpenCounter | None:
     has_log = counter.ahead_in or counter.ahead_out or counter.logged_in or counter.logged_out
     if has_log or counter.fell_in or counter.fell_out or counter.unknown_in or counter.unknown_out:
         return None
-    return OpenCounter(key=counter.key, bytes_in=bytes_in, bytes_out=bytes_out)
+    return OpenCounter(key=counter.key, bytes_in=bytes_in, bytes_out=bytes_out, is_first=counter.is_first)
 
 
 class CounterFigure(NamedTuple):
@@ -175,7 +177,8 @@ def _advance_counter(
     received, more_in = incoming(counter).advance(None if reading is None else reading.bytes_in, logged_in)
     sent, more_out = outgoing(counter).advance(None if reading is None else reading.bytes_out, logged_out)
     gone_at = None if reading is not None else at if counter.gone_at is None else counter.gone_at
-    return make_counter(counter.key, received, sent, gone_at), more_in, more_out
+    after = make_counter(counter.key, received, sent, gone_at)
+    return msgspec.structs.replace(after, is_first=counter.is_first), more_in, more_out
 
 
 def inherit_baseline(own: Baseline, bridged: Baseline, first_at: int) -> tuple[Baseline, Additions]:
@@ -225,10 +228,10 @@ def _inherit_counters(own: Iterable[OpenCounter], bridged: Iterable[OpenCounter]
     Bytes that both journals counted are subtracted from the next bytes, because a counter may lag behind log lines
     that were read before.
     """
-    older_counters = {counter.key: counter for counter in bridged}
+    older_counters = {counter.key: _settled(counter) for counter in bridged}
     after: list[OpenCounter] = []
     total_in = total_out = 0
-    for counter in own:
+    for counter in map(_settled, own):
         older = older_counters.pop(counter.key, None)
         if older is None:
             after.append(counter)
@@ -253,6 +256,11 @@ def _inherit_counters(own: Iterable[OpenCounter], bridged: Iterable[OpenCounter]
         )
     counters = sorted((*after, *older_counters.values()), key=lambda counter: counter.key)
     return CounterDifference(tuple(counters), total_in, total_out)
+
+
+def _settled(counter: OpenCounter) -> OpenCounter:
+    """Return a counter of which no other journal knows more."""
+    return msgspec.structs.replace(counter, is_first=False)
 
 
 def _inherit_shared(own: OpenCounter, older: OpenCounter) -> OpenCounter:

@@ -59,6 +59,21 @@ def test_new_journal_inherits_the_log_lines_of_a_counter() -> None:
     assert state.baseline.counters[0].logged_out == 700
 
 
+def test_new_journal_that_reaches_the_service_late_inherits_the_log_lines_of_a_counter_that_is_gone() -> None:
+    earlier = line(1, 900, 800, counter="mount", bytes_out=700)
+    old, added = run(reading(0), reading(1_000, counters=(counter("mount", 600),), ended=(earlier,)))
+    first = reading(2_000, counters=(counter("mount", 650),))
+    own, _ = meter.start(first)
+    bridged, bridge = meter.step(old, first)
+    last = line(2, 2_900, 800, counter="mount", bytes_out=300)
+    own, after = meter.step(own, reading(3_000, ended=(last,)))
+    own, more = meter.step(own, reading(3_000 + 2 * KEEP_GONE_MS))
+    baseline, inherited = inherit_baseline(own.baseline, bridged.baseline, first.at)
+    assert sum(map(sent, (added, bridge, after, more, inherited))) == 1_000
+    state, _ = meter.step(msgspec.structs.replace(own, baseline=baseline), reading(4_000 + 2 * KEEP_GONE_MS))
+    assert state.baseline.counters == ()
+
+
 @pytest.mark.parametrize("behind_ms", [0, 3_600_000, -3_600_000])
 def test_new_journal_whose_time_line_was_set_since_inherits_when_accounting_began(behind_ms: int) -> None:
     """A viewer who begins later counts from its start, although the time line was set behind that of the service."""
