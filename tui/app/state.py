@@ -404,7 +404,8 @@ class ConsoleState:
 
     def trend(self, session: Session, cells: int) -> list[Point]:
         """Return the last minutes of a session on air, from the service; where it has none, from own polls."""
-        points = self.trends.points(session, cells, self.now_ms())
+        counts_unseen = self.part_of(session).unseen.outdated > 0
+        points = self.trends.points(session, cells, self.now_ms(), counts_unseen=counts_unseen)
         return points or self.history.points(session.key, cells, self.polls_per_point())
 
     def polls_per_point(self) -> int:
