@@ -320,7 +320,7 @@ def _describe_provenance(session: Session) -> str:
         case Provenance.PARTIAL:
             return "▄ partial: some of this session's time is not accounted for; figures are lower bounds"
         case Provenance.MISSING:
-            return "· missing: a server owes reports; these figures are older than the rest"
+            return "· missing: a server owes reports; figures are lower bounds"
         case Provenance.LOST:
             return "× lost: some of this session's time is unrecoverable; figures are lower bounds"
         case Provenance.HELD:

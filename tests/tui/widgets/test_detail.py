@@ -54,6 +54,7 @@ async def test_server_that_is_not_seen_has_no_current_figure(store_of_an_hour: P
             history = app.state.stream_history[session.key]
             assert isinstance(history, History)
             before = {server.server: server.active for server in history.servers}
+            assert "· missing: a server owes reports; figures are lower bounds" in detail_lines(app)
             rows = {line.split()[0]: line.split()[1:] for line in detail_lines(app) if line.split()[:1]}
             assert rows["edge-2"] == ["–", "–", "missing:", "had", f"{before['edge-2']:,}"]
             seen = [int(rows[name][0].replace(",", "")) for name in before if name != "edge-2"]
