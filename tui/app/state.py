@@ -433,6 +433,13 @@ class ConsoleState:
             watching = self._without_unseen(self.store.totals(self.unseen.services)).watching
             self.audience.add_poll(self.now_ms(), watching, leaves_out_server=bool(self.unseen))
 
+    @property
+    def leaves_out_server(self) -> bool:
+        """Whether sums leave out a server that is not seen, or was not at the time that the table shows."""
+        if self.is_paused and not self.unseen.services:
+            return self.store.columns.leaves_out_server()
+        return bool(self.unseen)
+
     def totals(self) -> SessionTotals:
         """Return the counts of the sessions shown. While a server is not seen, its subscribers are left out."""
         unseen = self.unseen.services

@@ -91,7 +91,7 @@ def _facts(state: ConsoleState) -> list[_Fact]:
 
 def summary(state: ConsoleState, cells: int) -> tuple[list[Part], list[Part]]:
     """Return what is counted, which servers are left out, and what the filter hides, in a form that fits."""
-    if not state.unseen:
+    if not state.unseen or not state.leaves_out_server:
         return _summary(state, ""), []
     unseen = state.unseen
     without = f"without {unseen.names()}"
@@ -111,7 +111,7 @@ def _summary(state: ConsoleState, unseen: str, *, noun: bool = True) -> list[Par
         (" on air of ", "quiet"),
         (formats.count(totals.sessions), "strong"),
         (f" {sessions}   " if noun else "   ", "quiet"),
-        (("≥ " if state.unseen else "") + formats.count(totals.watching), "strong"),
+        (("≥ " if state.leaves_out_server else "") + formats.count(totals.watching), "strong"),
         (" watching", "quiet"),
     ]
     if unseen:

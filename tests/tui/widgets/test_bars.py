@@ -157,6 +157,33 @@ def test_summary_of_an_outage_keeps_the_mark_of_streams_without_a_record() -> No
     )
 
 
+def test_sums_of_the_past_are_lower_bounds_where_a_server_was_not_seen_then() -> None:
+    clock = SettableClock(100 * 60_000)
+    state = ConsoleState(clock=clock, host="sm", settings=ConnectionSettings(poll_interval_s=2, tz=UTC))
+    seen = ServerStatus(server="edge-3", role="edge", state="live", watermark=clock.at_ms)
+    unseen = ServerStatus(server="edge-3", role="edge", state="unreachable", owed_ms=120_000, watermark=clock.at_ms)
+
+    def poll(active: int, provenance: Provenance, server: ServerStatus) -> None:
+        changed = [session("a", active=active, provenance=provenance)]
+        state.apply_poll(SessionsPolled(changed, [], False, clock.at_ms, [server], ""))
+
+    def shown() -> tuple[str, bool]:
+        return text_of(bars.summary(state, 200)[0]), state.leaves_out_server
+
+    poll(1_117, Provenance.LIVE, seen)
+    poll(680, Provenance.MISSING, unseen)
+    state.pause()
+    state.step(-1)
+    assert shown() == (" 1 on air of 1 session   1,117 watching", False)
+    state.resume()
+    assert shown()[0] == " 1 on air of 1 session   ≥ 680 watching (edge-3 unseen since 01:40)"
+    poll(1_100, Provenance.LIVE, seen)
+    assert shown() == (" 1 on air of 1 session   1,100 watching", False)
+    state.pause()
+    state.step(-1)
+    assert shown() == (" 1 on air of 1 session   ≥ 680 watching", True)
+
+
 def test_summary_with_a_filter_counts_what_is_shown() -> None:
     state = state_with_an_outage(session("a", active=680), session("b", active=20), session("c", live=False))
     state.view.show(parse("name=b or name=c"))
