@@ -169,7 +169,7 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         to_ms = history.now if request.to_ms is None else request.to_ms
         step_ms = max(1, history.step_ms)
         from_ms = request.from_ms - request.from_ms % step_ms
-        on_air = self._state.store.on_air_times(session, from_ms, max(history.now, to_ms + step_ms))
+        on_air = self._state.store.on_air_times(session, from_ms, to_ms + step_ms)
         return from_history(history, from_ms, to_ms, on_air)
 
     def _peak_at(self, session: Session, chart: Chart | None) -> int | None:
