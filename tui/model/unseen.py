@@ -94,14 +94,14 @@ class UnseenServers:
         return f"{self.names()} unseen{self._describe_watched()}"
 
     def _describe_watched(self) -> str:
-        had = self._watched_there()
+        had = self.watched_there()
         return f": had {formats.count(had)}" if had else ""
 
     def _seen_until(self) -> Sequence[int | None]:
         """Return when each of them was seen last."""
         return [server.watermark for server in self._unseen]
 
-    def _watched_there(self) -> int:
+    def watched_there(self) -> int:
         """Return how many watched there when they were seen last; 0 where that is not known of all."""
         watched = [self._watched.get(server.server) for server in self._unseen]
         return 0 if None in watched else sum(figure or 0 for figure in watched)

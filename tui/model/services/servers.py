@@ -61,17 +61,20 @@ def qualified(service: str, servers: Sequence[ServerStatus]) -> list[ServerOfSer
 class UnseenInServices(UnseenServers):
     """The servers that are not seen at services that answer, and the services that do not.
 
-    `answering` returns the newest servers of the services that answer, by service.
+    `answering` returns the newest servers of the services that answer, by service; `watched` how many watched at those
+    that are not seen, of each service that has some, and 0 where that is not known.
     """
 
     def __init__(
         self,
         silent: Callable[[], Sequence[SilentService]],
         answering: Callable[[], Mapping[str, Sequence[ServerStatus]]],
+        watched: Callable[[], Sequence[int]],
     ) -> None:
         super().__init__()
         self._silent = silent
         self._answering = answering
+        self._watched_at_servers = watched
 
     def __bool__(self) -> bool:
         return bool(self._silent()) or bool(self._servers())
@@ -109,5 +112,7 @@ class UnseenInServices(UnseenServers):
     def _seen_until(self) -> Sequence[int | None]:
         return [one.since_ms for one in self._silent()] + [server.watermark for server in self._servers()]
 
-    def _watched_there(self) -> int:
-        return 0 if self._servers() else sum(one.watched for one in self._silent())
+    def watched_there(self) -> int:
+        """Return how many watched there when they were seen last; 0 where that is not known of all."""
+        at_servers = self._watched_at_servers()
+        return 0 if 0 in at_servers else sum(one.watched for one in self._silent()) + sum(at_servers)
