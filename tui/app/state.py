@@ -404,7 +404,8 @@ class ConsoleState:
 
     def trend(self, session: Session, cells: int) -> list[Point]:
         """Return the last minutes of a session on air, from the service; where it has none, from own polls."""
-        points = self.trends.points(session, cells, self.now_ms())
+        counts_unseen = self.part_of(session).unseen.outdated > 0
+        points = self.trends.points(session, cells, self.now_ms(), counts_unseen=counts_unseen)
         return points or self.history.points(session.key, cells, self.polls_per_point())
 
     def polls_per_point(self) -> int:
@@ -431,6 +432,13 @@ class ConsoleState:
         if not self.is_paused:
             watching = self._without_unseen(self.store.totals(self.unseen.services)).watching
             self.audience.add_poll(self.now_ms(), watching, leaves_out_server=bool(self.unseen))
+
+    @property
+    def leaves_out_server(self) -> bool:
+        """Whether sums leave out a server that is not seen, or was not at the time that the table shows."""
+        if self.is_paused and not self.unseen.services:
+            return self.store.columns.leaves_out_server()
+        return bool(self.unseen)
 
     def totals(self) -> SessionTotals:
         """Return the counts of the sessions shown. While a server is not seen, its subscribers are left out."""

@@ -23,6 +23,9 @@ _MOST_NAMED = 6
 class ShownSessions(Protocol):
     """The sessions of the table that the filter shows."""
 
+    def hidden(self) -> int:
+        """Return how many sessions of the table the filter hides."""
+
     def shows(self, key: SessionKey) -> bool:
         """Return whether a session is shown."""
 
@@ -69,6 +72,8 @@ class DeletePlan:
     @cached_property
     def streams(self) -> tuple[StreamId, ...]:
         """The streams of the sessions, each once."""
+        if self.stream is not None:
+            return (self.stream,)
         return tuple(dict.fromkeys(session.stream for session in self.sessions))
 
     @property
@@ -124,7 +129,7 @@ def plan(chosen: Iterable[Session], view: ShownSessions, radius: Radius, host: s
         reason = "The service has no usage record of it yet, so there is nothing to delete."
         if any(session.recorded for session in left_out):
             reason = "Its usage record is incomplete. The journal could not keep it whole, so it is not deleted."
-    hidden = sum(not view.shows(session.key) for session in deletable)
+    hidden = sum(not view.shows(session.key) for session in deletable) if view.hidden() else 0
     return DeletePlan(radius, host, only, tuple(deletable), tuple(left_out), hidden, reason, service)
 
 

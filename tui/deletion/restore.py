@@ -1,8 +1,9 @@
 """Restores deleted records: those of the last delete, and those of the local journal."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
+from itertools import islice
 from typing import NamedTuple
 
 from streamusage.client.usage_client import UsageClient
@@ -35,7 +36,7 @@ class Restorable(NamedTuple):
 
     name: str
     help: str
-    records: tuple[UsageRecord, ...]
+    records: Sequence[UsageRecord]
 
 
 async def restore_records(
@@ -44,7 +45,7 @@ async def restore_records(
     """Import records again; `restored` receives the sum after each request. Raises `UsageApiError`."""
     done = Restored()
     for first in range(0, len(records), RECORDS_A_REQUEST):
-        result = await client.import_records(records[first : first + RECORDS_A_REQUEST])
+        result = await client.import_records([*map(_documented, records[first : first + RECORDS_A_REQUEST])])
         done = Restored(done.imported + result.imported, done.kept + result.kept)
         restored(done)
 
@@ -56,28 +57,26 @@ def list_restorable(
     by_delete: dict[int, list[DeletedRecord]] = {}
     for record in deleted:
         by_delete.setdefault(record.deleted_at, []).append(record)
-    found: list[Restorable] = []
-    for deleted_at in sorted(by_delete, reverse=True):
-        records = by_delete[deleted_at]
-        at = formats.moment(deleted_at, now_ms, tz)
-        if len(records) > 1:
-            found.append(
-                Restorable(f"all {_count(len(records))}", f"deleted {at} together", tuple(map(_documented, records)))
-            )
-        for record in records:
-            started = formats.moment(record.start_time, now_ms, tz)
-            listed = "; listed again" if is_listed(record.key) else ""
-            found.append(
-                Restorable(
+
+    def entries() -> Iterator[Restorable]:
+        for deleted_at in sorted(by_delete, reverse=True):
+            records = by_delete[deleted_at]
+            at = formats.moment(deleted_at, now_ms, tz)
+            if len(records) > 1:
+                yield Restorable(f"all {_count(len(records))}", f"deleted {at} together", records)
+            for record in records:
+                started = formats.moment(record.start_time, now_ms, tz)
+                listed = "; listed again" if is_listed(record.key) else ""
+                yield Restorable(
                     sanitize(str(record.stream)),
                     f"started {started}, {formats.count(record.total_subscribers)} in all, deleted {at}{listed}",
-                    (_documented(record),),
+                    (record,),
                 )
-            )
-    return found[:MOST_LISTED]
+
+    return list(islice(entries(), MOST_LISTED))
 
 
-def _documented(record: DeletedRecord) -> UsageRecord:
+def _documented(record: UsageRecord) -> UsageRecord:
     return UsageRecord(**{name: getattr(record, name) for name in UsageRecord.__struct_fields__})
 
 

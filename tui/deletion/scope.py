@@ -101,6 +101,10 @@ class ServiceScope:
             return f"{self._service}: {reason}"
         return self._table.timing_forbids_deletes()
 
+    def hidden(self) -> int:
+        """Return how many sessions of the table the filter hides."""
+        return self._table.view.hidden()
+
     def shows(self, key: SessionKey) -> bool:
         """Return whether a session of this service is shown."""
         return self._table.view.shows(in_service(key, self._service))

@@ -84,9 +84,24 @@ class UnseenServers:
 
     def describe(self, now_ms: int, tz: tzinfo | None) -> str:
         """Return `edge-3 unseen since 23:57: had 437`, as far as it is known."""
-        since = [server.watermark for server in self._unseen]
+        since = self._seen_until()
         known = [at_ms for at_ms in since if at_ms is not None]
         when = f" since {formats.moment(min(known), now_ms, tz)}" if known and len(known) == len(since) else ""
+        return f"{self.names()} unseen{when}{self._describe_watched()}"
+
+    def describe_briefly(self) -> str:
+        """Return `edge-3 unseen: had 437`."""
+        return f"{self.names()} unseen{self._describe_watched()}"
+
+    def _describe_watched(self) -> str:
+        had = self.watched_there()
+        return f": had {formats.count(had)}" if had else ""
+
+    def _seen_until(self) -> Sequence[int | None]:
+        """Return when each of them was seen last."""
+        return [server.watermark for server in self._unseen]
+
+    def watched_there(self) -> int:
+        """Return how many watched there when they were seen last; 0 where that is not known of all."""
         watched = [self._watched.get(server.server) for server in self._unseen]
-        had = sum(figure or 0 for figure in watched)
-        return f"{self.names()} unseen{when}" + (f": had {formats.count(had)}" if had and None not in watched else "")
+        return 0 if None in watched else sum(figure or 0 for figure in watched)

@@ -4,6 +4,7 @@ JSON, NDJSON and CSV contain exact figures and are UTF-8 in every locale. The ta
 sanitised. Output is written in blocks, so that a long list starts to appear at once.
 """
 
+import codecs
 import csv
 import io
 import re
@@ -18,6 +19,7 @@ from typing import Any, BinaryIO, Generic, TypeVar
 import msgspec
 
 from streamusage.core.text import escape_json
+from tui.display.ascii import to_ascii
 from tui.model.text import sanitize, shortened, width
 
 Row = TypeVar("Row")
@@ -93,11 +95,21 @@ def print_rows(rows: Sequence[Row], view: View[Row], output_format: Format) -> N
 
 
 def write_blocks(lines: Iterable[str], out: BinaryIO, encoding: str = "utf-8") -> None:
-    """Write lines in blocks. Characters that the encoding lacks become question marks."""
+    """Write lines in blocks. Characters that the encoding lacks become ASCII of the same width."""
     remaining = iter(lines)
     while block := "".join(islice(remaining, BLOCK_ROWS)):
-        out.write(block.encode(encoding, "replace"))
+        out.write(block.encode(encoding, _IN_ASCII))
     out.flush()
+
+
+def _replace_by_ascii(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return to_ascii(error.object[error.start : error.end]), error.end
+
+
+_IN_ASCII = "streamtop-ascii"
+codecs.register_error(_IN_ASCII, _replace_by_ascii)
 
 
 def json_text(rows: Iterable[object]) -> Iterator[str]:

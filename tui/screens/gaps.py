@@ -18,7 +18,7 @@ from tui.model.gaps.backfills import Backfills
 from tui.model.gaps.coverage_book import CoverageBook
 from tui.model.gaps.grid import GapGrid, grid, period
 from tui.model.gaps.window import GapWindow
-from tui.model.text import sanitize
+from tui.model.text import sanitize, width
 from tui.screens.base import ConsoleScreen
 from tui.screens.cell_description import CellDescriber
 from tui.screens.gap import GapScreen
@@ -229,8 +229,8 @@ class GapsScreen(ConsoleScreen):
             (f" {period(made.from_ms, made.to_ms, self.state.tz, now_ms)}", "strong"),
             ("   complete ", "quiet"),
             (made.complete(), "strong"),
-            (describe_start(self._accounting_start(made), now_ms, self.state.tz), "quiet"),
         ]
+        since = (describe_start(self._accounting_start(made), now_ms, self.state.tz), "quiet")
         if owed := made.owed():
             left.append((f"   {sanitize(owed)}", "missing"))
         if self.book.without:
@@ -242,7 +242,16 @@ class GapsScreen(ConsoleScreen):
             right.append(("most missing first  ", "accent"))
         if made.from_ms < (self.book.from_ms or 0):
             right.append(("loading …  ", "quiet"))
-        right.append((f"{formats.duration(self.window.cell_ms)} a cell ", "quiet"))
+        length = (f"{formats.duration(self.window.cell_ms)} a cell ", "quiet")
+        # Who owes is not cut: the axis shows the length of cells, and "since" matters less below 100 %.
+        room = self.size.width - sum(width(text) for text, _ in [*left, *right]) - 2
+        if width(since[0]) + width(length[0]) <= room:
+            left.insert(3, since)
+            right.append(length)
+        elif width(since[0]) <= room or not made.owed():
+            left.insert(3, since)
+        elif width(length[0]) <= room:
+            right.append(length)
         return left, right
 
     def _description(self) -> Lines:

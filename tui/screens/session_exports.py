@@ -44,14 +44,15 @@ class SessionExports(ConsoleScreen):
 
     def _text_to_copy(self, kind: str) -> str:
         """Return the text of a kind; empty where nothing is under the cursor. Raises `NoServiceError`."""
+        from tui.output.clipboard import join_for_clipboard
         from tui.output.exports import table_csv, table_json, usage_record_fields
 
         session = self.table.cursor_session
         match kind:
             case "table as CSV":
-                return "".join(table_csv(self.state.view.all_sessions(), **self._export_options()))
+                return join_for_clipboard(table_csv(self.state.view.all_sessions(), **self._export_options()))
             case "table as JSON":
-                return "".join(table_json(self.state.view.all_sessions(), **self._export_options()))
+                return join_for_clipboard(table_json(self.state.view.all_sessions(), **self._export_options()))
             case _ if session is None:
                 return ""
             case "command":

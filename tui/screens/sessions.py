@@ -104,7 +104,7 @@ class SessionsScreen(SessionDetail, DeleteDialogs):
             return
         state = self.state
         self._draw_header()
-        self.query_one("#summary", Line).show(*bars.summary(state))
+        self.query_one("#summary", Line).show(*bars.summary(state, self.size.width))
         self._draw_status()
         can_go_back = self.detail_is_open or bool(state.marks) or bool(state.view.filter)
         actions = [action for action in self.available_actions() if action.name != "back" or can_go_back]

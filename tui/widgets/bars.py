@@ -89,22 +89,33 @@ def _facts(state: ConsoleState) -> list[_Fact]:
     return facts
 
 
-def summary(state: ConsoleState) -> tuple[list[Part], list[Part]]:
-    """Return what is counted, which servers are left out, and what the filter hides."""
+def summary(state: ConsoleState, cells: int) -> tuple[list[Part], list[Part]]:
+    """Return what is counted, which servers are left out, and what the filter hides, in a form that fits."""
+    if not state.unseen or not state.leaves_out_server:
+        return _summary(state, ""), []
+    unseen = state.unseen
+    without = f"without {unseen.names()}"
+    forms = [_summary(state, without), _summary(state, without, noun=False)]
+    if not state.view.filter and not state.marks:
+        descriptions = (unseen.describe(state.now_ms(), state.tz), unseen.describe_briefly())
+        forms = [*(_summary(state, description) for description in descriptions), *forms]
+    return next((form for form in forms if sum(width(text) for text, _ in form) <= cells), forms[-1]), []
+
+
+def _summary(state: ConsoleState, unseen: str, *, noun: bool = True) -> list[Part]:
+    """Return the summary with a text about the servers that are not seen; `noun` is whether sessions are named."""
     totals = state.totals()
     sessions = "session" if totals.sessions == 1 else "sessions"
     left: list[Part] = [
         (f" {formats.count(totals.live)}", "strong"),
         (" on air of ", "quiet"),
         (formats.count(totals.sessions), "strong"),
-        (f" {sessions}   ", "quiet"),
-        (("≥ " if state.unseen else "") + formats.count(totals.watching), "strong"),
+        (f" {sessions}   " if noun else "   ", "quiet"),
+        (("≥ " if state.leaves_out_server else "") + formats.count(totals.watching), "strong"),
         (" watching", "quiet"),
     ]
-    if state.unseen:
-        has_more = state.view.filter or state.marks
-        without = f"without {state.unseen.names()}" if has_more else state.unseen.describe(state.now_ms(), state.tz)
-        left.append((f" ({without})", "missing"))
+    if unseen:
+        left.append((f" ({unseen})", "missing"))
     if state.unrecorded:
         left.append((f"   {formats.count(len(state.unrecorded))} on air without a record", "warn"))
     if not state.has_figures:
@@ -114,7 +125,7 @@ def summary(state: ConsoleState) -> tuple[list[Part], list[Part]]:
         left.append((f"  ({formats.count(state.view.hidden())} hidden)", "quiet"))
     if state.marks:
         left.append((f"   ✓ {formats.count(len(state.marks))} marked", "marked"))
-    return left, []
+    return left
 
 
 def status(state: ConsoleState, notice: Part | None, row: int | None) -> tuple[list[Part], list[Part]]:

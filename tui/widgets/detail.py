@@ -169,7 +169,7 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         to_ms = history.now if request.to_ms is None else request.to_ms
         step_ms = max(1, history.step_ms)
         from_ms = request.from_ms - request.from_ms % step_ms
-        on_air = self._state.store.on_air_times(session, from_ms, max(history.now, to_ms + step_ms))
+        on_air = self._state.store.on_air_times(session, from_ms, to_ms + step_ms)
         return from_history(history, from_ms, to_ms, on_air)
 
     def _peak_at(self, session: Session, chart: Chart | None) -> int | None:
@@ -237,11 +237,18 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
             _Row([(padded("SERVER", cells) + padded_left("ACTIVE", 9) + padded_left("SHARE", 9) + "  STATE", "quiet")])
         ]
         total = sum(server.active or 0 for server in history.servers)
+        knows_all = not any(server.state in OWED for server in history.servers)
         for server in history.servers:
-            share = formats.percent(server.active, total) if server.active is not None else formats.UNKNOWN
+            # The figure of a server that is not seen is as old as its last report.
+            active = None if server.state in OWED else server.active
+            share = formats.UNKNOWN
+            if knows_all and server.active is not None:
+                share = formats.percent(server.active, total)
+            had = f": had {formats.count(server.active)}" if server.state in OWED and server.active else ""
             ink = server.state if server.state in {state.value for state in Provenance} else ""
-            figures = padded_left(formats.count(server.active), 9) + padded_left(share, 9) + "  "
-            rows.append(_Row([(padded(sanitize(server.server), cells) + figures, ""), (sanitize(server.state), ink)]))
+            figures = padded_left(formats.count(active), 9) + padded_left(share, 9) + "  "
+            parts: list[Part] = [(padded(sanitize(server.server), cells) + figures, "")]
+            rows.append(_Row([*parts, (f"{sanitize(server.state)}{had}", ink)]))
         rows.append(_Row([]))
         return rows
 
@@ -313,7 +320,7 @@ def _describe_provenance(session: Session) -> str:
         case Provenance.PARTIAL:
             return "▄ partial: some of this session's time is not accounted for; figures are lower bounds"
         case Provenance.MISSING:
-            return "· missing: a server owes reports; these figures are older than the rest"
+            return "· missing: a server owes reports; figures are lower bounds"
         case Provenance.LOST:
             return "× lost: some of this session's time is unrecoverable; figures are lower bounds"
         case Provenance.HELD:

@@ -144,7 +144,7 @@ class SessionTable(HeadedTable):
     def _heading(self, heading: Heading, *, on_cursor: bool) -> list[Part]:
         knows_live = self._state.knows_live
         on_air = f"{formats.count(heading.live if knows_live else None)} on air of {formats.count(heading.sessions)}"
-        watching = ("≥ " if self._state.unseen else "") + formats.count(self._state.watching_below(heading))
+        watching = ("≥ " if self._state.leaves_out_server else "") + formats.count(self._state.watching_below(heading))
         return [
             ("▸ " if on_cursor else "  ", "accent"),
             (f"{sanitize(heading.scope)}/  ", "strong"),

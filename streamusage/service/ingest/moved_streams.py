@@ -1,9 +1,12 @@
-"""Streams that moved from a silent server: a newer session ends the older one until that server reports again."""
+"""Streams that moved from a server that is not seen: a newer session ends the older one until it is seen again.
+
+A server is not seen while it owes newer figures, also where its agent reports that it cannot read it.
+"""
 
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, bindparam, func, or_, select
 
 from streamusage.service.store.schema import server_sessions, servers
 from streamusage.service.store.statements import PreparedStatement
@@ -18,10 +21,14 @@ _NEWEST_STARTS = PreparedStatement(
     .group_by(server_sessions.c.stream),
     listed="streams",
 )
-_SILENT = PreparedStatement(
+_UNSEEN = PreparedStatement(
     select(server_sessions.c.stream, server_sessions.c.session_start)
     .join(servers, servers.c.server == server_sessions.c.server)
-    .where(server_sessions.c.stream.in_(_STREAMS), server_sessions.c.live == 1, servers.c.unreachable == 1)
+    .where(
+        server_sessions.c.stream.in_(_STREAMS),
+        server_sessions.c.live == 1,
+        or_(servers.c.unreachable == 1, servers.c.owes != ""),
+    )
     .distinct(),
     listed="streams",
 )
@@ -32,9 +39,12 @@ def load_newest_starts(connection: Connection, streams: Collection[bytes]) -> di
     return dict(_rows(connection, _NEWEST_STARTS, streams))
 
 
-def load_silent_sessions(connection: Connection, streams: Collection[bytes]) -> list[tuple[bytes, int]]:
-    """Return stream and start of the sessions of these streams on silent servers, which a newer session may end."""
-    return _rows(connection, _SILENT, streams)
+def load_unseen_sessions(connection: Connection, streams: Collection[bytes]) -> list[tuple[bytes, int]]:
+    """Return stream and start of the sessions of these streams on servers that are not seen.
+
+    A newer session may end them, and its removal return them.
+    """
+    return _rows(connection, _UNSEEN, streams)
 
 
 def _rows(connection: Connection, statement: PreparedStatement, streams: Collection[bytes]) -> list[tuple[bytes, int]]:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, update
 
 from streamusage.api.extension import RemovedServer
 from streamusage.service.errors import FiledAheadError, PartsPendingError, ServerStillReportsError, UnknownServerError
-from streamusage.service.ingest.sessions import live_sessions, refresh_records, sessions_of
+from streamusage.service.ingest.sessions import live_sessions, refresh_records, sessions_of, unseen_sessions
 from streamusage.service.rules.repair import is_filed_ahead
 from streamusage.service.store.audit import record_audit
 from streamusage.service.store.coverage_rows import is_known_server
@@ -47,5 +47,7 @@ def remove_server(connection: Connection, server: str, actor: str, now_ms: int, 
         values["removed_at"] = now_ms
     connection.execute(update(servers).where(servers.c.server == server).values(values))
     refresh_records(connection, touched, now_ms, forget_max=force)
+    if force:  # sessions that one of the server had ended
+        refresh_records(connection, unseen_sessions(connection, touched) - touched, now_ms)
     record_audit(connection, actor, f"remove server {how}", now_ms, records=len(touched), server=server)
     return RemovedServer(now=now_ms, server=server, removed=how, sessions=len(touched))

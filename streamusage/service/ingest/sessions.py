@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, 
 
 from streamusage.api.report import Role, SessionRow
 from streamusage.core.coverage import IMPORTED, SLOT_MS, Provenance
-from streamusage.service.ingest.moved_streams import load_newest_starts, load_silent_sessions
+from streamusage.service.ingest.moved_streams import load_newest_starts, load_unseen_sessions
 from streamusage.service.rules.repair import Relocation
 from streamusage.service.rules.session_matching import (
     Anchor,
@@ -179,8 +179,7 @@ def write_sessions(
         )
     upsert(connection, server_sessions, written)
     touched |= _rejoin(connection, anchored)
-    new_streams = {start.stream for start in anchored}
-    touched |= {StreamStart(*session) for session in load_silent_sessions(connection, new_streams)}
+    touched |= unseen_sessions(connection, anchored)
     _keep_orphans(connection, written, now_ms)
     return touched
 
@@ -188,6 +187,11 @@ def write_sessions(
 def live_sessions(connection: Connection, server: str) -> set[StreamStart]:
     """Return the sessions in which a publish of the server is stored as live, whatever its epoch."""
     return {StreamStart(bytes(stream), start_time) for stream, start_time in _LIVE.rows(connection, of_server=server)}
+
+
+def unseen_sessions(connection: Connection, of: Collection[StreamStart]) -> set[StreamStart]:
+    """Return the sessions of the same streams on servers that are not seen: a newer one may have ended them."""
+    return {StreamStart(*session) for session in load_unseen_sessions(connection, {key.stream for key in of})}
 
 
 def sessions_of(connection: Connection, server: str) -> set[StreamStart]:

@@ -50,6 +50,11 @@ class SessionPart(NamedTuple):
         return self.live and self.epoch_is_active and not self.removed
 
     @property
+    def is_unseen(self) -> bool:
+        """Whether the server owes newer figures, or is silent: nobody knows whether the publish continues there."""
+        return self.unreachable or self.owes is not None
+
+    @property
     def watching(self) -> int:
         """The subscribers that count as active: 0 for an ended life and for a silent or removed server."""
         gone = self.unreachable or self.removed or (self.live and not self.epoch_is_active)
@@ -114,9 +119,9 @@ class Anchors:
 
 
 def is_unseen(parts: Iterable[SessionPart]) -> bool:
-    """Return whether a session counts as live only by servers that are silent."""
+    """Return whether a session counts as live only by servers that are not seen."""
     live = [part for part in parts if part.is_live]
-    return bool(live) and all(part.unreachable for part in live)
+    return bool(live) and all(part.is_unseen for part in live)
 
 
 def session_figures(
@@ -124,8 +129,8 @@ def session_figures(
 ) -> SessionFigures:
     """Return the figures of the session that began at `start_time`.
 
-    `newest_start` is that of the stream's newest session. If it began after all servers of this one had fallen silent,
-    it ends this one until one of them reports: a publisher moved to another server. Two that were seen at once stay.
+    `newest_start` is that of the stream's newest session. If it began after all servers of this one were seen last, it
+    ends this one until one of them is seen again: a publisher moved to another server. Two that were seen at once stay.
 
     A total adds up over servers and epochs; the number of active subscribers is taken from the newest epoch of each
     publish. The maximum is the largest sum at one time so far (`max_before`, or now), and no less than that of any

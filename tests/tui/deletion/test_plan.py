@@ -7,7 +7,9 @@ delete. `test_flow.py` tests the same through the whole console.
 import asyncio
 from pathlib import Path
 
+from streamusage.core.usage import SessionKey, StreamId
 from tests.support.console.changing_service import ChangingService
+from tests.support.console.records import session
 from tui.deletion import plan as delete_plan
 from tui.deletion.execute import delete_sessions
 
@@ -54,3 +56,20 @@ def test_number_of_viewers_is_a_lower_bound_while_a_server_is_unseen() -> None:
             assert f"ON AIR with {plan.watching}" in " ".join(delete_plan.blast_radius(plan, 20, None))
             return
     raise AssertionError("no plan has a session on air")
+
+
+class UnfilteredTable:
+    """A table that hides nothing, and must not be searched session by session."""
+
+    def hidden(self) -> int:
+        return 0
+
+    def shows(self, key: SessionKey) -> bool:
+        raise AssertionError("nothing is hidden")
+
+
+def test_plan_over_a_table_without_a_filter_searches_none_of_its_sessions() -> None:
+    sessions = [session("cam", start, live=False) for start in range(1, 2_000)]
+    plan = delete_plan.plan(sessions, UnfilteredTable(), delete_plan.Radius.STREAM, "sm")
+    assert (len(plan.sessions), plan.hidden) == (1_999, 0)
+    assert plan.streams == (StreamId("live", "cam"),)

@@ -2,22 +2,43 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC
 from pathlib import Path
 
+import pytest
 from textual.pilot import Pilot
 
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
+from streamusage.core.usage import SessionKey
 from tests.support.console.pilot import console, open_console, screen_text, wait_for, wait_for_figures
 from tests.support.console.records import session
 from tests.support.plain_manager import PlainManager, wire
 from tui.app.actions import Context
 from tui.app.console_app import ConsoleApp
 from tui.config.settings import ConnectionSettings
-from tui.deletion.journal import read_journal
+from tui.deletion.journal import DeletedRecord, read_journal
+from tui.deletion.restore import MOST_LISTED, list_restorable
 from tui.recording.recording import Player, RecordedPoll
 from tui.screens.help import HelpScreen
 from tui.screens.picker import Picker
+
+
+def deleted_record(number: int, deleted_at: int) -> DeletedRecord:
+    return DeletedRecord(
+        name=f"cam-{number}",
+        scope="live",
+        start_time=1_000 + number,
+        end_time=2_000 + number,
+        duration=1_000,
+        active_subscribers=0,
+        max_subscribers=1,
+        lost_subscribers=1,
+        total_subscribers=1,
+        updated=2_000 + number,
+        deleted_at=deleted_at,
+        service="sm",
+    )
 
 
 async def delete_last(pilot: Pilot[int], app: ConsoleApp) -> str:
@@ -83,6 +104,17 @@ async def test_delete_of_many_is_one_entry_of_the_journal(store_of_an_hour: Path
         await pilot.press("enter")
         await wait_for(pilot, lambda: "restored 2 records" in screen_text(app), "the restore")
         assert {record.key for record in await app.client.usage()} == before
+
+
+@pytest.mark.parametrize("deletes", [1, 3 * MOST_LISTED], ids=["at once", "one by one"])
+def test_long_journal_costs_what_its_list_shows(deletes: int) -> None:
+    looked_up: list[SessionKey] = []
+    records = [deleted_record(number, deleted_at=number % deletes + 1) for number in range(3 * MOST_LISTED)]
+    found = list_restorable(records, lambda key: bool(looked_up.append(key)), 10**12, UTC)
+    assert len(found) == MOST_LISTED
+    assert len(looked_up) <= MOST_LISTED
+    assert found[0].name == (f"all {3 * MOST_LISTED:,} records" if deletes == 1 else f"live/cam-{3 * MOST_LISTED - 1}")
+    assert len(found[0].records) == 3 * MOST_LISTED // deletes
 
 
 async def test_plain_manager_cannot_restore_and_says_where_the_records_are(tmp_path: Path) -> None:

@@ -27,12 +27,17 @@ def test_replacement_is_as_wide_as_the_text(text: str) -> None:
 def test_names_stay_readable() -> None:
     assert to_ascii("café") == "cafe"
     assert to_ascii("日本") == "????"
+    assert to_ascii("an unreadable peak (“many”), ‘x’") == "an unreadable peak (\"many\"), 'x'"
     assert key_name("⏎") == "enter"
+
+
+def test_mark_of_a_raised_scale_is_no_unknown_character() -> None:
+    assert to_ascii("≈▂█") == "^,#"
 
 
 def test_no_two_provenances_and_no_two_heights_look_alike() -> None:
     glyphs = [glyph for state, glyph in PROVENANCE.items() if state is not None]
-    for distinct in (glyphs, list(HEIGHTS), [*HEIGHTS, "▒", "·", "–"]):
+    for distinct in (glyphs, list(HEIGHTS), [*HEIGHTS, "▒", "·", "–"], [*HEIGHTS, "≈", "·", "×", "▒", "?"]):
         assert len({GLYPHS.get(glyph, glyph) for glyph in distinct}) == len(distinct)
 
 

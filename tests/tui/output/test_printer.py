@@ -17,6 +17,7 @@ from tui.output.printer import (
     json_text,
     ndjson_text,
     table_text,
+    write_blocks,
 )
 
 any_text = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30)
@@ -81,6 +82,13 @@ class TestPrinting:
             ",false,",
             "1000000000000000000,true,",
         ]
+
+    @pytest.mark.parametrize(("encoding", "name"), [("ascii", "cafe"), ("latin-1", "café"), ("utf-8", "café")])
+    def test_characters_that_the_terminal_lacks_have_ascii_of_the_same_width(self, encoding: str, name: str) -> None:
+        printed = io.BytesIO()
+        write_blocks(["≥ 680  –  日本  café\n"], printed, encoding)
+        marks = "≥ 680  –  日本" if encoding == "utf-8" else "> 680  -  ????"
+        assert printed.getvalue().decode(encoding) == f"{marks}  {name}\n"
 
     def test_table_is_aligned_by_cells(self) -> None:
         columns = [

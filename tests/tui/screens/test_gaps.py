@@ -1,5 +1,6 @@
 """The gap view over a scripted service with known figures, during and after an outage."""
 
+import re
 from datetime import UTC, datetime
 from itertools import takewhile
 from zoneinfo import ZoneInfo
@@ -7,7 +8,7 @@ from zoneinfo import ZoneInfo
 from textual.pilot import Pilot
 
 from streamusage.core.coverage import WORST_FIRST, Provenance, slot_of
-from tests.support.console.pilot import wait_for, wait_for_figures
+from tests.support.console.pilot import screen_text, wait_for, wait_for_figures
 from tests.support.console.scripted_outage import (
     LOST_END,
     OUTAGE_END,
@@ -102,6 +103,16 @@ async def test_every_cell_matches_the_script_during_and_after_the_outage(
                 app.state.tz = ZoneInfo(name)
                 screen._window_changed()
                 assert_cells_match_script(screen, OUTAGE_END)
+            await pilot.press("minus")
+
+
+async def test_who_owes_is_named_whole_in_80_columns(outage: tuple[ScriptedService, ConsoleApp]) -> None:
+    _, app = outage
+    async with app.run_test(size=(80, 24)) as pilot:
+        await open_gap_view(pilot)
+        for _ in CELL_LENGTHS_MS:
+            await pilot.pause()
+            assert re.search(r" owed \S+ by \S+ and 4 more ", screen_text(app)), screen_text(app)
             await pilot.press("minus")
 
 

@@ -5,7 +5,7 @@ from datetime import UTC
 import pytest
 from msgspec import UNSET
 
-from streamusage.api.extension import ServerStatus, ServiceClock, SessionRecord
+from streamusage.api.extension import ServerStatus, ServiceClock, SessionRecord, Trend, Trends
 from streamusage.core.coverage import Provenance
 from tests.support.console.records import session
 from tests.support.console.scripted_service import SettableClock
@@ -111,15 +111,83 @@ def state_with_an_outage(*sessions: Session) -> ConsoleState:
 
 def test_summary_of_an_outage_is_a_lower_bound_with_the_name_of_the_server() -> None:
     state = state_with_an_outage(session("a", active=680), session("b", live=False))
-    assert text_of(bars.summary(state)[0]) == (
+    assert text_of(bars.summary(state, 200)[0]) == (
         " 1 on air of 2 sessions   ≥ 680 watching (edge-3 unseen since 01:38: had 437)"
     )
+
+
+def state_after_midnight(*servers: str) -> ConsoleState:
+    """Return a state of 12 sessions on air, 437 subscribers of which were at these servers before midnight."""
+    clock = SettableClock(25 * 3_600_000)
+    state = ConsoleState(clock=clock, host="sm", settings=ConnectionSettings(poll_interval_s=2, tz=UTC))
+    sessions = [session(f"cam-{number}", active=50) for number in range(12)]
+    seen = [ServerStatus(server=name, role="edge", state="live", active_subscribers=437) for name in servers]
+    state.apply_poll(SessionsPolled([*sessions, session("b", live=False)], [], True, clock.at_ms, seen, ""))
+    unseen = [
+        ServerStatus(server=name, role="edge", state="unreachable", owed_ms=1, watermark=clock.at_ms - 2 * 3_600_000)
+        for name in servers
+    ]
+    state.apply_poll(SessionsPolled([], [], False, clock.at_ms, unseen, ""))
+    return state
+
+
+@pytest.mark.parametrize(
+    ("servers", "cells", "expected"),
+    [
+        (1, 83, "12 on air of 13 sessions   ≥ 600 watching (edge-1 unseen since Thu 23:00: had 437)"),
+        (1, 80, "12 on air of 13 sessions   ≥ 600 watching (edge-1 unseen: had 437)"),
+        (2, 80, "12 on air of 13 sessions   ≥ 600 watching (edge-1, edge-2 unseen: had 874)"),
+        (2, 70, "12 on air of 13 sessions   ≥ 600 watching (without edge-1, edge-2)"),
+        (3, 70, "12 on air of 13 sessions   ≥ 600 watching (without edge-1 and 2 more)"),
+    ],
+)
+def test_summary_of_an_outage_leaves_out_what_does_not_fit(servers: int, cells: int, expected: str) -> None:
+    state = state_after_midnight(*(f"edge-{number + 1}" for number in range(servers)))
+    assert text_of(bars.summary(state, cells)[0]).strip() == expected
+
+
+def test_summary_of_an_outage_keeps_the_mark_of_streams_without_a_record() -> None:
+    state = state_after_midnight("edge-1")
+    trend = Trend(scope="live", name="x", active=[], state=[])
+    state.apply_trends(Trends(now=0, from_ms=0, step_ms=60_000, streams=[trend]))
+    for changed, removed in (([session("x")], []), ([], [session("x").key])):
+        state.apply_poll(SessionsPolled(changed, removed, False, state.now_ms(), state.servers, ""))
+    assert text_of(bars.summary(state, 80)[0]) == (
+        " 12 on air of 13   ≥ 600 watching (without edge-1)   1 on air without a record"
+    )
+
+
+def test_sums_of_the_past_are_lower_bounds_where_a_server_was_not_seen_then() -> None:
+    clock = SettableClock(100 * 60_000)
+    state = ConsoleState(clock=clock, host="sm", settings=ConnectionSettings(poll_interval_s=2, tz=UTC))
+    seen = ServerStatus(server="edge-3", role="edge", state="live", watermark=clock.at_ms)
+    unseen = ServerStatus(server="edge-3", role="edge", state="unreachable", owed_ms=120_000, watermark=clock.at_ms)
+
+    def poll(active: int, provenance: Provenance, server: ServerStatus) -> None:
+        changed = [session("a", active=active, provenance=provenance)]
+        state.apply_poll(SessionsPolled(changed, [], False, clock.at_ms, [server], ""))
+
+    def shown() -> tuple[str, bool]:
+        return text_of(bars.summary(state, 200)[0]), state.leaves_out_server
+
+    poll(1_117, Provenance.LIVE, seen)
+    poll(680, Provenance.MISSING, unseen)
+    state.pause()
+    state.step(-1)
+    assert shown() == (" 1 on air of 1 session   1,117 watching", False)
+    state.resume()
+    assert shown()[0] == " 1 on air of 1 session   ≥ 680 watching (edge-3 unseen since 01:40)"
+    poll(1_100, Provenance.LIVE, seen)
+    assert shown() == (" 1 on air of 1 session   1,100 watching", False)
+    state.pause()
+    state.step(-1)
+    assert shown() == (" 1 on air of 1 session   ≥ 680 watching", True)
 
 
 def test_summary_with_a_filter_counts_what_is_shown() -> None:
     state = state_with_an_outage(session("a", active=680), session("b", active=20), session("c", live=False))
     state.view.show(parse("name=b or name=c"))
-    assert text_of(bars.summary(state)[0]) == (
+    assert text_of(bars.summary(state, 200)[0]) == (
         " 1 on air of 2 sessions   ≥ 20 watching (without edge-3)   name=b or name=c  (1 hidden)"
     )
 

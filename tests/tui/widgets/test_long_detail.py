@@ -5,12 +5,31 @@ from pathlib import Path
 import pytest
 
 from streamusage.client.usage_client import UsageClient
-from tests.support.console.pilot import console, detail_lines, wait_for, wait_for_figures
+from streamusage.core.usage import UsageRecord
+from tests.support.console.pilot import console, detail_lines, has_history, wait_for, wait_for_figures
 from tests.support.console.records import recent
+from tests.support.console.scripted_service import scripted_service
 from tests.support.plain_manager import PlainManager, wire
 from tui.model.sessions.session_columns import SessionColumns
 
 SESSIONS = 3_000
+HOUR_MS = 3_600_000
+
+
+def ended_record(name: str, start: int) -> UsageRecord:
+    """Return the record of a session of a minute."""
+    return UsageRecord(
+        name=name,
+        scope="live",
+        start_time=start,
+        end_time=start + 60_000,
+        duration=60_000,
+        active_subscribers=0,
+        max_subscribers=3,
+        lost_subscribers=3,
+        total_subscribers=3,
+        updated=start + 60_001,
+    )
 
 
 async def test_long_detail_reads_the_sessions_on_the_screen_only(
@@ -49,6 +68,33 @@ async def test_long_detail_reads_the_sessions_on_the_screen_only(
         detail.update()
         await pilot.pause()
         assert any(line.startswith("▸") for line in detail_lines(app))
+
+
+async def test_detail_of_an_old_session_reads_no_later_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    is_live = SessionColumns.is_live
+
+    def counted(self: SessionColumns, row: int) -> bool:
+        read.append(row)
+        return is_live(self, row)
+
+    now_ms = recent(0)
+    records = [ended_record("cam", now_ms - HOUR_MS * number) for number in range(1, SESSIONS)]
+    async with scripted_service(tmp_path, now_ms, "edge-1") as (_, client):
+        await client.import_records(records[:1500])
+        await client.import_records(records[1500:])
+        app = console(client, tmp_path)
+        async with app.run_test(size=(120, 30)) as pilot:
+            await wait_for(pilot, lambda: app.state.view.sessions == len(records), "all sessions")
+            app.sessions_screen._sort("started", descending=True)
+            await pilot.press("end", "enter")
+            await wait_for(pilot, lambda: has_history(app), "the history")
+            monkeypatch.setattr(SessionColumns, "is_live", counted)
+            app.sessions_screen.detail.update()
+            session = app.sessions_screen.table.cursor_session
+            assert session is not None
+            assert session.start_time == records[-1].start_time
+            assert len(read) < 50
 
 
 async def test_long_detail_follows_new_sessions(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ class SeveralState(ConsoleState):
         self.unrecorded = UnrecordedOfServices(
             {name: (part.unrecorded, part.trends) for name, part in parts}, self.store
         )
-        self.unseen = UnseenInServices(self.silent, self._answering)
+        self.unseen = UnseenInServices(self.silent, self._answering, self._watched_unseen)
 
     @property
     def parts(self) -> Mapping[str, ConsoleState]:
@@ -72,6 +72,10 @@ class SeveralState(ConsoleState):
 
     def _answering(self) -> dict[str, Sequence[ServerStatus]]:
         return {name: part.servers or () for name, part in self._parts.items() if _answers(part)}
+
+    def _watched_unseen(self) -> list[int]:
+        answering = (part for part in self._parts.values() if _answers(part))
+        return [part.unseen.watched_there() for part in answering if part.unseen]
 
     def _ahead_ms(self, service: str) -> int:
         """Return how far a service's time is ahead of the time that the table shows."""

@@ -70,9 +70,10 @@ class TrendsOfServices(TrendBook):
         """Return the oldest known figure of a live session in the last minutes."""
         return self._books[session.service].oldest(session, minutes, now_ms + self._ahead_ms(session.service))
 
-    def points(self, session: Session, cells: int, now_ms: int) -> list[Point] | None:
+    def points(self, session: Session, cells: int, now_ms: int, *, counts_unseen: bool = False) -> list[Point] | None:
         """Return the newest `cells` minutes of a live session, oldest first; `None` without a trend of it."""
-        return self._books[session.service].points(session, cells, now_ms + self._ahead_ms(session.service))
+        at_ms = now_ms + self._ahead_ms(session.service)
+        return self._books[session.service].points(session, cells, at_ms, counts_unseen=counts_unseen)
 
 
 class _StoreOfService:

@@ -4,13 +4,11 @@ While a service does not answer, every sum over services is a lower bound.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import tzinfo
 from typing import NamedTuple
 
 import msgspec
 
 from streamusage.api.extension import ServerStatus
-from tui.model import formats
 from tui.model.text import sanitize, shortened
 from tui.model.unseen import UnseenServers, is_unseen, outdated_subscribers
 
@@ -63,17 +61,20 @@ def qualified(service: str, servers: Sequence[ServerStatus]) -> list[ServerOfSer
 class UnseenInServices(UnseenServers):
     """The servers that are not seen at services that answer, and the services that do not.
 
-    `answering` returns the newest servers of the services that answer, by service.
+    `answering` returns the newest servers of the services that answer, by service; `watched` how many watched at those
+    that are not seen, of each service that has some, and 0 where that is not known.
     """
 
     def __init__(
         self,
         silent: Callable[[], Sequence[SilentService]],
         answering: Callable[[], Mapping[str, Sequence[ServerStatus]]],
+        watched: Callable[[], Sequence[int]],
     ) -> None:
         super().__init__()
         self._silent = silent
         self._answering = answering
+        self._watched_at_servers = watched
 
     def __bool__(self) -> bool:
         return bool(self._silent()) or bool(self._servers())
@@ -108,11 +109,10 @@ class UnseenInServices(UnseenServers):
         shown = [shortened(sanitize(name), _NAME_CELLS) for name in names]
         return ", ".join(shown) if len(shown) < 3 else f"{shown[0]} and {len(shown) - 1} more"
 
-    def describe(self, now_ms: int, tz: tzinfo | None) -> str:
-        """Return `us unseen since 23:57: had 437`, as far as it is known."""
-        silent, servers = self._silent(), self._servers()
-        seen = [one.since_ms for one in silent] + [server.watermark for server in servers]
-        known = [at_ms for at_ms in seen if at_ms is not None]
-        when = f" since {formats.moment(min(known), now_ms, tz)}" if known and len(known) == len(seen) else ""
-        had = sum(one.watched for one in silent) if not servers else 0
-        return f"{self.names()} unseen{when}" + (f": had {formats.count(had)}" if had else "")
+    def _seen_until(self) -> Sequence[int | None]:
+        return [one.since_ms for one in self._silent()] + [server.watermark for server in self._servers()]
+
+    def watched_there(self) -> int:
+        """Return how many watched there when they were seen last; 0 where that is not known of all."""
+        at_servers = self._watched_at_servers()
+        return 0 if 0 in at_servers else sum(one.watched for one in self._silent()) + sum(at_servers)

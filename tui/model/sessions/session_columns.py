@@ -223,6 +223,10 @@ class SessionColumns(Sequence[Session]):
         """Return whether a row is a session on air."""
         return self.flags[row] & _LIVE > 0
 
+    def leaves_out_server(self) -> bool:
+        """Return whether any session on air leaves out a server that owes newer figures."""
+        return any(flags & _LIVE and flags in _OWED_FLAGS for flags in set(self.flags))
+
     def is_used(self, row: int) -> bool:
         """Return whether a row is a session."""
         return self.flags[row] > 0

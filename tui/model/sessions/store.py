@@ -3,9 +3,9 @@
 `SessionStore` holds the result of the last polls; `view.py` decides what is shown and in which order.
 """
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Container, Iterable, Iterator, Sequence
-from contextlib import suppress
 from itertools import chain
 from typing import NamedTuple
 
@@ -35,6 +35,45 @@ class Change(NamedTuple):
 
 
 _STEP_ROWS = 500
+_ON_AIR = 1 << 63
+"""The end of a session on air: after every instant."""
+
+
+class StreamRows:
+    """Rows of the sessions of one stream, newest first; it may have had tens of thousands.
+
+    They are valid until one begins, is gone, or an ended one gets another end.
+    """
+
+    def __init__(self, columns: SessionColumns, rows: Iterable[int]) -> None:
+        self._columns = columns
+        self.rows = sorted(rows, key=columns.start_time.__getitem__, reverse=True)
+        self._last_ends: list[int] = []
+        """The latest end of each session and all older ones, as of now: a session on air may end earlier than that."""
+        last_end = -_ON_AIR
+        for row in reversed(self.rows):
+            last_end = max(last_end, self._end(row, _ON_AIR))
+            self._last_ends.append(last_end)
+        self._last_ends.reverse()
+
+    def on_air_times(self, from_ms: int, to_ms: int) -> list[tuple[int, int]]:
+        """Return start and end of the sessions that were on air in a window, the newest first.
+
+        One still on air ends with the window; one with an unknown end counts as one of no length.
+        """
+        starts, found = self._columns.start_time, list[tuple[int, int]]()
+        first = bisect_right(self.rows, -to_ms, key=lambda row: -starts[row])
+        for place in range(first, len(self.rows)):
+            if self._last_ends[place] <= from_ms:
+                break
+            row = self.rows[place]
+            if (end := self._end(row, to_ms)) > from_ms:
+                found.append((starts[row], end))
+        return found
+
+    def _end(self, row: int, on_air: int) -> int:
+        columns = self._columns
+        return on_air if columns.is_live(row) else max(columns.start_time[row], columns.end_time[row])
 
 
 class SessionStore:
@@ -49,8 +88,9 @@ class SessionStore:
         self._count = self._live = self._watching = 0
         self.watching_of: Counter[str] = Counter()
         """Active subscribers by service, where there are several."""
-        self._stream_rows: tuple[tuple[StreamId, str] | None, list[int]] = (None, [])
-        """The last stream of `stream_rows` and its rows, until a session of it begins or is gone."""
+        self._stream: tuple[StreamId, str] | None = None
+        """The last stream that was looked up, until its rows are no longer valid."""
+        self._stream_rows = StreamRows(self.columns, ())
 
     def __len__(self) -> int:
         return self._count
@@ -93,39 +133,25 @@ class SessionStore:
 
     def stream_rows(self, stream: StreamId, service: str = "") -> Sequence[int]:
         """Return the rows of the sessions of a stream, newest first. They are searched once for the same stream."""
-        if self._stream_rows[0] != (stream, service):
-            rows = self._find_stream(stream, service)
-            rows.sort(key=self.columns.start_time.__getitem__, reverse=True)
-            self._stream_rows = ((stream, service), rows)
-        return self._stream_rows[1]
+        return self._of_stream(stream, service).rows
 
     def on_air_times(self, session: Session, from_ms: int, to_ms: int) -> list[tuple[int, int]]:
-        """Return start and end of the sessions of a session's stream that were on air in a window.
+        """Return start and end of the sessions of a session's stream that were on air in a window."""
+        return self._of_stream(session.stream, session.service).on_air_times(from_ms, to_ms)
 
-        One still on air ends with the window; one with an unknown end counts as one of no length.
-        """
-        columns, found = self.columns, list[tuple[int, int]]()
-        starts, ends = columns.start_time, columns.end_time
-        for row in self.stream_rows(session.stream, session.service):
-            start = starts[row]
-            end = to_ms if columns.is_live(row) else max(start, ends[row])
-            if start < to_ms and end > from_ms:
-                found.append((start, end))
-        return found
+    def _of_stream(self, stream: StreamId, service: str) -> StreamRows:
+        if self._stream != (stream, service):
+            self._stream = (stream, service)
+            self._stream_rows = StreamRows(self.columns, self._find_stream(stream, service))
+        return self._stream_rows
 
     def _find_stream(self, stream: StreamId, service: str) -> list[int]:
         """Return the rows of a stream, at the cost of a search through all names."""
-        columns, (scope, name), rows = self.columns, stream, list[int]()
-        names, scopes, flags, services = columns.names, columns.scopes, columns.flags, columns.services
+        columns, (scope, name) = self.columns, stream
+        scopes, flags, services = columns.scopes, columns.flags, columns.services
         number = {known: at for at, known in enumerate(columns.service_names)}.get(service)
-        at = 0
-        with suppress(ValueError):
-            while True:
-                at = names.index(name, at)
-                if scopes[at] == scope and flags[at] and services[at] == number:
-                    rows.append(at)
-                at += 1
-        return rows
+        found = [row for row, known in enumerate(columns.names) if known == name]
+        return [row for row in found if scopes[row] == scope and flags[row] and services[row] == number]
 
     def totals(self, left_out: Collection[str] = ()) -> SessionTotals:
         """Return the counts over all sessions. Who watches at the services left out is not counted."""
@@ -136,7 +162,7 @@ class SessionStore:
         """Take over a batch as the sessions of an empty store, with a step after each yield."""
         self.columns, self._rows = batch.columns, batch.rows
         self._free, self._removed = [], {}
-        self._stream_rows = (None, [])
+        self._stream = None
         for first in range(0, len(self.columns), _STEP_ROWS):
             last = min(first + _STEP_ROWS, len(self.columns))
             used = self.columns.used_rows(first, last)
@@ -196,6 +222,8 @@ class SessionStore:
             self._forget_stream(key)
         else:
             self.columns.put(row, session)
+            if known is not None and not known.live and (session.live or session.end_time != known.end_time):
+                self._forget_stream(key)
         if session.live:
             self._live += 1
             self._watching += session.active or 0
@@ -219,5 +247,5 @@ class SessionStore:
         return session
 
     def _forget_stream(self, key: SessionKey) -> None:
-        if self._stream_rows[0] is not None and self._stream_rows[0][0] == key[:2]:
-            self._stream_rows = (None, [])
+        if self._stream is not None and self._stream[0] == key[:2]:
+            self._stream = None

@@ -48,8 +48,12 @@ class TrendBook:
         first = max(now_ms // STEP_MS - minutes, session.start_time // STEP_MS) - self._from_ms // STEP_MS
         return next(exact_figures(known[max(0, first) :]), None)
 
-    def points(self, session: Session, cells: int, now_ms: int) -> list[Point] | None:
-        """Return the newest `cells` minutes of a live session, oldest first; `None` without a trend of it."""
+    def points(self, session: Session, cells: int, now_ms: int, *, counts_unseen: bool = False) -> list[Point] | None:
+        """Return the newest `cells` minutes of a live session, oldest first; `None` without a trend of it.
+
+        With `counts_unseen` its figure includes subscribers of silent servers, as that of a service of an earlier
+        version does until the edge timeout.
+        """
         known = self._points.get(session.stream)
         if known is None:
             return None
@@ -60,10 +64,9 @@ class TrendBook:
             inside = (minute + 1) * STEP_MS > session.start_time and 0 <= place < len(known)
             points.append(known[place] if inside else NoFigure.NOT_SEEN)
         newest = last - self._from_ms // STEP_MS
-        if session.provenance in OWED and 0 <= newest < len(known) and known[newest] is not NoFigure.NOT_SEEN:
-            # The service's minute leaves out a server that is silent. The record of a service of an earlier version
-            # does so only after the edge timeout.
-            return [*points, known[newest]]
+        is_known = 0 <= newest < len(known) and known[newest] is not NoFigure.NOT_SEEN
+        if counts_unseen and session.provenance in OWED and is_known:
+            return [*points, known[newest]]  # the service's minute leaves out silent servers
         # Backfilled minutes are in the past: the current figure is an ordinary figure.
         state = None if session.provenance is Provenance.BACKFILLED else session.provenance
         return [*points, point_of(session.active, state)]

@@ -4,6 +4,7 @@ from streamusage.api.report import SlotRow
 from tests.streamusage.service.conftest import NOW, Estate
 from tests.support.service.answers import fetch_figures, fetch_servers, remove_server
 from tests.support.service.reporting import ReportingAgent, a_session, an_origin_and_an_edge
+from tests.support.waiting import wait_until
 
 MINUTE = 60_000
 
@@ -44,6 +45,30 @@ async def test_server_removed_by_force_is_not_accounted_for_until_it_reports_aga
     await edge.sync_up()
     assert await fetch_figures(estate) == [(4, 4, 2, 6)]
     assert (await fetch_servers(estate))["edge-1"]["removed"] is None
+
+
+async def test_forced_removal_returns_the_session_that_one_of_the_server_had_ended(estate: Estate) -> None:
+    silent, newer = ReportingAgent(estate, "origin-1"), ReportingAgent(estate, "edge-1")
+    estate.clock.now += 10_000
+    await newer.sync_up()
+    await silent.sync_up(a_session("o", end_time=NOW + 10_000))
+    estate.clock.now += 65_000
+    await newer.sync_up(a_session("m", start_time=NOW + 70_000, end_time=estate.clock.now))
+
+    async def on_air() -> set[int]:
+        await newer.sync_up()
+        changes = (await estate.request("GET", "/api/v1/changes")).json()
+        return {row["startTime"] - NOW for row in changes["records"] if row["live"]}
+
+    async def has_moved() -> bool:
+        return await on_air() == {70_000}
+
+    await wait_until(has_moved, "the newer session ends the older one")
+    await remove_server(estate, "edge-1", force=True)
+    changes = (await estate.request("GET", "/api/v1/changes")).json()
+    assert [(row["startTime"] - NOW, row["live"], row["provenance"]) for row in changes["records"]] == [
+        (0, True, "missing")
+    ]
 
 
 async def test_session_of_a_server_removed_by_force_disappears_and_returns(estate: Estate) -> None:

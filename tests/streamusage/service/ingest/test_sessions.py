@@ -176,6 +176,27 @@ async def test_stream_that_moves_from_a_silent_server_is_on_air_once(estate: Est
     assert await fetch_live(estate) == {0: (True, "live"), 20_000: (True, "live")}, "two origins at once stay two"
 
 
+async def test_stream_that_moves_from_a_server_that_its_agent_cannot_read_is_on_air_once(estate: Estate) -> None:
+    unread, after = ReportingAgent(estate, "origin-1"), ReportingAgent(estate, "edge-1")
+    estate.clock.now += 10_000
+    await after.sync_up()
+    await unread.sync_up(a_session("o", end_time=NOW + 10_000))
+    for _ in range(4):
+        estate.clock.now += 10_000
+        await unread.sync_up(upto_ms=NOW + 10_000)  # the agent reports, and has no newer reading
+        await after.sync_up(a_session("m", start_time=NOW + 20_000, end_time=estate.clock.now, active=4))
+
+    async def is_overdue() -> bool:
+        return (await fetch_live(estate))[0][1] == "missing"
+
+    await wait_until(is_overdue, "the first server owes its newest figures")
+    assert await fetch_live(estate) == {0: (False, "missing"), 20_000: (True, "live")}
+    estate.clock.now += 10_000
+    await after.sync_up(a_session("n", name="other", start_time=NOW + 21_000, end_time=estate.clock.now))
+    await unread.sync_up(a_session("o", end_time=estate.clock.now))
+    assert (await fetch_live(estate))[0] == (True, "live"), "it is seen again: two origins at once stay two"
+
+
 async def is_counted(estate: Estate, server: str) -> bool:
     return bool((await fetch_servers(estate))[server]["active_subscribers"])
 

@@ -96,6 +96,10 @@ def test_newer_session_ends_an_older_one_only_while_all_servers_of_that_are_sile
     assert session_figures(0, [part(end_time=100)], 0, newest_start=200).live, "two origins at once"
     over = part("b", live=False, active=0, end_time=90)
     assert not session_figures(0, [silent, over], 0, newest_start=101).live
+    for owes in (MISSING, HELD):
+        unread = part(owes=owes, end_time=100)
+        assert not session_figures(0, [unread], 0, newest_start=101).live, "its agent answers and cannot read it"
+        assert session_figures(0, [unread, seen], 0, newest_start=200).live
 
 
 def test_session_has_the_worst_provenance_of_its_live_figures() -> None:

@@ -1,11 +1,19 @@
 """The session store: changes of polls, totals, and the live list of a plain Stream Manager."""
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from streamusage.api.extension import LiveStream
 from streamusage.core.usage import SessionKey, StreamId, UsageRecord
 from tests.support.console.records import session
 from tui.model.sessions.live_list import with_live_list
+from tui.model.sessions.session_columns import SessionColumns
 from tui.model.sessions.store import Session, SessionStore, from_record
 from tui.model.sessions.view import SessionView
+
+CAM = StreamId("live", "cam")
+STEP = 100
 
 
 def names(view: SessionView) -> list[str]:
@@ -70,3 +78,62 @@ class TestStore:
         known, new = merged[record.key], merged[SessionKey("live", "new", 0)]
         assert (known.active, known.peak, known.live, known.recorded) == (7, 8, True, True)
         assert (new.active, new.peak, new.live, new.recorded) == (1, None, True, False)
+
+
+def publish(start: int, length: int, *, live: bool = False) -> Session:
+    return session("cam", start, end_time=start + length, live=live)
+
+
+def expected_times(store: SessionStore, from_ms: int, to_ms: int) -> list[tuple[int, int]]:
+    """Return the times by a pass over all sessions."""
+    times = [
+        (known.start_time, to_ms if known.live else known.end_time or known.start_time)
+        for known in store
+        if known.stream == CAM
+    ]
+    return sorted(((start, end) for start, end in times if start < to_ms and end > from_ms), reverse=True)
+
+
+publishes = st.builds(publish, st.integers(1, 40), st.integers(0, 30), live=st.booleans())
+
+
+@given(st.lists(st.lists(publishes, max_size=8), max_size=5), st.integers(0, 80), st.integers(0, 80))
+def test_times_in_a_window_equal_those_of_a_pass_over_all(
+    polls: list[list[Session]], from_ms: int, length_ms: int
+) -> None:
+    store, to_ms = SessionStore(), from_ms + length_ms
+    shown = publish(1, 5)
+    for poll in [[shown], *polls]:
+        store.apply([*poll, session("other", 3, end_time=70)])
+        assert store.on_air_times(shown, from_ms, to_ms) == expected_times(store, from_ms, to_ms)
+
+
+@pytest.mark.parametrize("number", [100, 5_000])
+def test_what_is_read_is_bounded_by_the_window(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = SessionStore()
+    store.apply([publish(STEP * place, STEP // 2) for place in range(1, number)])
+    shown = publish(STEP * (number // 2), STEP // 2)
+    store.stream_rows(CAM)
+    read: list[int] = []
+    is_live = SessionColumns.is_live
+
+    def counted(self: SessionColumns, row: int) -> bool:
+        read.append(row)
+        return is_live(self, row)
+
+    monkeypatch.setattr(SessionColumns, "is_live", counted)
+    times = store.on_air_times(shown, shown.start_time - 5 * STEP, shown.start_time + 1)
+    assert [start for start, _ in times] == [shown.start_time - STEP * place for place in range(6)][: len(times)]
+    assert len(times) >= 5
+    assert len(read) <= len(times) + 1
+
+
+def test_ended_session_that_is_on_air_again_or_ends_later_is_found() -> None:
+    store = SessionStore()
+    old, new = publish(10, 5), publish(100, 5)
+    store.apply([old, new])
+    assert store.on_air_times(new, 50, 200) == [(100, 105)]
+    store.apply([publish(10, 60)])
+    assert store.on_air_times(new, 50, 200) == [(100, 105), (10, 70)]
+    store.apply([publish(10, 60, live=True)])
+    assert store.on_air_times(new, 80, 200) == [(100, 105), (10, 200)]

@@ -21,8 +21,11 @@ def trend_book(active: list[int | None], state: list[Provenance | None]) -> Tren
     return trends
 
 
-def trend_text(trends: TrendBook, minute: int, cells: int = 6, **figures: object) -> str | None:
-    points = trends.points(session("a", **{"start": STEP_MS, "active": 7} | figures), cells, minute * STEP_MS)  # type: ignore[arg-type]
+def trend_text(
+    trends: TrendBook, minute: int, cells: int = 6, *, counts_unseen: bool = False, **figures: object
+) -> str | None:
+    shown = session("a", **{"start": STEP_MS, "active": 7} | figures)  # type: ignore[arg-type]
+    points = trends.points(shown, cells, minute * STEP_MS, counts_unseen=counts_unseen)
     if points is None:
         return None
     marks = {"quiet": "({})", "refilled": "[{}]"}
@@ -47,12 +50,21 @@ def test_figures_of_the_servers_that_were_seen_are_lower_bounds() -> None:
     assert trend_text(book, 15) == "█(▄▅)·(█)█"
 
 
-def test_current_figure_of_an_outage_is_what_the_service_saw() -> None:
-    book = trend_book([7, 3], [LIVE, MISSING])
-    assert trend_text(book, 11, provenance=MISSING) == "    █(▄)", "7 includes the figure of the silent server"
-    assert trend_text(book, 12, provenance=MISSING) == "   █(▄█)", "not fetched yet"
-    assert trend_text(trend_book([7, None], [LIVE, MISSING]), 11, provenance=MISSING) == "    █·"
+def test_current_figure_of_an_outage_is_what_the_last_poll_saw() -> None:
+    book = trend_book([7, None], [LIVE, MISSING])
+    assert trend_text(book, 11, provenance=MISSING, active=3) == "    █(▄)", "the minute began after the trends"
+    assert trend_text(book, 12, provenance=MISSING, active=3) == "   █·(▄)"
+    assert trend_text(trend_book([7, 6], [LIVE, MISSING]), 11, provenance=MISSING, active=3) == "    █(▄)"
     assert trend_text(trend_book([7], [LIVE]), 11, provenance=MISSING, active=0) == "    █·"
+
+
+def test_current_figure_that_counts_a_silent_server_is_not_drawn() -> None:
+    def newest(book: TrendBook, minute: int) -> str | None:
+        return trend_text(book, minute, provenance=MISSING, counts_unseen=True)
+
+    assert newest(trend_book([7, 3], [LIVE, MISSING]), 11) == "    █(▄)", "7 includes that of the silent server"
+    assert newest(trend_book([7, 3], [LIVE, MISSING]), 12) == "   █(▄█)", "not fetched yet"
+    assert newest(trend_book([7, None], [LIVE, MISSING]), 11) == "    █·"
 
 
 def test_stream_without_a_trend_has_no_points() -> None:
