@@ -137,7 +137,7 @@ class UsageClient:
         reply = await self._send(ApiRequest("GET", f"{self._api}/event/list/stats", action, with_token=False))
         if reply.status == 404 and error_message(self._transport, reply):
             return []
-        rows = decode_reply(self._transport, reply, action, list[LenientLiveStream])
+        rows = decode_reply(self._transport, reply, action, list[LenientLiveStream], repair=True)
         return [stream for row in rows if (stream := row.to_stream()) is not None]
 
     async def delete_session(self, key: SessionKey) -> PartialUsageRecord:

@@ -113,6 +113,7 @@ async def test_http_address_of_a_real_server_with_tls(tmp_path: Path) -> None:
         ("https://sm.example.net/streammanager/", "redirects to https://sm.example.net/streammanager/; "),
         ("/login", "redirects to /login; "),
         ("https://me:pw@sm.example.net/login?accessToken=x#y", "redirects to https://sm.example.net/login; "),
+        ("//me:pw@sm.example.net/login", "redirects to //sm.example.net/login; "),
         ("http://sm/\x9b2J", "redirects to http://sm/"),
         ("", "the service redirects; "),
     ],
@@ -134,6 +135,19 @@ async def test_error_object_with_status_200_is_quoted() -> None:
         with pytest.raises(InvalidAnswerError, match="“no node group”"):
             await client.servers()
         with pytest.raises(InvalidAnswerError, match="“no node group”"):
+            await client.live_list()
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['{"error": "the token s3cret/tok+en expired"}', '{"error": {"message": "the token s3cret/tok+en expired"}}'],
+)
+async def test_error_object_of_another_shape_is_quoted(body: str) -> None:
+    failure = await failure_of(reply(200, body))
+    assert failure.cause == "expected a JSON list, but the reply is an error, “the token ••• expired”"
+    assert (await failure_of(reply(401, body))).cause == "HTTP 401, “the token ••• expired”; check the token"
+    async with always(reply(200, body)) as server, UsageClient(server.url, TOKEN) as client:
+        with pytest.raises(InvalidAnswerError, match="the reply is an error, “the token ••• expired”"):
             await client.live_list()
 
 
