@@ -69,7 +69,7 @@ class UsageClient:
     def __init__(
         self,
         base_url: str,
-        token: str | None,
+        token: str | Callable[[], str] | None,
         *,
         api_version: ApiVersion = "4.0",
         clock: Clock | None = None,

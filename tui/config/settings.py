@@ -35,7 +35,7 @@ from tui.config.profiles import (
 )
 from tui.config.theme_names import ThemeName
 
-_TOKEN = WORD._replace(longest=4096)
+TOKEN_FORM = WORD._replace(longest=4096)
 
 
 class SettingsError(Exception):
@@ -303,7 +303,7 @@ def read_token(path: Path, warn: Callable[[str], None]) -> HiddenToken:
     Raises `SettingsError`, which names the file and never its content.
     """
     try:
-        token, others_can_read = read_secret_file(path, f"token file {path}", _TOKEN)
+        token, others_can_read = read_secret_file(path, f"token file {path}", TOKEN_FORM)
     except SecretError as error:
         raise SettingsError(str(error)) from None
     if others_can_read:
@@ -317,7 +317,7 @@ def _profile_token(profile: Profile, warn: Callable[[str], None]) -> HiddenToken
     if profile.token_env is not None:
         place = f"{config_path()}: environment variable {profile.token_env} (token_env)"
         try:
-            return HiddenToken(read_secret_variable(profile.token_env, place, _TOKEN))
+            return HiddenToken(read_secret_variable(profile.token_env, place, TOKEN_FORM))
         except SecretError as error:
             raise SettingsError(str(error)) from None
     return None
@@ -328,7 +328,7 @@ def _environment_token(environment: _Environment) -> HiddenToken | None:
         return None
     try:
         return HiddenToken(
-            parse_secret(environment.token.get_secret_value(), "environment variable STREAMTOP_TOKEN", _TOKEN)
+            parse_secret(environment.token.get_secret_value(), "environment variable STREAMTOP_TOKEN", TOKEN_FORM)
         )
     except SecretError as error:
         raise SettingsError(str(error)) from None
