@@ -24,6 +24,7 @@ def explain_failure(state: ConsoleState) -> FailurePage | None:
         retry_in_ms=freshness.retry_in_ms,
         is_given_up=freshness.is_given_up,
         has_figures=state.has_figures,
+        proxy_from=settings.route_from.get("proxy", ""),
     )
     return failure_page(state.failed_request, around)
 
