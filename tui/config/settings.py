@@ -101,6 +101,8 @@ class ConnectionSettings:
     """Source of the token, as text."""
     token_file: Path | None = None
     """The file that the token was read from."""
+    token_env: str | None = None
+    """The environment variable that the token was read from."""
     ca_file: Path | None = None
     client_cert: Path | None = None
     client_key: Path | None = None
@@ -184,6 +186,7 @@ def resolve(flags: Flags, *, warn: Callable[[str], None], is_one_of_several: boo
         token=token,
         token_from=token_from if token is not None else "nowhere",
         token_file=token_file.absolute() if token_file is not None and token is not None else None,
+        token_env=of_profile.token_env if token_from == f"profile {name}" else None,
         **route._asdict(),
         route_from=route_from,
         profile=name,

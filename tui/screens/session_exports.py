@@ -135,6 +135,6 @@ class SessionExports(ConsoleScreen):
                 return
             cells = min(self.app.size.width, 100)
             lines = [line for command in commands for line in ("", *map(sanitize, wrap_command(command, cells)))]
-            lines += ["", remark] if (remark := describe_token(self.state.settings)) else []
+            lines += ["", remark] if (remark := describe_token(self.state.part_of(session).settings)) else []
             copy = self.port.exporter.copy
             self.app.push_screen(CommandPage(lines, lambda: self.show_notice(copy(commands[0], "command"), "quiet")))
