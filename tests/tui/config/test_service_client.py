@@ -7,6 +7,7 @@ import pytest
 
 from streamusage.client.errors import RefusedError
 from streamusage.core.local_service import TOKEN_FILE, note_address
+from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
 from tests.support.plain_manager import PlainManager, wire
 from tui.config.hidden_token import HiddenToken
 from tui.config.service_client import open_client
@@ -58,3 +59,25 @@ async def test_token_of_an_own_service_that_starts_later_is_found(
         (folder / TOKEN_FILE).write_text("own")
         with note_address(server.url, folder):
             assert len(await client.usage()) == 1
+
+
+async def test_request_that_was_on_its_way_while_the_token_changed_is_sent_again(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("first")
+
+    def respond(request: ReceivedRequest) -> bytes:
+        if "accessToken=second" in request.target:
+            return reply(200, "[]")
+        file.write_text("second")
+        return reply(401, '{"errorMessage": "unknown token", "timestamp": 1}')
+
+    async with CannedServer(respond) as server:
+        settings = ConnectionSettings(url=server.url, token=HiddenToken("first"), token_file=file)
+        async with open_client(settings) as client:
+            assert await client.usage() == []
+        assert len(server.requests) == 2
+        server.respond = lambda _: reply(401, '{"errorMessage": "unknown token second", "timestamp": 1}')
+        async with open_client(settings) as client:
+            with pytest.raises(RefusedError, match="unknown token •••"):
+                await client.usage()
+        assert len(server.requests) == 3, "the same token is not tried twice"
