@@ -2,6 +2,7 @@
 
 from tui.model.sessions.chart import look_at
 from tui.model.sessions.store import Session
+from tui.screens.delete_dialogs import no_session_reason
 from tui.screens.session_exports import SessionExports
 from tui.widgets.detail import DetailView
 
@@ -38,6 +39,8 @@ class SessionDetail(SessionExports):
         """Open or close the detail."""
         if self.table.cursor_key is not None or (self.detail_is_open and self.is_very_wide):
             self._open_detail(not self.detail_is_open or not self.has_class("wide"))
+        else:
+            self.show_notice(f"no detail here: {no_session_reason(self.state)}", "warn")
 
     def _open_detail(self, is_open: bool) -> None:
         """Open or close the detail by a key. The choice is kept on a very wide terminal."""

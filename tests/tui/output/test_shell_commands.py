@@ -16,7 +16,7 @@ from tui.config.hidden_token import HiddenToken
 from tui.config.settings import ConnectionSettings
 from tui.model.text import width
 from tui.output.shell_commands import curl_command, describe_token, ls_command, wrap_command
-from tui.screens.command_page import CommandPage
+from tui.screens.page import CommandPage
 
 CAM = session("cam 4's $(feed)", scope="live/room1")
 
