@@ -378,11 +378,13 @@ class UsageClient:
             return
         from email.utils import parsedate_to_datetime  # a plain Stream Manager's clock is known by this header only
 
+        known, elapsed_ms = self.service_time, self._clock.elapsed_ms()
         try:
             now_ms = int(parsedate_to_datetime(headers.get("date", "")).timestamp() * 1000)
         except (ValueError, OverflowError):
-            return
-        self.service_time = ServiceTime(now_ms, self._clock.elapsed_ms())
+            now_ms = 0 if known is None else known.now_ms + elapsed_ms - known.received_at_ms  # as behind a gateway
+        if now_ms:
+            self.service_time = ServiceTime(now_ms, elapsed_ms)
 
 
 def _server_path(server: str) -> str:
