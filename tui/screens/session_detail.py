@@ -9,7 +9,7 @@ from tui.widgets.detail import DetailView
 WIDE_FROM_CELLS = 110
 """From this width on the detail is beside the table, below it over the table."""
 VERY_WIDE_FROM_CELLS = 160
-"""From this width on the detail opens by itself: all columns of 80 cells fit beside it."""
+"""From this width on the detail opens by itself: all columns of 80 cells and longer names fit beside it."""
 
 
 class SessionDetail(SessionExports):
@@ -53,6 +53,7 @@ class SessionDetail(SessionExports):
     def _fit_detail(self) -> None:
         """Place the detail by the size of the screen."""
         self.set_class(self.size.width >= WIDE_FROM_CELLS, "wide")
+        self.set_class(self.is_very_wide, "very-wide")
         if self.is_drawn:
             self._open_by_itself()
 
