@@ -16,7 +16,7 @@ from streamusage.core.exit_codes import CLIENT_EXIT_CODES, ExitCode, exit_codes
 from tui.app import gc_tuning
 from tui.commands.errors import CommandError
 from tui.commands.flags import appearance_flags, connection_flags, tz_option
-from tui.standard_streams import OutputError, discard_output, guard_standard_streams
+from tui.standard_streams import ClosedOutputError, OutputError, discard_output, guard_standard_streams
 
 COMMANDS = {
     "demo": ("tui.demo.command:demo", "Try it: a small estate of simulated servers, with an outage."),
@@ -124,7 +124,7 @@ def main() -> None:
         exit_code = error.exit_code
     except click.Abort:
         exit_code = ExitCode.INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, ClosedOutputError):
         discard_output()
         exit_code = ExitCode.CLOSED_PIPE
     except OutputError as error:

@@ -3,7 +3,7 @@
 | stream          | closed at the start (`>&-`)    | a write fails (`> /dev/full`)           |
 |-----------------|--------------------------------|-----------------------------------------|
 | standard input  | is empty                       |                                         |
-| standard output | the first write fails          | `OutputError`; `BrokenPipeError` remains |
+| standard output | the first write fails          | `OutputError`, or `ClosedOutputError`    |
 | standard error  | messages are lost              | messages are lost                       |
 
 Closed descriptors are filled first: else a file or a connection that the command opens would get their number, and
@@ -23,12 +23,16 @@ class OutputError(OSError):
     """Standard output cannot be written."""
 
 
+class ClosedOutputError(Exception):
+    """The reader of standard output closed it. No `OSError`: click ends a program at that of a closed pipe."""
+
+
 class _Output(io.FileIO):
     def write(self, data: "ReadableBuffer", /) -> int:
         try:
             return super().write(data) or 0
         except BrokenPipeError:
-            raise
+            raise ClosedOutputError from None
         except OSError as error:
             raise OutputError(error.errno, error.strerror) from None
 

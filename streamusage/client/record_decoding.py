@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from streamusage.api.extension import ErrorBody
 from streamusage.client.exact_numbers import exact_integer
+from streamusage.client.faulty.error_bodies import quoted_message
 from streamusage.client.faulty.field_values import describe_value
 from streamusage.client.faulty.json_repair import is_unreadable, mark_unreadable_values
 from streamusage.client.faulty.repeated_fields import mark_repeated_fields
@@ -282,11 +282,8 @@ def describe_body(body: bytes) -> str:
     if head.startswith(b"<"):
         return "is a web page"
     if head.startswith(b"{"):
-        try:
-            message = msgspec.json.decode(body.lstrip(b"\xef\xbb\xbf"), type=ErrorBody).error_message
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return "is a JSON object"
-        return f"is an error, “{message[:500]}”"
+        message = quoted_message(body)
+        return f"is an error, “{message[:500]}”" if message else "is a JSON object"
     if head[:1] in b'"-0123456789tfn' and len(head) < _LONGEST_SCALAR_BYTES:
         try:
             msgspec.json.decode(head)

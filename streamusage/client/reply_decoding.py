@@ -8,8 +8,9 @@ from typing import TypeVar
 
 import msgspec
 
-from streamusage.api.extension import ErrorBody
 from streamusage.client.errors import InvalidAnswerError, NotFoundError, RefusedError, UnreachableError
+from streamusage.client.faulty.error_bodies import documented_message, quoted_message
+from streamusage.client.faulty.json_repair import mark_unreadable_values
 from streamusage.client.http_options import PROXY_NEEDS_LOGIN
 from streamusage.client.record_decoding import describe_body
 from streamusage.client.requests import Reply
@@ -29,13 +30,14 @@ def raise_for_status(transport: HttpTransport, reply: Reply, action: str) -> Non
     if status == 407:
         raise UnreachableError(transport.host, action, PROXY_NEEDS_LOGIN, status=status)
     message = error_message(transport, reply)
-    cause = f"HTTP {status}" + (f", “{message}”" if message else "")
+    quoted = message or _quote(transport, reply)
+    cause = f"HTTP {status}" + (f", “{quoted}”" if quoted else "")
     if transport.proxy_name and not message and status in (403, 500, 502, 503, 504):
         cause += f", from the proxy {transport.proxy_name} or from the service behind it"
     if status == 400 and not message and (hint := _tls_hint(transport, reply.body)):
         raise InvalidAnswerError(transport.host, action, f"{cause}: {hint}", status=status)
     if status in (400, 401, 403, 409, 422):
-        hint = "; check the token" if status in (401, 403) or "token" in message.lower() else ""
+        hint = "; check the token" if status in (401, 403) or "token" in quoted.lower() else ""
         raise RefusedError(transport.host, action, cause + hint, status=status)
     if status == 404 and message:
         raise NotFoundError(transport.host, action, cause, status=status)
@@ -69,7 +71,7 @@ def _redirect_target(transport: HttpTransport, reply: Reply) -> str:
     """Return where a reply redirects, without query and login: they may contain a token."""
     location = transport.without_token(reply.headers.get("Location", ""))
     target = location.partition("?")[0].partition("#")[0]
-    scheme, separator, rest = target.partition("://")
+    scheme, separator, rest = target.partition("//" if target.startswith("//") else "://")
     host, slash, path = rest.partition("/")
     return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"[:200]
 
@@ -85,13 +87,21 @@ def _retry_after_seconds(reply: Reply) -> float | None:
     return retry_after_seconds(value, time.time_ns() // 1_000_000 if now_ms is None else now_ms)
 
 
-def decode_reply(transport: HttpTransport, reply: Reply, action: str, kind: type[Content]) -> Content:
-    """Return the content of a successful reply as `kind`.
+def decode_reply(
+    transport: HttpTransport, reply: Reply, action: str, kind: type[Content], *, repair: bool = False
+) -> Content:
+    """Return the content of a successful reply as `kind`; with `repair`, values that are no JSON are objects.
 
     Raises what `raise_for_status` raises, and `InvalidAnswerError` where the body is not a `kind`.
     """
     raise_for_status(transport, reply, action)
-    return decode_content(transport, reply, action, kind)
+    try:
+        return decode_content(transport, reply, action, kind)
+    except InvalidAnswerError:
+        repaired = mark_unreadable_values(reply.body) if repair else reply.body
+        if repaired == reply.body:
+            raise
+    return decode_content(transport, reply._replace(body=repaired), action, kind)
 
 
 def decode_content(transport: HttpTransport, reply: Reply, action: str, kind: type[Content]) -> Content:
@@ -104,19 +114,21 @@ def decode_content(transport: HttpTransport, reply: Reply, action: str, kind: ty
         is_json = reply.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"["))
         cause = (
             f"broken JSON: {transport.without_token(str(error))}"
-            if is_json
-            else f"the reply {describe_body(reply.body)}"
+            if is_json and not quoted_message(reply.body)
+            else f"the reply {transport.without_token(describe_body(reply.body))}"
         )
         raise InvalidAnswerError(transport.host, action, cause) from None
 
 
 def error_message(transport: HttpTransport, reply: Reply) -> str:
     """Return the message of the documented error body, without the token; empty where the body is another."""
-    try:
-        message = msgspec.json.decode(reply.body, type=ErrorBody).error_message
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ""
-    return transport.without_token(message)[:500] or "no reason given"
+    message = documented_message(reply.body)
+    return "" if message is None else transport.without_token(message)[:500] or "no reason given"
+
+
+def _quote(transport: HttpTransport, reply: Reply) -> str:
+    """Return the message of an error body of whatever shape, without the token; empty where there is none."""
+    return transport.without_token(quoted_message(reply.body))[:500]
 
 
 def lacks_extension(transport: HttpTransport, reply: Reply) -> bool:
@@ -124,5 +136,5 @@ def lacks_extension(transport: HttpTransport, reply: Reply) -> bool:
     if reply.status in (401, 403):
         return not error_message(transport, reply)
     if reply.status == 200:
-        return not reply.body.lstrip().startswith(b"{") or bool(error_message(transport, reply))
+        return not reply.body.lstrip().startswith(b"{") or bool(quoted_message(reply.body))
     return 300 <= reply.status < 500 and reply.status not in (408, 409, 413, 422, 429)

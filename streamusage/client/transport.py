@@ -45,6 +45,7 @@ class HttpTransport:
         self._read_token = token if callable(token) else None
         self._token = "" if callable(token) else _parse_token(token)
         """The token of the last request."""
+        self._sent_tokens = {self._token}
         self._options = options
         self._trust = trust_of_options(options)
         self._exchange = self._open_exchange() if has_proxy(options) else None
@@ -66,11 +67,20 @@ class HttpTransport:
         With `receive`, the body of a reply with status 200 is passed to it part by part as it arrives, and the reply
         has none. Raises `UnreachableError` or `InvalidAnswerError`.
         """
+        exchange = self._exchange or await self._open()
+        sender = self._sender()
+        reply = await exchange.send(api_request, sender, receive)
+        if reply.status in (401, 403) and api_request.with_token and (newest := self._sender()).token != sender.token:
+            # The token was replaced while the request was on its way, as by a service that starts.
+            reply = await exchange.send(api_request, newest, receive)
+        return reply
+
+    def _sender(self) -> Sender:
+        """Return the sender of a request, with the token of now."""
         if self._read_token is not None:
             self._token = _parse_token(self._read_token())
-        exchange = self._exchange or await self._open()
-        sender = Sender(self.host, self._token, self.without_token, self.check_size)
-        return await exchange.send(api_request, sender, receive)
+            self._sent_tokens.add(self._token)
+        return Sender(self.host, self._token, self.without_token, self.check_size)
 
     async def _open(self) -> "HttpExchange":
         """Open the exchange; in a thread, unless httpx is imported and no certificates are read."""
@@ -96,8 +106,7 @@ class HttpTransport:
 
     def without_token(self, text: str) -> str:
         """Return the text without the token in any form: plain, and as encoded in URLs, JSON and XML."""
-        token = self._token
-        if token:
+        for token in filter(None, self._sent_tokens):
             from html import escape
 
             in_json = msgspec.json.encode(token)[1:-1].decode()

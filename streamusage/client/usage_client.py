@@ -69,7 +69,7 @@ class UsageClient:
     def __init__(
         self,
         base_url: str,
-        token: str | None,
+        token: str | Callable[[], str] | None,
         *,
         api_version: ApiVersion = "4.0",
         clock: Clock | None = None,
@@ -137,7 +137,7 @@ class UsageClient:
         reply = await self._send(ApiRequest("GET", f"{self._api}/event/list/stats", action, with_token=False))
         if reply.status == 404 and error_message(self._transport, reply):
             return []
-        rows = decode_reply(self._transport, reply, action, list[LenientLiveStream])
+        rows = decode_reply(self._transport, reply, action, list[LenientLiveStream], repair=True)
         return [stream for row in rows if (stream := row.to_stream()) is not None]
 
     async def delete_session(self, key: SessionKey) -> PartialUsageRecord:
@@ -378,11 +378,13 @@ class UsageClient:
             return
         from email.utils import parsedate_to_datetime  # a plain Stream Manager's clock is known by this header only
 
+        known, elapsed_ms = self.service_time, self._clock.elapsed_ms()
         try:
             now_ms = int(parsedate_to_datetime(headers.get("date", "")).timestamp() * 1000)
         except (ValueError, OverflowError):
-            return
-        self.service_time = ServiceTime(now_ms, self._clock.elapsed_ms())
+            now_ms = 0 if known is None else known.now_ms + elapsed_ms - known.received_at_ms  # as behind a gateway
+        if now_ms:
+            self.service_time = ServiceTime(now_ms, elapsed_ms)
 
 
 def _server_path(server: str) -> str:

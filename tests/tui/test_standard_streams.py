@@ -16,7 +16,9 @@ from tests.support.waiting import LONGEST_WAIT_S
 
 async def run_shell(streamtop: Program, arguments: str, redirected: str) -> Ended:
     """Run the program by a shell that redirects its streams."""
-    process = await asyncio.create_subprocess_shell(
+    process = await asyncio.create_subprocess_exec(
+        "bash",
+        "-c",
         f"{shlex.quote(sys.executable)} -m tui {arguments} {redirected}",
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
@@ -49,6 +51,14 @@ async def test_closed_pipe_ends_quietly(streamtop: Program) -> None:
         ended = await run_shell(streamtop, "ls --format json", "2> messages | head -1")
     assert ended.out == "[\n"
     assert (streamtop.home / "messages").read_text() == ""
+
+
+@pytest.mark.parametrize("arguments", ["ls --format json", "rm --all --yes --format ndjson", "--plain"])
+async def test_closed_pipe_has_its_exit_code(streamtop: Program, arguments: str) -> None:
+    async with PlainManager(*(wire(start=start) for start in range(1, 900))) as manager:
+        streamtop.environment["STREAMTOP_URL"] = manager.url
+        code = await run_shell(streamtop, arguments, "> >(exec sleep 0) 2> messages; echo $?")
+    assert code.out == "141\n"
 
 
 @pytest.mark.parametrize("redirected", ["2>&-", "2> /dev/full"])
@@ -106,3 +116,4 @@ async def test_import_of_closed_input_is_an_empty_file(streamtop: Program, tmp_p
         streamtop.environment["STREAMTOP_URL"] = manager.url
         ended = await run_shell(streamtop, "import -", "<&-")
     assert (ended.code, manager.requests) == (2, [])
+    assert ended.err == "streamtop: <stdin> is empty, nothing was imported\n"

@@ -133,6 +133,8 @@ class ConsoleApp(App[int]):
         self.sessions_screen = SessionsScreen(memory.filters if memory else [])
         self.next_profile = ""
         """The profile that was picked to continue with, once this console has ended."""
+        self.check_profile: Callable[[str], str] = lambda name: ""
+        """Returns why the console cannot continue with a profile; empty where it can."""
         self.profiles = settings.profiles
         self._journal_path = journal_path
         self._recording = recording
@@ -497,8 +499,16 @@ class ConsoleApp(App[int]):
             self.publish_state(polled=True)
 
     def switch_profile(self, name: str) -> None:
-        """End this console and continue with another profile."""
-        if name != self.state.settings.profile:
+        """End this console and continue with another profile; one that cannot be used is explained instead."""
+        if name == self.state.settings.profile:
+            return
+        if reason := self.check_profile(name):
+            from tui.screens.page import PageScreen
+
+            self.push_screen(
+                PageScreen([f"{sanitize(name)} cannot be used; nothing was changed.", "", sanitize(reason)])
+            )
+        else:
             self.next_profile = name
             self.exit(0)
 

@@ -38,6 +38,7 @@ def run_console(
     settings: ConnectionSettings,
     *,
     switch: Callable[[str], ConnectionSettings] | None = None,
+    check: Callable[[str], str] = lambda profile: "",
     record: Path | None = None,
     clock: Clock | None = None,
     demo_journal: Path | None = None,
@@ -45,7 +46,8 @@ def run_console(
     """Run the console until it is quit; return the exit code.
 
     Raises `InvalidAddressError` and `RecordingError` before it draws. `switch` returns the settings of the profile with
-    which the console continues. `clock` measures the age of what is shown; the time shown is the service's own.
+    which the console continues, and `check` why it cannot; empty where it can. `clock` measures the age of what is
+    shown; the time shown is the service's own.
 
     `demo_journal` is the journal of deleted records of a demo: then no file of the user is read or written, times are
     the machine's own, and the header does not show that the clock of the demo is fast.
@@ -56,7 +58,7 @@ def run_console(
     recording = _open_recording(record, clock)
     with Endings() as endings:
         while True:
-            code, next_profile = asyncio.run(_run_until_quit(settings, clock, recording, demo_journal, endings))
+            code, next_profile = asyncio.run(_run_until_quit(settings, clock, recording, demo_journal, endings, check))
             if not next_profile or switch is None:
                 return code
             settings = switch(next_profile)
@@ -78,9 +80,10 @@ async def _run_until_quit(
     recording: "Recording | None",
     demo_journal: Path | None,
     endings: Endings,
+    check: Callable[[str], str],
 ) -> tuple[int, str]:
     if settings.services:
-        return await _run_services(settings, clock, endings)
+        return await _run_services(settings, clock, endings, check)
     async with open_client(settings, clock) as client:
         path = memory_path(settings.profile or "", client.host) if demo_journal is None else None
         app = ConsoleApp(
@@ -93,12 +96,15 @@ async def _run_until_quit(
         )
         if demo_journal is not None:
             app.state.shows_skew, app.state.tz = False, None
+        app.check_profile = check
         code = await endings.run(app)
         remember(path, app.state.view_memory(app.sessions_screen.filters))
     return code, app.next_profile
 
 
-async def _run_services(settings: ConnectionSettings, clock: Clock, endings: Endings) -> tuple[int, str]:
+async def _run_services(
+    settings: ConnectionSettings, clock: Clock, endings: Endings, check: Callable[[str], str]
+) -> tuple[int, str]:
     """Run a console of several services, each with its own client."""
     from tui.app.services.app import ServicesApp
 
@@ -108,6 +114,7 @@ async def _run_services(settings: ConnectionSettings, clock: Clock, endings: End
         }
         path = memory_path(settings.profile or "", "")
         app = ServicesApp(clients, settings, clock=clock, journal_path=default_journal_path(), memory=recall(path))
+        app.check_profile = check
         code = await endings.run(app)
         remember(path, app.state.view_memory(app.sessions_screen.filters))
     return code, app.next_profile

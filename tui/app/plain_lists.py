@@ -46,6 +46,11 @@ class PlainLists:
         self._recorded: dict[SessionKey, Session] = {}
         """The usage records of those that have one."""
 
+    @property
+    def is_first(self) -> bool:
+        """Whether no poll has succeeded yet."""
+        return self._is_first
+
     async def poll(self) -> ListChanges:
         """Poll both lists. Raises `UsageApiError` where the records cannot be read; the live list may fail."""
         if self._is_first:

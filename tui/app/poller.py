@@ -262,7 +262,12 @@ class Poller:
     # A plain Stream Manager
 
     async def _poll_lists(self) -> None:
-        lists = await self._lists.poll()
+        try:
+            lists = await self._lists.poll()
+        except UsageApiError:
+            if self._lists.is_first:  # who refused the extension refuses everything: a gateway, perhaps
+                self._client.has_extension = None
+            raise
         service_time = self._client.service_time
         self._post(
             SessionsPolled(

@@ -11,7 +11,8 @@ from tui.app.launch import run_console, run_plain, why_no_console
 from tui.commands.connecting import connect_services
 from tui.commands.errors import CommandError
 from tui.commands.keymap import check_keymap
-from tui.config.settings import ConnectionSettings, Flags
+from tui.config.settings import ConnectionSettings, Flags, SettingsError
+from tui.config.several import resolve_services
 from tui.recording.errors import RecordingError
 
 
@@ -40,12 +41,15 @@ def console(*, record: Path | None = None, plain: bool = False, filter_text: str
         if why_not := why_no_console():
             raise CommandError(why_not, ExitCode.USAGE)
 
-        def switch(profile: str) -> ConnectionSettings:
-            return _console_settings(
-                Flags(profile=profile, read_only=flags.read_only, display_stage=flags.display_stage)
-            )
+        def flags_of(profile: str) -> Flags:
+            return Flags(profile=profile, read_only=flags.read_only, display_stage=flags.display_stage)
 
-        return run_console(settings, switch=switch, record=record)
+        return run_console(
+            settings,
+            switch=lambda profile: _console_settings(flags_of(profile)),
+            check=lambda profile: why_unusable(flags_of(profile)),
+            record=record,
+        )
     except RecordingError as error:
         raise CommandError(str(error), ExitCode.FAILURE) from None
     except InvalidAddressError as error:
@@ -56,6 +60,20 @@ def _console_settings(flags: Flags) -> ConnectionSettings:
     settings = connect_services(flags)
     check_keymap(settings.keys)
     return settings
+
+
+def why_unusable(flags: Flags) -> str:
+    """Return why a running console cannot continue with these flags; empty where it can. Nothing is printed."""
+    from tui.config.service_client import open_client
+
+    try:
+        settings = resolve_services(flags, warn=lambda words: None)
+        check_keymap(settings.keys)
+        for service in settings.services or (settings,):
+            open_client(service)
+    except (SettingsError, CommandError, InvalidAddressError) as error:
+        return str(error)
+    return ""
 
 
 def _write_line(line: str) -> None:

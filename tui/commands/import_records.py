@@ -47,10 +47,10 @@ def import_records(connection: ConnectionSettings, file: BinaryIO) -> None:
       streamtop ls --profile a --format ndjson | streamtop import --profile b -
     """
     refuse_if_read_only(connection, "nothing was imported")
-    content = file.read()
+    content, name = file.read(), file.name if isinstance(file.name, str) else "<stdin>"  # a closed one has a number
     if not content.strip():
-        raise CommandError(f"{file.name} is empty, nothing was imported", ExitCode.USAGE)
-    records = parsed(content, file.name)
+        raise CommandError(f"{name} is empty, nothing was imported", ExitCode.USAGE)
+    records = parsed(content, name)
     result = run_requests(connection, lambda client: _send(client, records))
     click.echo(f"{result.imported:,} imported, {result.kept:,} kept as they were")
 

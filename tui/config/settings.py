@@ -35,7 +35,7 @@ from tui.config.profiles import (
 )
 from tui.config.theme_names import ThemeName
 
-_TOKEN = WORD._replace(longest=4096)
+TOKEN_FORM = WORD._replace(longest=4096)
 
 
 class SettingsError(Exception):
@@ -101,6 +101,8 @@ class ConnectionSettings:
     """Source of the token, as text."""
     token_file: Path | None = None
     """The file that the token was read from."""
+    token_env: str | None = None
+    """The environment variable that the token was read from."""
     ca_file: Path | None = None
     client_cert: Path | None = None
     client_key: Path | None = None
@@ -184,6 +186,7 @@ def resolve(flags: Flags, *, warn: Callable[[str], None], is_one_of_several: boo
         token=token,
         token_from=token_from if token is not None else "nowhere",
         token_file=token_file.absolute() if token_file is not None and token is not None else None,
+        token_env=of_profile.token_env if token_from == f"profile {name}" else None,
         **route._asdict(),
         route_from=route_from,
         profile=name,
@@ -303,7 +306,7 @@ def read_token(path: Path, warn: Callable[[str], None]) -> HiddenToken:
     Raises `SettingsError`, which names the file and never its content.
     """
     try:
-        token, others_can_read = read_secret_file(path, f"token file {path}", _TOKEN)
+        token, others_can_read = read_secret_file(path, f"token file {path}", TOKEN_FORM)
     except SecretError as error:
         raise SettingsError(str(error)) from None
     if others_can_read:
@@ -317,7 +320,7 @@ def _profile_token(profile: Profile, warn: Callable[[str], None]) -> HiddenToken
     if profile.token_env is not None:
         place = f"{config_path()}: environment variable {profile.token_env} (token_env)"
         try:
-            return HiddenToken(read_secret_variable(profile.token_env, place, _TOKEN))
+            return HiddenToken(read_secret_variable(profile.token_env, place, TOKEN_FORM))
         except SecretError as error:
             raise SettingsError(str(error)) from None
     return None
@@ -328,7 +331,7 @@ def _environment_token(environment: _Environment) -> HiddenToken | None:
         return None
     try:
         return HiddenToken(
-            parse_secret(environment.token.get_secret_value(), "environment variable STREAMTOP_TOKEN", _TOKEN)
+            parse_secret(environment.token.get_secret_value(), "environment variable STREAMTOP_TOKEN", TOKEN_FORM)
         )
     except SecretError as error:
         raise SettingsError(str(error)) from None

@@ -49,6 +49,8 @@ class Surroundings(NamedTuple):
     is_given_up: bool
     has_figures: bool = False
     """Whether earlier figures are shown."""
+    proxy_from: str = ""
+    """Source of the proxy, as text; empty where the environment names it for all programs."""
 
 
 class FailurePage(NamedTuple):
@@ -110,6 +112,8 @@ def _advice(failed: FailedRequest, around: Surroundings) -> list[str]:
         case FailureKind.BUSY | FailureKind.TROUBLE:
             return ["Nothing here: look at the service, or wait."]
         case FailureKind.PROXY:
+            if around.proxy_from:
+                return [f"The proxy comes from {around.proxy_from}, and holds for every host.", address]
             return ["--proxy or STREAMTOP_PROXY names another proxy; NO_PROXY excepts this host.", address]
         case _:
             return [address]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from streamusage.core.usage import EmptyNameError, StreamId, stream_path
 from tui.config.settings import ConnectionSettings
 from tui.model.sessions.store import Session
-from tui.model.text import sanitize
+from tui.model.text import sanitize, width
 
 _ROUTE = ("ca_file", "client_cert", "client_key", "proxy")
 
@@ -39,7 +39,7 @@ def curl_command(settings: ConnectionSettings, base_url: str, session: Session) 
     if settings.token is None:
         return command
     if settings.token_file is None:
-        return f'{command} --data-urlencode "accessToken=$STREAMTOP_TOKEN"'
+        return f'{command} --data-urlencode "accessToken=${_variable(settings)}"'
     return f'{command} --data-urlencode "accessToken=$(cat {shlex.quote(str(settings.token_file))})"'
 
 
@@ -47,18 +47,41 @@ def describe_token(settings: ConnectionSettings) -> str:
     """Return from where the commands get the token; empty without one, or where they name its file themselves."""
     if settings.token is None or settings.token_file is not None:
         return ""
-    return "They read the token from the environment variable STREAMTOP_TOKEN."
+    return f"They read the token from the environment variable {_variable(settings)}."
+
+
+def _variable(settings: ConnectionSettings) -> str:
+    return settings.token_env or "STREAMTOP_TOKEN"
 
 
 def wrap_command(command: str, cells: int) -> list[str]:
     """Return a command in lines of at most so many cells that a shell reads as one, as far as its words allow it."""
     lines = [""]
     for word in _words_of(command):
-        if lines[-1] and len(lines[-1]) + 1 + len(word) + 2 > cells:
+        if lines[-1] and width(lines[-1]) + 1 + width(word) + 2 > cells:
             lines[-1] += " \\"
             lines.append("")
-        lines[-1] += f" {word}" if lines[-1] else word
+        first, *more = _split_word(word, cells)
+        lines[-1] += f" {first}" if lines[-1] else first
+        lines += more
     return lines
+
+
+def _split_word(word: str, cells: int) -> list[str]:
+    """Return a word in lines that a shell reads as one word. The output of a command within it is not split."""
+    if width(word) + 2 <= cells or "$" in word.partition("'")[0]:
+        return [word]
+    pieces, piece, quote = list[str](), "", ""
+    for character in word:
+        if width(piece + character) + 2 > cells:
+            pieces.append(f"{piece}{quote}\\")
+            piece = quote
+        piece += character
+        if character == quote:
+            quote = ""
+        elif not quote and character in "'\"":
+            quote = character
+    return [*pieces, piece]
 
 
 def _words_of(command: str) -> list[str]:

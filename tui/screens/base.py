@@ -144,12 +144,13 @@ class ConsoleScreen(Screen[None]):
             self.port.show_notice("the last poll succeeded", "quiet")
             return
         lines: list[str] = []
-        for state in [part for part in self.state.parts.values() if part.failures] or [self.state]:
+        failing = {f"{name}: ": part for name, part in self.state.parts.items() if part.failures}
+        for name, state in (failing or {"": self.state}).items():
             if (page := explain_failure(state)) is None:
                 lines.append(sanitize(state.failure))
             else:
                 explained = page.lines(min(self.size.width, 100) - 8)
-                lines += [page.title, *(f"{head:<16}{line}" for head, line in explained)]
+                lines += [sanitize(f"{name}{page.title}"), *(f"{head:<16}{line}" for head, line in explained)]
         self.app.push_screen(PageScreen(lines))
 
     def action_repaint(self) -> None:

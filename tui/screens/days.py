@@ -361,6 +361,8 @@ class DaysScreen(ConsoleScreen):
         self._row_place = 0
         if self._opened is not None:
             self.port.fetcher.fetch_day_rows(self._opened)
+        elif not self._days():
+            self.show_notice("no day to open in this month", "warn")
         self._draw()
 
     def action_refresh(self) -> None:

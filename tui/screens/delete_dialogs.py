@@ -9,10 +9,17 @@ from tui.screens.base import ConsoleScreen
 
 if TYPE_CHECKING:
     from streamusage.core.usage import UsageRecord
+    from tui.app.state import ConsoleState
     from tui.deletion.execute import Outcome
     from tui.deletion.flow import ProgressView, ReadRecords
     from tui.deletion.plan import DeletePlan
     from tui.deletion.restore import Restorable
+
+
+def no_session_reason(state: ConsoleState) -> str:
+    """Return why there is no session under the cursor."""
+    is_heading = len(state.view) > 0
+    return "this is the heading of a scope; move to a session" if is_heading else "the table has no session"
 
 
 class DeleteDialogs(ConsoleScreen):
@@ -55,9 +62,7 @@ class DeleteDialogs(ConsoleScreen):
 
     def refuse_delete(self) -> None:
         """Show why there is nothing under the cursor to delete."""
-        is_heading = len(self.state.view) > 0
-        reason = "this is the heading of a scope; move to a session" if is_heading else "the table has no session"
-        self.show_notice(f"nothing to delete here: {reason}", "warn")
+        self.show_notice(f"nothing to delete here: {no_session_reason(self.state)}", "warn")
 
     def action_undo(self) -> None:
         """Restore the records of the last delete."""

@@ -355,6 +355,7 @@ class GapsScreen(ConsoleScreen):
             return
         at_ms, part = view.at_ms, view.cell / made.cells
         if not self.window.zoom(steps):
+            self.show_notice("no coarser cells" if steps > 0 else "no finer cells", "quiet")
             return
         self._note_move()
         if at_ms is None:
@@ -408,10 +409,8 @@ class GapsScreen(ConsoleScreen):
     def action_open(self) -> None:
         """Open the gap under the cursor."""
         row = self.grid_view.gap_row
-        if row is None:
-            return
-        gaps = self.grid_view.gaps_here()
-        if not gaps:
+        gaps = [] if row is None else self.grid_view.gaps_here()
+        if row is None or not gaps:
             self._notice = ("there is no gap here; n: next gap", "quiet")
             self._draw_lines()
             return

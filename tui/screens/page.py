@@ -1,5 +1,6 @@
 """A page of text: help, a raw record, a command, the result of a delete, the timing of the polls."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from rich.text import Text
@@ -41,3 +42,18 @@ class PageScreen(Dialog[None]):
     def action_scroll(self, by: int) -> None:
         """Scroll by lines."""
         self.query_one("#help").scroll_relative(y=by, animate=False)
+
+
+class CommandPage(PageScreen):
+    """Shows commands for a shell; `copy` copies the first one. It has no frame at its sides: lines can be selected."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("Y", "copy", "copy", show=False)]
+
+    def __init__(self, lines: list[str], copy: Callable[[], None]) -> None:
+        super().__init__([*lines, "", "Y: copy the first one"], closed_by=("c",))
+        self._copy = copy
+
+    def action_copy(self) -> None:
+        """Copy the first command, and close the page."""
+        self.dismiss()
+        self._copy()

@@ -215,6 +215,8 @@ class ServersScreen(ConsoleScreen):
         """Open the gap view at the server under the cursor."""
         if self._servers:
             self.port.open_view(Context.GAPS, server=self._servers[self._row()].server)
+        else:
+            self.show_notice("no gaps to open: no server is known", "warn")
 
     def action_back(self) -> None:
         """Close the innermost thing that is open."""

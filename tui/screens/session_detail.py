@@ -2,13 +2,14 @@
 
 from tui.model.sessions.chart import look_at
 from tui.model.sessions.store import Session
+from tui.screens.delete_dialogs import no_session_reason
 from tui.screens.session_exports import SessionExports
 from tui.widgets.detail import DetailView
 
 WIDE_FROM_CELLS = 110
 """From this width on the detail is beside the table, below it over the table."""
 VERY_WIDE_FROM_CELLS = 160
-"""From this width on the detail opens by itself: all columns of 80 cells fit beside it."""
+"""From this width on the detail opens by itself: all columns of 80 cells and longer names fit beside it."""
 
 
 class SessionDetail(SessionExports):
@@ -38,6 +39,8 @@ class SessionDetail(SessionExports):
         """Open or close the detail."""
         if self.table.cursor_key is not None or (self.detail_is_open and self.is_very_wide):
             self._open_detail(not self.detail_is_open or not self.has_class("wide"))
+        else:
+            self.show_notice(f"no detail here: {no_session_reason(self.state)}", "warn")
 
     def _open_detail(self, is_open: bool) -> None:
         """Open or close the detail by a key. The choice is kept on a very wide terminal."""
@@ -50,6 +53,7 @@ class SessionDetail(SessionExports):
     def _fit_detail(self) -> None:
         """Place the detail by the size of the screen."""
         self.set_class(self.size.width >= WIDE_FROM_CELLS, "wide")
+        self.set_class(self.is_very_wide, "very-wide")
         if self.is_drawn:
             self._open_by_itself()
 

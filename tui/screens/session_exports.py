@@ -10,6 +10,7 @@ from tui.app.ports import NoServiceError
 from tui.model import formats
 from tui.model.text import sanitize
 from tui.screens.base import ConsoleScreen
+from tui.screens.delete_dialogs import no_session_reason
 from tui.widgets.session_table import SessionTable
 
 if TYPE_CHECKING:
@@ -114,7 +115,9 @@ class SessionExports(ConsoleScreen):
         from tui.screens.page import PageScreen
 
         session = self.table.cursor_session
-        if session is not None:
+        if session is None:
+            self.show_notice(f"no record here: {no_session_reason(self.state)}", "warn")
+        else:
             record = msgspec.json.format(msgspec.json.encode(usage_record_fields(session)), indent=2).decode()
             remark = (
                 [] if session.recorded else ["There is no usage record yet; these figures are from the live list.", ""]
@@ -125,10 +128,12 @@ class SessionExports(ConsoleScreen):
     def action_command(self) -> None:
         """Show the commands that fetch the session's stream."""
         from tui.output.shell_commands import describe_token, wrap_command
-        from tui.screens.command_page import CommandPage
+        from tui.screens.page import CommandPage
 
         session = self.table.cursor_session
-        if session is not None:
+        if session is None:
+            self.show_notice(f"no command here: {no_session_reason(self.state)}", "warn")
+        else:
             try:
                 commands = self.port.exporter.shell_commands(session)
             except NoServiceError as error:
@@ -136,6 +141,6 @@ class SessionExports(ConsoleScreen):
                 return
             cells = min(self.app.size.width, 100)
             lines = [line for command in commands for line in ("", *map(sanitize, wrap_command(command, cells)))]
-            lines += ["", remark] if (remark := describe_token(self.state.settings)) else []
+            lines += ["", remark] if (remark := describe_token(self.state.part_of(session).settings)) else []
             copy = self.port.exporter.copy
             self.app.push_screen(CommandPage(lines, lambda: self.show_notice(copy(commands[0], "command"), "quiet")))

@@ -8,7 +8,6 @@ from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.widgets import Input
 
-from streamusage.core.instants import InstantError, parse_instant
 from streamusage.core.usage import SessionKey
 from tui.app.actions import Context, bindings
 from tui.app.feeds import Notice, alert_notice
@@ -18,8 +17,9 @@ from tui.model.sessions.columns import COLUMNS, STREAM, Density, sort_names, sor
 from tui.model.sessions.filter import FilterError, parse
 from tui.model.sessions.store import Session
 from tui.model.text import sanitize
-from tui.screens.delete_dialogs import DeleteDialogs
+from tui.screens.delete_dialogs import DeleteDialogs, no_session_reason
 from tui.screens.session_detail import SessionDetail
+from tui.screens.session_time import SessionTime
 from tui.widgets import bars
 from tui.widgets.audience import AudienceStrip
 from tui.widgets.detail import DetailView
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tui.screens.picker import Picked
 
 
-class SessionsScreen(SessionDetail, DeleteDialogs):
+class SessionsScreen(SessionDetail, SessionTime, DeleteDialogs):
     """The session table and the detail. `filters` are those used before, the newest last."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Context.SESSIONS)]
@@ -290,6 +290,8 @@ class SessionsScreen(SessionDetail, DeleteDialogs):
         self._settle()
         if self.table.cursor_key is not None:
             self.state.marks.toggle(self.table.cursor_key)
+        else:
+            self.show_notice(f"nothing to mark here: {no_session_reason(self.state)}", "warn")
         self._range_from = None
         self.table.move_by(1)
         self._draw_lines()
@@ -303,6 +305,7 @@ class SessionsScreen(SessionDetail, DeleteDialogs):
             self.state.marks.end_range()
             self._range_from = table.cursor_key
         if self._range_from is None:
+            self.show_notice(f"nothing to mark here: {no_session_reason(self.state)}", "warn")
             return
         first = view.row_of(self._range_from)
         table.move_by(rows)
@@ -328,39 +331,6 @@ class SessionsScreen(SessionDetail, DeleteDialogs):
         self._range_from = None
         self.table.repaint()
         self._draw_lines()
-
-    # Stepping back in time
-
-    def action_step(self, polls: int) -> None:
-        """Step through the polls: back (below zero) or forward."""
-        self.state.pause()
-        self.state.step(polls)
-        self._time_moved()
-
-    def action_live(self) -> None:
-        """Return to the newest poll."""
-        self.notice = None
-        self.state.resume()
-        self._time_moved()
-
-    def action_jump(self, to: str = "") -> None:
-        """Show the table as it was at a time."""
-        try:
-            at_now = parse_instant(to)
-        except InstantError:
-            self.show_notice("jump to which time? 3m, 90s ago or 12:40", "warn")
-            return
-        self.state.jump(at_now(self.state.now_ms(), self.state.tz))
-        self._time_moved()
-
-    def action_pause(self) -> None:
-        """Pause or resume the table."""
-        if self.state.is_paused:
-            self.notice = None  # it may have been about the pause
-        super().action_pause()
-
-    def _time_moved(self) -> None:
-        self.port.publish_state(polled=True)
 
     @property
     def service_under_cursor(self) -> str:

@@ -2,6 +2,7 @@
 
 from tui.app.state import ConsoleState
 from tui.model.failure_page import FailurePage, Surroundings, failure_page
+from tui.model.text import sanitize
 from tui.widgets.lines import Part
 
 
@@ -11,8 +12,11 @@ def error_page(state: ConsoleState) -> FailurePage | None:
 
 
 def explain_failure(state: ConsoleState) -> FailurePage | None:
-    """Return why the last poll failed; `None` where it did not, or only its line is known, as in a recording."""
-    state = next((part for part in state.parts.values() if part.failures), state)
+    """Return why the last poll failed; `None` where it did not, or only its line is known, as in a recording.
+
+    Of several services, it explains the first one that failed, and names it.
+    """
+    name, state = next(((f"{name}: ", part) for name, part in state.parts.items() if part.failures), ("", state))
     if state.failed_request is None or not state.failures:
         return None
     settings, freshness = state.settings, state.freshness()
@@ -24,8 +28,10 @@ def explain_failure(state: ConsoleState) -> FailurePage | None:
         retry_in_ms=freshness.retry_in_ms,
         is_given_up=freshness.is_given_up,
         has_figures=state.has_figures,
+        proxy_from=settings.route_from.get("proxy", ""),
     )
-    return failure_page(state.failed_request, around)
+    page = failure_page(state.failed_request, around)
+    return page._replace(title=sanitize(f"{name}{page.title}"))
 
 
 def page_lines(page: FailurePage, cells: int) -> list[list[Part]]:

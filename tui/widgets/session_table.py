@@ -15,7 +15,7 @@ from streamusage.core.usage import SessionKey
 from tui.app.state import ConsoleState
 from tui.model import formats
 from tui.model.gaps.grid import GLYPHS, IMPORTED_GLYPH
-from tui.model.sessions.columns import STREAM, Column, fitting, text, widen_trend
+from tui.model.sessions.columns import LEAST_STREAM, STREAM, WIDE_STREAM, Column, fitting, text, widen_trend
 from tui.model.sessions.sparkline import scale_of, sparkline_parts
 from tui.model.sessions.store import Session
 from tui.model.sessions.view import Heading
@@ -125,7 +125,8 @@ class SessionTable(HeadedTable):
         cells = self.cells
         state = self._state
         service = service_cells(state)
-        columns = widen_trend(fitting(state.columns, cells - service, state.density), cells - service)
+        least = WIDE_STREAM if self.screen.has_class("very-wide") else LEAST_STREAM
+        columns = widen_trend(fitting(state.columns, cells - service, state.density, least), cells - service)
         stream_cells = max(1, cells - 3 - service - sum(size + 1 for _, size in columns))
         if y == 0:
             return self.strip(self._header(columns, stream_cells), cells)

@@ -1,10 +1,13 @@
 """Why a request failed, in the words of an operator: the cause first, then what to do. Imports httpx."""
 
+import re
+
 from streamusage.client.http_options import PROXY_NEEDS_LOGIN, HttpOptions
 from streamusage.client.httpx_import import httpx
 
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG")
 
+_VERIFY_FAILED = re.compile(r"certificate verify failed: (.*?)\.?(?: \(_ssl\.c:\d+\))?$")
 _MOST_CAUSES = 8
 
 
@@ -20,8 +23,10 @@ def describe_failure(error: httpx.HTTPError, options: HttpOptions, *, scheme: st
         return f"the proxy {proxy} refused to connect to {peer} ({text})" if text else f"the proxy {proxy} refused"
     behind = f"{peer}, or the proxy {proxy} before it," if proxy else peer
     if isinstance(error, httpx.ConnectTimeout):
-        what = "TLS connection" if scheme == "https" else "connection"
-        return f"no {what}{f' to the proxy {proxy}' if proxy else ''} within {options.connect_seconds:g} s"
+        to_proxy, seconds = f" to the proxy {proxy}" if proxy else "", f"within {options.connect_seconds:g} s"
+        if scheme == "https":
+            return f"no TLS connection{to_proxy} {seconds}; is this the port for https://?"
+        return f"no connection{to_proxy} {seconds}"
     if isinstance(error, httpx.ReadTimeout):
         return f"{behind} stopped responding"
     if isinstance(error, httpx.WriteTimeout):
@@ -69,10 +74,7 @@ def _describe_connect_error(text: str, options: HttpOptions, scheme: str, proxy:
     if any(known in text for known in _NO_TLS):
         return "the server there does not use TLS; the address must start with http://"
     if "certificate" in text.lower():
-        return (
-            f"its certificate is not trusted ({text}); if a private authority signed it, set ca_file to the file of "
-            "its certificate"
-        )
+        return _describe_certificate_error(text)
     if scheme == "https" and ("EOF" in text or "reset" in text.lower()):
         return "the connection was closed during the TLS handshake; is this the port for https://?"
     if "not known" in text or "resolution" in text or "getaddrinfo" in text or "No address" in text:
@@ -80,3 +82,13 @@ def _describe_connect_error(text: str, options: HttpOptions, scheme: str, proxy:
     if proxy:
         return f"the proxy {proxy} does not answer; is it running, and is its address right?"
     return f"nothing answers there; is {options.peer} running, and is the address right?"
+
+
+def _describe_certificate_error(text: str) -> str:
+    found = _VERIFY_FAILED.search(text)
+    cause = f"its certificate is not trusted ({found[1] if found else text})"
+    if "mismatch" in text:
+        return f"{cause}; the address must have the host that the certificate is for"
+    if "expired" in text or "not yet valid" in text:
+        return f"{cause}; renew it, or correct the clock of this machine"
+    return f"{cause}; if a private authority signed it, set ca_file to the file of its certificate"

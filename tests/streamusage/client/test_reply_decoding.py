@@ -56,6 +56,8 @@ async def test_deleting_a_missing_stream_raises_not_found() -> None:
         (reply(400, documented_error("bad request")), 2),  # our own service could refuse this request, too
         (reply(200, "<html>", "text/html"), 1),
         (reply(200, documented_error("no such operation")), 1),
+        (reply(200, '{"error": "no such operation"}'), 1),
+        (reply(404, '{"errorMessage": "not found", "timestamp": "2018-04-30T09:15:44Z"}'), 1),
         (reply(302, "", Location="/login"), 1),
         (reply(403, "<html>", "text/html"), 1),
     ],

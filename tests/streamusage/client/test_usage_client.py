@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from streamusage.client.errors import InvalidAnswerError, NotFoundError
+from streamusage.client.errors import InvalidAnswerError, NotFoundError, UnreachableError
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.reasons import FORMER
 from streamusage.core.usage import EmptyNameError, SessionKey, StreamId
 from tests.support.canned_answers import CannedServer, reply
 from tests.support.client_failures import TOKEN, USAGE, always, documented_error, failure_of
+from tests.support.console.clocks import MovableClock
 
 
 def wire(name: str = "mystream", scope: str = "live", start: int = 1525079735738, **more: Any) -> dict[str, Any]:
@@ -83,6 +84,18 @@ class TestRecords:
             await client.usage()
             assert client.service_time is not None
             assert client.service_time.now_ms == 1795255200000
+
+    async def test_service_time_continues_in_replies_without_a_date(self) -> None:
+        clock = MovableClock()
+        clock.freeze()
+        busy = reply(429, "", Date="Sat, 21 Nov 2026 10:00:00 GMT")
+        async with always(busy) as server, UsageClient(server.url, TOKEN, clock=clock) as client:
+            with pytest.raises(UnreachableError):
+                await client.usage()
+            server.respond = lambda _: reply(200, "[]")
+            clock.ahead_ms += 90_000
+            await client.usage()
+            assert client.service_time == (1795255290000, clock.elapsed_ms())
 
 
 class TestInvalidAnswers:

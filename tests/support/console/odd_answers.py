@@ -138,6 +138,7 @@ TYPES = {
     "XML": reply(200, "<?xml version='1.0'?><records/>", kind="text/xml"),
     "web page": reply(200, page("Log in"), kind="text/html"),
     "error object": reply(200, error("no node group")),
+    "error object of a gateway": reply(200, '{"error": {"code": 401, "message": "no such key"}}'),
 }
 STATUSES = {
     "204": reply(204),
@@ -145,8 +146,10 @@ STATUSES = {
     "400 of the token": reply(400, error("invalid access token")),
     "400": reply(400, error("bad request")),
     "401": reply(401, error("unknown token")),
+    "401 of a gateway": reply(401, '{"error": "invalid_token", "error_description": "the token expired"}'),
     "403 page": reply(403, page(), kind="text/html"),
     "404 of the store": reply(404, error("no usage records")),
+    "404 with a date": reply(404, '{"errorMessage": "no records", "timestamp": "2018-04-30T09:15:44Z"}'),
     "404 page": reply(404, page(), kind="text/html"),
     "405": reply(405, page(), kind="text/html"),
     "408": reply(408, ""),

@@ -11,6 +11,9 @@ from tests.support.console.pilot import console, screen_lines, wait_for
 from tests.support.console.records import recent
 from tests.support.plain_manager import PlainManager, wire
 from tui.app.console_app import ConsoleApp
+from tui.config.hidden_token import HiddenToken
+from tui.config.service_client import open_client
+from tui.config.settings import ConnectionSettings
 
 
 def header(app: ConsoleApp) -> str:
@@ -43,6 +46,22 @@ async def test_refused_token_is_not_tried_again_before_r(refusal: bytes, tmp_pat
             await pilot.press("r")
             await wait_for(pilot, lambda: "●" in header(app), "figures after r")
             assert len(app.state.store) == 1
+
+
+async def test_corrected_token_file_is_used_after_r(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("first")
+    async with PlainManager(wire("keynote", start=recent(9)), token="first") as server:
+        settings = ConnectionSettings(url=server.url, token=HiddenToken("first"), token_file=file)
+        async with open_client(settings) as client:
+            app = console(client, tmp_path)
+            async with app.run_test(size=(120, 24)) as pilot:
+                await wait_for(pilot, lambda: len(app.state.store) == 1, "figures")
+                server.token = "second"
+                await wait_for(pilot, lambda: "r: try again" in header(app), "the refusal in the middle of a run")
+                file.write_text("second")
+                await pilot.press("r")
+                await wait_for(pilot, lambda: "●" in header(app), "figures after r")
 
 
 @pytest.mark.parametrize("status", [429, 503])

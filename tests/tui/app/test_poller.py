@@ -9,8 +9,9 @@ import msgspec
 import pytest
 from textual.pilot import Pilot
 
+from streamusage.api.extension import Changes
 from streamusage.client.usage_client import UsageClient
-from tests.support.canned_answers import CannedServer, reply
+from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
 from tests.support.console.clocks import MovableClock
 from tests.support.console.pilot import screen_lines, wait_for, wait_for_figures
 from tests.support.console.records import recent, record
@@ -131,3 +132,26 @@ async def test_retry_countdown_runs_down_and_then_polls(tmp_path: Path) -> None:
             await wait_for(pilot, lambda: "offline 10m" in header(app), "the level offline, after three failures")
             assert any("the service stopped responding" in line for line in screen_lines(app))
             await assert_key_works(pilot, "j")
+
+
+async def test_service_that_is_not_reached_at_first_is_never_taken_for_a_plain_one(tmp_path: Path) -> None:
+    def respond(request: ReceivedRequest) -> bytes:
+        if not gateway_is_ready:
+            return reply(404, "<html>no such host", "text/html")
+        if request.path == "/api/v1/changes":
+            return reply(200, msgspec.json.encode(Changes(now=1795255200000, cursor="1")))
+        if request.path == "/api/v1/servers":
+            return reply(200, '{"servers": [], "now": 1795255200000}')
+        return reply(404, '{"errorMessage": "not found", "timestamp": 1}')
+
+    gateway_is_ready = False
+    async with CannedServer(respond) as server, UsageClient(server.url, "t") as client:
+        app = ConsoleApp(
+            client, ConnectionSettings(poll_interval_s=0.2), clock=MovableClock(), journal_path=tmp_path / "j"
+        )
+        async with app.run_test(size=(120, 24)) as pilot:
+            await wait_for(pilot, lambda: app.state.failures, "the answers of the gateway")
+            gateway_is_ready = True
+            await wait_for(pilot, lambda: app.state.has_figures, "figures")
+            assert app.state.servers == []
+            assert client.has_extension

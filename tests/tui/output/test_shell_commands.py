@@ -14,8 +14,9 @@ from tests.support.console.records import TOKEN, recent, record, service_with, s
 from tests.support.program import REPOSITORY
 from tui.config.hidden_token import HiddenToken
 from tui.config.settings import ConnectionSettings
+from tui.model.text import width
 from tui.output.shell_commands import curl_command, describe_token, ls_command, wrap_command
-from tui.screens.command_page import CommandPage
+from tui.screens.page import CommandPage
 
 CAM = session("cam 4's $(feed)", scope="live/room1")
 
@@ -45,6 +46,32 @@ async def test_pasted_command_prints_the_stream(tmp_path: Path) -> None:
                 assert all(len(line) <= cells or " " not in line.removesuffix(" \\") or "'" in line for line in lines)
             printed = json.loads(await run_in_shell("\n".join(wrap_command(command, 60)), tmp_path))
             assert [entry["name"] for entry in printed] == [CAM.name]
+
+
+@pytest.mark.parametrize("cells", [24, 40, 80])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "curl -G http://sm.example.net:5080/streammanager/api/4.0/admin/event/usage/live/" + "%E6%97%A5" * 40,
+        "streamtop ls --format json "
+        + shlex.quote('scope="live/日本"')
+        + " "
+        + shlex.quote("name=" + "it's 日本 " * 20),
+        shlex.quote("'" * 90),
+        f"curl 'a {'b' * 100}'",
+    ],
+)
+async def test_long_words_are_split_where_a_shell_joins_them(command: str, cells: int, tmp_path: Path) -> None:
+    lines = wrap_command(command, cells)
+    assert all(width(line) <= cells for line in lines)
+    printed = await run_in_shell("printf '%s\\n' " + "\n".join(lines), tmp_path)
+    assert printed.split("\n")[:-1] == shlex.split(command)
+
+
+def test_command_reads_the_variable_of_the_profile() -> None:
+    settings = ConnectionSettings(url="http://sm", token=HiddenToken("secret"), token_env="PROD_TOKEN")
+    assert '"accessToken=$PROD_TOKEN"' in curl_command(settings, settings.url, CAM)
+    assert "variable PROD_TOKEN." in describe_token(settings)
 
 
 def test_command_names_the_profile_or_the_source_of_the_token() -> None:

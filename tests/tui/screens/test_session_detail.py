@@ -8,7 +8,8 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.support.console.frozen_service import frozen_service
-from tests.support.console.pilot import detail_lines, has_history, wait_for, wait_for_figures
+from tests.support.console.pilot import console, detail_lines, has_history, wait_for, wait_for_figures
+from tests.support.console.records import recent, record, service_with
 from tui.app.console_app import ConsoleApp
 from tui.config.settings import ConnectionSettings
 
@@ -47,6 +48,18 @@ async def test_detail_is_open_beside_the_table_from_160_columns(
             titles = table_titles(app)
             shown_in_80_columns = ["STREAM", "STARTED", "DUR", "ACTIVE", "PEAK", "LOST", "TOTAL", "TREND"]
             assert [title for title in titles if title in shown_in_80_columns] == shown_in_80_columns
+
+
+@pytest.mark.parametrize("columns", [160, 200])
+async def test_names_take_what_they_need_beside_the_detail(columns: int, tmp_path: Path) -> None:
+    name = "日本語の長い名前" * 2  # 32 cells
+    async with service_with(tmp_path, [record(name, recent(60), scope="x")]) as client:
+        app = console(client, tmp_path)
+        async with app.run_test(size=(columns, 40)) as pilot:
+            await wait_for(pilot, lambda: app.sessions_screen.detail_is_open, "the detail")
+            await pilot.pause()
+            row = "".join(part.text for part in app.sessions_screen.table.render_line(1))
+            assert f" x/{name} " in row
 
 
 async def test_detail_beside_the_table_follows_the_cursor(store_of_an_hour: Path, tmp_path: Path) -> None:

@@ -124,3 +124,10 @@ async def test_page_of_a_dead_proxy_names_it(tmp_path: Path) -> None:
     assert "▲ The proxy is in the way" in page
     assert "the proxy http://127.0.0.1:1 does not answer." in page
     assert "NO_PROXY excepts this host" in page
+
+
+def test_page_of_a_chosen_proxy_names_its_source() -> None:
+    failed = FailedRequest(FailureKind.PROXY, None, "read the changes", "the proxy does not answer")
+    to_do = " ".join(failure_page(failed, AROUND._replace(proxy_from="--proxy")).to_do)
+    assert "The proxy comes from --proxy" in to_do
+    assert "NO_PROXY" not in to_do, "a proxy that was chosen has no exceptions"

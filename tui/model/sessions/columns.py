@@ -311,6 +311,8 @@ STREAM = "stream"
 """Name of the first column: scope and name. It is always shown and takes the room that the others leave."""
 
 LEAST_STREAM = 20
+WIDE_STREAM = 36
+"""On a very wide terminal, a name takes so many cells before further columns are shown."""
 MOST_STREAM = 40
 """A name takes no more cells than this while a trend can be wider."""
 MOST_TREND = 60
@@ -328,7 +330,9 @@ def sorts_by_growth(name: str) -> bool:
     return name != STREAM and COLUMNS[name].sort is None
 
 
-def fitting(names: Sequence[str], cells: int, density: Density = Density.AUTO) -> list[tuple[Column, int]]:
+def fitting(
+    names: Sequence[str], cells: int, density: Density = Density.AUTO, least_stream: int = LEAST_STREAM
+) -> list[tuple[Column, int]]:
     """Return the columns that fit beside a readable stream name, with their widths, in the order of `names`."""
     chosen = [COLUMNS[name] for name in names if name in COLUMNS]
     room = cells - 3
@@ -337,7 +341,7 @@ def fitting(names: Sequence[str], cells: int, density: Density = Density.AUTO) -
         dense = sum(column.dense + 1 for column in chosen)
         if density is not Density.DENSE and room - roomy >= (ROOMY_STREAM if density is Density.AUTO else LEAST_STREAM):
             return [(column, column.roomy) for column in chosen]
-        if room - dense >= LEAST_STREAM and density is not Density.ROOMY:
+        if room - dense >= least_stream and density is not Density.ROOMY:
             return [(column, column.dense) for column in chosen]
         if room < LEAST_STREAM + 8 and len(chosen) == 1:
             return [(chosen[0], chosen[0].dense)] if cells > 30 else []

@@ -107,12 +107,44 @@ async def test_http_address_of_a_real_server_with_tls(tmp_path: Path) -> None:
         assert "the address must start with https://" in (await failure_at(f"http://{host}")).cause
 
 
+async def test_https_address_of_a_server_that_waits_for_the_rest_of_a_request() -> None:
+    async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(wait, "127.0.0.1", 0)
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with UsageClient(url, TOKEN, options=HttpOptions(connect_seconds=0.2)) as client:
+        with pytest.raises(UnreachableError, match=r"no TLS connection within 0.2 s; is this the port for https://\?"):
+            await client.usage()
+    server.close()
+
+
+async def test_untrusted_certificate_is_named_with_what_to_do(tmp_path: Path) -> None:
+    signed = sign(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(signed.certificate, signed.key)
+    async with listening(b"", context) as host:
+        unknown = (await failure_at(f"https://{host}")).cause
+        options = HttpOptions(ca_file=signed.authority)
+        async with UsageClient(f"https://localhost:{host.partition(':')[2]}", TOKEN, options=options) as client:
+            with pytest.raises(UnreachableError) as other_host:
+                await client.usage()
+    assert unknown == (
+        "its certificate is not trusted (unable to get local issuer certificate); if a private authority signed it, "
+        "set ca_file to the file of its certificate"
+    )
+    assert "Hostname mismatch" in other_host.value.cause
+    assert other_host.value.cause.endswith("; the address must have the host that the certificate is for")
+
+
 @pytest.mark.parametrize(
     ("location", "shown"),
     [
         ("https://sm.example.net/streammanager/", "redirects to https://sm.example.net/streammanager/; "),
         ("/login", "redirects to /login; "),
         ("https://me:pw@sm.example.net/login?accessToken=x#y", "redirects to https://sm.example.net/login; "),
+        ("//me:pw@sm.example.net/login", "redirects to //sm.example.net/login; "),
         ("http://sm/\x9b2J", "redirects to http://sm/"),
         ("", "the service redirects; "),
     ],
@@ -134,6 +166,19 @@ async def test_error_object_with_status_200_is_quoted() -> None:
         with pytest.raises(InvalidAnswerError, match="“no node group”"):
             await client.servers()
         with pytest.raises(InvalidAnswerError, match="“no node group”"):
+            await client.live_list()
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['{"error": "the token s3cret/tok+en expired"}', '{"error": {"message": "the token s3cret/tok+en expired"}}'],
+)
+async def test_error_object_of_another_shape_is_quoted(body: str) -> None:
+    failure = await failure_of(reply(200, body))
+    assert failure.cause == "expected a JSON list, but the reply is an error, “the token ••• expired”"
+    assert (await failure_of(reply(401, body))).cause == "HTTP 401, “the token ••• expired”; check the token"
+    async with always(reply(200, body)) as server, UsageClient(server.url, TOKEN) as client:
+        with pytest.raises(InvalidAnswerError, match="the reply is an error, “the token ••• expired”"):
             await client.live_list()
 
 

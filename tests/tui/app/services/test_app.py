@@ -10,6 +10,7 @@ from textual.widgets import Input
 from streamusage.api.extension import CoverageSpan
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.coverage import Provenance
+from tests.support.canned_answers import CannedServer, reply
 from tests.support.console.clocks import MovableClock
 from tests.support.console.pilot import screen_lines, screen_text, wait_for
 from tests.support.console.records import recent, record
@@ -337,3 +338,27 @@ async def test_unknown_service_is_refused_with_the_known_ones(tmp_path: Path) ->
         app.sessions_screen.action_services("us")
         await pilot.pause()
         assert app.next_profile == "us"
+
+
+async def test_page_of_an_error_names_its_service(tmp_path: Path) -> None:
+    fault = reply(500, '{"errorMessage": "disk full", "timestamp": 1}')
+    async with (
+        CannedServer(lambda _: fault) as one,
+        PlainManager(wire(start=recent(9)), token="us-token") as other,
+        UsageClient(one.url, "eu-token") as eu,
+        UsageClient(other.url, "us-token") as us,
+    ):
+        answers, other.respond = other.respond, lambda _: fault
+        async with console_of({"eu": eu, "us": us}, tmp_path).run_test(size=(100, 24)) as pilot:
+            app = pilot.app
+            await wait_for(pilot, lambda: all(part.failures for part in app.state.parts.values()), "two failures")
+            await wait_for(pilot, lambda: "▲ eu: The service reports a fault" in screen_text(app), "the page")
+            await pilot.press("colon", *"error", "enter")
+            for name in ("eu", "us"):
+                await wait_for(pilot, lambda name=name: f"│ {name}: The service reports" in screen_text(app), name)
+            await pilot.press("escape")
+            other.respond = answers
+            await wait_for(pilot, lambda: len(app.state.store) == 1, "the rows of us")
+            await pilot.press("colon", *"error", "enter")
+            await wait_for(pilot, lambda: "│ eu: The service reports a fault" in screen_text(app), "the page of eu")
+            assert "us: The service" not in screen_text(app)
