@@ -81,3 +81,10 @@ class ExtensionMissingError(UsageApiError):
     """The service has the documented API only. This is no fault: a plain Stream Manager has no more."""
 
     exit_code = ExitCode.REFUSED
+
+
+def cause_first(error: Exception) -> str:
+    """Return the text of an error with its cause first, for a line whose end may be cut."""
+    if not isinstance(error, UsageApiError):
+        return str(error)
+    return escape_unprintable(f"{error.cause} (could not {error.action} at {error.host})")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from textual.message import Message
 
 from streamusage.api.extension import CoverageSpan
-from streamusage.client.errors import UsageApiError
+from streamusage.client.errors import UsageApiError, cause_first
 from streamusage.client.usage_client import UsageClient
 from tui.app.gap_details import fetch_gap_details
 from tui.app.messages import DayPolled, DayRowsPolled, GapDetailsFetched, MonthPolled
@@ -110,7 +110,7 @@ class Fetcher:
             by_day = await client.daily_sums(first, last, tz, by="day", group="all")
             month = month_of(first, by_day, await client.daily_sums(first, last, tz, by="month", group="all"))
         except (UsageApiError, NoServiceError) as error:
-            month = str(error)
+            month = cause_first(error)
         return MonthPolled(first, month)
 
     async def _fetch_day_rows(self, day: date) -> DayRowsPolled:
@@ -121,7 +121,7 @@ class Fetcher:
             roles = (await client.daily_sums(day, day, tz, by="day", group="role")).sums
             rows = rows_of(day, roles, (await client.daily(day, day, tz)).days)
         except (UsageApiError, NoServiceError) as error:
-            rows = str(error)
+            rows = cause_first(error)
         return DayRowsPolled(day, rows)
 
     async def _fetch_gap(self, row: str, span: CoverageSpan, of_stream: bool) -> GapDetailsFetched:
@@ -129,5 +129,5 @@ class Fetcher:
         try:
             figures = await fetch_gap_details(self.client, row, span, self._state.now_ms(), of_stream=of_stream)
         except (UsageApiError, NoServiceError) as error:
-            figures = str(error)
+            figures = cause_first(error)
         return GapDetailsFetched(row, span.from_ms, figures)

@@ -21,6 +21,7 @@ from streamusage.client.errors import (
     RefusedError,
     UnreachableError,
     UsageApiError,
+    cause_first,
 )
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import Clock
@@ -153,7 +154,7 @@ class Poller:
             wait = None if is_token_refused(error) else max(self._back_off(), retry_after)
             self._is_held = wait is None or retry_after > 0
             retry_in_ms = None if wait is None else round(wait * 1000)
-            self._post(PollFailed(_describe(error), isinstance(error, RefusedError), retry_in_ms, to_request(error)))
+            self._post(PollFailed(cause_first(error), isinstance(error, RefusedError), retry_in_ms, to_request(error)))
             return wait
         self._failures = 0
         return self.interval_seconds * self.times_slower
@@ -255,7 +256,7 @@ class Poller:
             try:
                 history = await self._client.history(stream, chart.from_ms, to_ms, chart.step_ms)
             except (NotFoundError, RefusedError, InvalidAnswerError, ValueError) as error:
-                self._post(HistoryMissing(chart.key, str(error)))
+                self._post(HistoryMissing(chart.key, cause_first(error)))
             else:
                 self._post(HistoryPolled(chart.key, history))
 
@@ -306,11 +307,6 @@ def to_request(error: UsageApiError) -> FailedRequest:
     else:
         kind = FailureKind.UNREADABLE if status is None else FailureKind.OTHER_SERVICE
     return FailedRequest(kind, status, error.action, error.cause)
-
-
-def _describe(error: UsageApiError) -> str:
-    """Return a failure in one line, the cause first: the end of the line may be cut."""
-    return escape_unprintable(f"{error.cause} (could not {error.action} at {error.host})")
 
 
 def _describe_lists(lists: ListChanges) -> str:

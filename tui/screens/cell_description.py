@@ -5,6 +5,7 @@ A recovered amount is shown as a share of its day; the days are fetched for that
 
 from collections.abc import Callable
 from datetime import date
+from textwrap import wrap
 
 from streamusage.api.daily import DailyStatistics
 from streamusage.api.extension import CoverageSpan
@@ -19,9 +20,8 @@ from tui.widgets.gap_lines import Lines, delta_lines, fit_description, legend_li
 from tui.widgets.lines import Part
 
 _CANNOT_SHOW = (
-    "is a plain Stream Manager: it does not report which server reported when,",
-    "so live, backfilled and missing time cannot be distinguished. Its figures are shown",
-    "as they are. An agent with our usage service keeps that account.",
+    "is a plain Stream Manager: it does not report which server reported when, so live, backfilled and missing time "
+    "cannot be distinguished. An agent with our usage service keeps that account."
 )
 
 
@@ -52,10 +52,9 @@ class CellDescriber:
     ) -> Lines:
         """Return at most `lines` lines, or why nothing can be shown."""
         if state.cannot_show and not book.servers:
-            first, *rest = _CANNOT_SHOW
-            return [[(f" {sanitize(state.host)} {first}", "warn")], *([(f" {line}", "warn")] for line in rest)]
+            return _wrapped(f"{state.host} {_CANNOT_SHOW}", "warn", view.size.width, lines)
         if state.failure and not (state.parts and book.servers):
-            return [[(f" {sanitize(state.failure)}", "bad")]]
+            return _wrapped(state.failure, "bad", view.size.width, lines)
         now_ms = book.now_ms or state.now_ms()
         states = self._states(state, view, now_ms, of_streams=of_streams)
         blocks = [] if of_streams else _timeline(state, view, book, now_ms)
@@ -82,6 +81,10 @@ class CellDescriber:
             self._fetch_day(*missing_day)
         share = self._shares.share(server, span, state.tz)
         return "" if share is None else f" · {share} of the day"
+
+
+def _wrapped(text: str, ink: str, cells: int, lines: int) -> Lines:
+    return [[(f" {line}", ink)] for line in wrap(sanitize(text), max(20, cells - 2))[:lines]]
 
 
 def _timeline(state: ConsoleState, view: GapGridView, book: CoverageBook, now_ms: int) -> list[Lines]:
