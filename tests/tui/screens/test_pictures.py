@@ -96,7 +96,7 @@ async def sort(pilot: Pilot[int], app: ConsoleApp) -> None:
 
 
 async def raw_record(pilot: Pilot[int], app: ConsoleApp) -> None:
-    await pilot.press("J")
+    await pilot.press("down", "J")  # from the heading to a session
 
 
 async def command(pilot: Pilot[int], app: ConsoleApp) -> None:
