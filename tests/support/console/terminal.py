@@ -70,8 +70,9 @@ def command_line(directory: Path, program: Sequence[str], **environment: str) ->
     home = directory / "home"
     home.mkdir(exist_ok=True)
     settings = {"HOME": str(home), "PYTHONPATH": str(REPOSITORY), "LC_ALL": "C.UTF-8", "TZ": "UTC"} | environment
-    other = ("STREAMTOP_", "XDG_", "NO_COLOR", "COLUMNS", "LINES")
-    clean = ["env", *(f"-u{name}" for name in os.environ if name.startswith(other))]
+    other = ("STREAMTOP_", "XDG_", "NO_COLOR")
+    # The library readline sets the size in the environment of the process, which `os.environ` does not show.
+    clean = ["env", "-uCOLUMNS", "-uLINES", *(f"-u{name}" for name in os.environ if name.startswith(other))]
     return shlex.join([*clean, *(f"{name}={value}" for name, value in settings.items()), *program])
 
 
