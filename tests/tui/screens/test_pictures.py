@@ -101,7 +101,7 @@ async def raw_record(pilot: Pilot[int], app: ConsoleApp) -> None:
 
 async def command(pilot: Pilot[int], app: ConsoleApp) -> None:
     app.client.base_url = f"https://{HOST}"
-    await pilot.press("c")
+    await pilot.press("down", "c")
 
 
 async def latency(pilot: Pilot[int], app: ConsoleApp) -> None:
