@@ -412,6 +412,8 @@ class EpochIssued(msgspec.Struct, frozen=True, kw_only=True):
     """`None` for a server that never reported."""
     viewers: tuple[ViewerRow, ...] = ()
     """The viewer connections that were open at the baseline."""
+    previous_epoch: Count = 0
+    """The epoch that the active one continued; 0 if unknown."""
     received_at: Millis | None = None
     """As in `Acknowledgement`."""
     clock: ClockState = "trusted"

@@ -260,7 +260,10 @@ class Ledger:
 
     def _is_superseded(self, issued: EpochIssued) -> bool:
         is_repaired = issued.life.endswith(REPAIRED_LIFE)  # a repair has an epoch of its own, without a journal
-        if self._head.active_epoch and issued.based_on.epoch > self._head.active_epoch and not is_repaired:
+        own, active = self._head.active_epoch, issued.based_on.epoch
+        # A restored store may never have had this journal: no epoch after its own proves anything then.
+        is_unknown_there = 0 < issued.previous_epoch < own
+        if 0 < own < active and not is_repaired and not is_unknown_there:
             return True
         return issued.baseline is not None and is_newer(issued.baseline, self.first_reading())
 

@@ -70,6 +70,8 @@ class ServerState(msgspec.Struct, frozen=True, kw_only=True):
     """The end of the last closed day; changes to a closed day are recorded in the ledger."""
     parts_pending: int = 0
     """Number of parts of an accepted report that are not applied yet. No further report is accepted before."""
+    previous_epoch: int = 0
+    """The epoch that the active one continued; 0 for the first one, and where an earlier version activated it."""
 
     @property
     def late_after_ms(self) -> int:
@@ -192,7 +194,13 @@ def next_epoch(
             f"servers repair {state.server}"
         )
     issued = EpochIssued(
-        epoch=epoch, based_on=state.based, now=now, life=state.life, baseline=state.baseline, viewers=tuple(viewers)
+        epoch=epoch,
+        based_on=state.based,
+        now=now,
+        life=state.life,
+        baseline=state.baseline,
+        viewers=tuple(viewers),
+        previous_epoch=state.previous_epoch,
     )
     return msgspec.structs.replace(state, issued=max(state.issued, epoch)), issued
 
@@ -324,6 +332,7 @@ def _attached(state: ServerState, report: Report) -> ServerState:
         issued=max(state.issued, report.epoch),
         acknowledged=report.upto,
         baseline=report.baseline,
+        previous_epoch=state.epoch if report.epoch > state.epoch else state.previous_epoch,
     )
 
 

@@ -79,6 +79,7 @@ servers = Table(
     _number("source_error_since", null=True),  # since when; null while it has readings
     _number("source_error_at", null=True),  # when the agent reported this last
     _number("parts_pending", default="0"),  # of its newest report, in `report_parts`
+    _number("previous_epoch", default="0"),  # the one that the active epoch continued; 0 if unknown
 )
 
 report_parts = Table(

@@ -4,12 +4,13 @@ from pathlib import Path
 from random import Random
 
 import msgspec
+import pytest
 from msgspec import UNSET
 
 from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.journal.sqlite import SqliteJournal
 from streamusage.agent.reading import Reading
-from streamusage.api.report import REPAIRED_LIFE, Based, EpochIssued, Refusal
+from streamusage.api.report import REPAIRED_LIFE, Acknowledgement, Based, EpochIssued, Refusal
 from streamusage.core.reasons import RESTARTED
 from tests.faults.media_server import MediaServer
 from tests.support.agent.counting_agent import MINUTE, NOW, CountingAgent
@@ -134,6 +135,26 @@ def test_journal_that_had_no_part_in_a_repaired_life_keeps_its_rows(counting: Co
     counting.ledger.continue_from(repaired_state(counting, f"journal-7.1{REPAIRED_LIFE}"), ())
     assert counting.ledger.head.journal == "journal-1"
     assert counting.ledger.head.fenced, "another journal counted the same time"
+
+
+@pytest.mark.parametrize(("previous_epoch", "is_fenced"), [(0, True), (3, False), (4, True), (5, True)])
+def test_later_epoch_fences_a_journal_unless_the_store_never_had_it(
+    tmp_path: Path, previous_epoch: int, is_fenced: bool
+) -> None:
+    """Epoch 6 continued epoch 3: in that history the journal's epoch 4 never was. The store was restored meanwhile."""
+    server = MediaServer(Random(1), NOW)
+    journal = SqliteJournal(tmp_path / "journal.db", synchronous="off")
+    ledger = Ledger(journal, "journal-2", "edge-1", "edge", 10_000)
+    ledger.record(server.read(NOW, ledger.cursor))
+    ledger.continue_from(EpochIssued(epoch=4, based_on=Based(3, 9), now=NOW, life="journal-0.1"), ())
+    report = ledger.report(NOW, "online")
+    assert report is not None
+    ledger.acknowledge(Acknowledgement(epoch=4, acknowledged=report.upto, now=NOW), NOW)
+    ledger.handle_refusal(Refusal(error_message="", timestamp=NOW, reason="sealed", epoch=6, acknowledged=0))
+    later = EpochIssued(epoch=8, based_on=Based(6, 5), now=NOW, life="journal-1.1", previous_epoch=previous_epoch)
+    ledger.continue_from(later, ())
+    assert ledger.head.fenced is is_fenced
+    journal.close()
 
 
 def test_mark_of_a_restart_stays_where_the_time_of_day_becomes_known_after_it(tmp_path: Path) -> None:

@@ -202,6 +202,16 @@ def test_issuing_an_epoch_changes_only_the_issued_number() -> None:
     assert another.epoch == 5
 
 
+def test_state_names_the_epoch_that_the_active_one_continued() -> None:
+    before = state(epoch=3, life="j.1", acknowledged=7, issued=5)
+    first = report(10_000, epoch=5, life="k.1", since=0, upto=10, based_on=before.based)
+    after = apply_report(before, first, NOTHING, T0 + 10_000).state
+    second = report(20_000, epoch=5, life="k.1", since=10, upto=12, based_on=None)
+    after = apply_report(after, second, NOTHING, T0 + 20_000).state
+    _, issued = next_epoch(after, EpochRequest(journal="l"), (), T0)
+    assert (issued.based_on.epoch, issued.previous_epoch) == (5, 3)
+
+
 def test_journal_keeps_a_number_that_a_restored_service_has_not_issued() -> None:
     """docs/decisions/0001-epochs-in-two-steps.md: within a distance that no honest journal exceeds."""
     restored = state(epoch=3, life="j.1", acknowledged=7, issued=3)
