@@ -129,8 +129,11 @@ class MemoryTransaction:
         self.pruned.add((kind, key))
 
     def samples_between(self, from_ms: int, to_ms: int) -> Iterable[SampleRow]:
-        rows = {**self.disk["rows"], **self.rows}
-        return [row for row in rows.values() if isinstance(row, SampleRow) and from_ms <= row.slot < to_ms]
+        rows = self._rows_of(self.disk["rows"], SampleRow) | self._rows_of(self.rows, SampleRow)
+        return [row for row in rows.values() if from_ms <= row.slot < to_ms]
+
+    def _rows_of(self, rows: dict[Any, Any], kind: type[Any]) -> dict[Any, Any]:
+        return {key: row for key, row in rows.items() if key[0] is kind}
 
     def changed_since(self, revision: int) -> Iterable[Row]:
         return [row for row in self.disk["rows"].values() if row.revision > revision]
@@ -139,15 +142,16 @@ class MemoryTransaction:
         return min((row.slot for row in self.changed_since(revision) if isinstance(row, SlotRow)), default=None)
 
     def open_viewers(self) -> Iterable[ViewerRow]:
-        rows = {key: row for key, row in self.disk["rows"].items() if key not in self.pruned} | self.rows
-        return [row for row in rows.values() if isinstance(row, ViewerRow) and row.open]
+        stored = self._rows_of(self.disk["rows"], ViewerRow)
+        kept = {key: row for key, row in stored.items() if key not in self.pruned}
+        return [row for row in (kept | self._rows_of(self.rows, ViewerRow)).values() if row.open]
 
     def prune(self, kind: type[Any] | None, before_ms: int, revision: int) -> None:
         for key, row in self.disk["rows"].items():
-            done = done_at(row)
-            if kind is not None and not isinstance(row, kind):
+            if row.revision > revision or (kind is not None and key[0] is not kind):
                 continue
-            if row.revision <= revision and done is not None and done <= before_ms:
+            done = done_at(row)
+            if done is not None and done <= before_ms:
                 self.pruned.add(key)
 
     def first_reading(self) -> Reading | None:
