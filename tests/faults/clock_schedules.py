@@ -23,7 +23,7 @@ VIEWERS_OPEN_FOR_EVER = (13_284, 15_398, 18_037)
 LOST_JOURNALS = (
     *(202_633_500_000_707, 202_633_500_003_266, 202_633_500_012_350, 202_633_500_015_726),
     *(202_633_500_017_377, 202_633_500_031_832, 202_633_500_094_818),
-    *(202_633_500_102_582, 202_633_500_108_070),
+    *(202_633_500_102_582, 202_633_500_108_070, 202_633_500_246_931),
 )
 """A new journal continues over a long time in which the clocks of the machine were set or paused, or the service's was
 wrong: lines are matched with the wrong viewers, or a mark of what is missing is lost.

@@ -74,7 +74,7 @@ class Window(NamedTuple):
     known_before: Collection[str]
     """The viewers of the last reading."""
     answer_ms: int
-    """How late the newest page was answered."""
+    """How late the newest page was answered, in whole milliseconds of another clock."""
     ended_during_answer: bool
     """Whether the line was written while the newest page was answered, by the clock as it is set now."""
     possible_starts: Collection[int]
@@ -134,7 +134,7 @@ def match_by_duration(
         if viewer.viewer_id not in window.known_before:
             return (
                 window.ended_during_answer
-                and abs(line.duration_ms - (now - viewer.started_at)) <= line.granularity_ms + window.answer_ms
+                and abs(line.duration_ms - (now - viewer.started_at)) <= line.granularity_ms + window.answer_ms + 1
             )
         return not window.is_length_known or line.duration_ms <= now - viewer.started_at + slack
 

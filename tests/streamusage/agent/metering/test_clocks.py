@@ -294,6 +294,20 @@ def test_line_of_a_clock_far_ahead_is_not_of_the_viewer_whose_age_is_its_duratio
     assert state.viewers.keys() == {"b2/2"}
 
 
+def test_viewer_who_left_while_the_first_page_after_a_reboot_was_answered_counts_once() -> None:
+    """The answer took 14.6 ms: two clocks round that differently."""
+    state, added = readings.run(
+        readings.reading(0, run="run 1", elapsed_ms=1_000_000, machine_offset_ms=readings.T0 - 1_000_000),
+        readings.reading(
+            600_000, **SECOND_BOOT, uptime_ms=500_000, run="run 2", elapsed_ms=20_000,
+            machine_offset_ms=readings.T0 + 580_000, viewers=(readings.viewer(2, 70_000),), age_slack_ms=14,
+            ended=(readings.line(2, 600_000, 70_015, granularity_ms=0),),
+        ),
+    )  # fmt: skip
+    assert readings.connections(added) == 1
+    assert not state.viewers
+
+
 def test_line_of_a_clock_behind_counts_where_its_boot_ended_days_ago_and_no_reading_was_taken_since() -> None:
     """The publish keeps the ended boot: its line may still come."""
     clock = {"run": "run 1", "machine_offset_ms": readings.T0 - 1_000_000}
