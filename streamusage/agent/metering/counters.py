@@ -228,10 +228,10 @@ def _inherit_counters(own: Iterable[OpenCounter], bridged: Iterable[OpenCounter]
     Bytes that both journals counted are subtracted from the next bytes, because a counter may lag behind log lines
     that were read before.
     """
-    older_counters = {counter.key: _settled(counter) for counter in bridged}
+    older_counters = {counter.key: _without_mark(counter) for counter in bridged}
     after: list[OpenCounter] = []
     total_in = total_out = 0
-    for counter in map(_settled, own):
+    for counter in map(_without_mark, own):
         older = older_counters.pop(counter.key, None)
         if older is None:
             after.append(counter)
@@ -258,8 +258,8 @@ def _inherit_counters(own: Iterable[OpenCounter], bridged: Iterable[OpenCounter]
     return CounterDifference(tuple(counters), total_in, total_out)
 
 
-def _settled(counter: OpenCounter) -> OpenCounter:
-    """Return a counter of which no other journal knows more."""
+def _without_mark(counter: OpenCounter) -> OpenCounter:
+    """Return a counter without the mark of the first reading: no other journal knows more of it."""
     return msgspec.structs.replace(counter, is_first=False)
 
 

@@ -24,6 +24,9 @@ LONGEST_ANSWER_MS = 5_000
 """Longest time from a request to the moment that its reply describes, by which the start of a viewer on a page is
 uncertain. Two connections that use one id are much further apart."""
 
+ROUNDING_MS = 1
+"""How far two clocks may round one duration differently."""
+
 
 def start_precision_ms(line: EndedConnection) -> int:
     """Return how far the start of a line may differ from the true one, where one clock dates lines and readings."""
@@ -132,10 +135,8 @@ def match_by_duration(
         if window.is_length_known and viewer.viewer_id.rpartition("/")[0] not in window.newest_boots:
             return any(abs(viewer.started_at - start) <= LONGEST_UNNOTICED_STEP_MS for start in window.possible_starts)
         if viewer.viewer_id not in window.known_before:
-            return (
-                window.ended_during_answer
-                and abs(line.duration_ms - (now - viewer.started_at)) <= line.granularity_ms + window.answer_ms + 1
-            )
+            error_ms = line.granularity_ms + window.answer_ms + ROUNDING_MS
+            return window.ended_during_answer and abs(line.duration_ms - (now - viewer.started_at)) <= error_ms
         return not window.is_length_known or line.duration_ms <= now - viewer.started_at + slack
 
     matching = filter(is_plausible, _find_candidates(line, viewers, boots, seen, earlier_boots_from))

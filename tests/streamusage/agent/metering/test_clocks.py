@@ -1,6 +1,7 @@
 """Clocks that are wrong, and corrected, while one viewer watches: it counts once, for as long as it watched."""
 
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 import pytest
@@ -80,6 +81,15 @@ class OneViewer:
         self.elapsed_from -= length_ms
         self.offset -= length_ms
         self.machine_offset -= length_ms
+
+    def restart(self, *lines: EndedConnection, uptime_ms: int, **fields: Any) -> None:
+        """Take a reading of the media server that restarted so long ago."""
+        page = self.reading(*lines)
+        restarted = msgspec.structs.replace(
+            page, boot="b.2", started_at=page.at - uptime_ms, uptime_ms=uptime_ms, **fields
+        )
+        self.state, added = meter.step(self.state, restarted)
+        self.totals.append(added)
 
     def watch(self, readings: int) -> None:
         for _ in range(readings):
@@ -222,11 +232,7 @@ def test_viewer_counts_once_where_the_machine_is_paused_and_the_media_server_res
     server.pause(600_000)
     ended = server.now
     server.now += 1_000
-    restarted = msgspec.structs.replace(
-        server.reading(server.line(ended)), boot="b.2", started_at=server.reading().at - 500, uptime_ms=500
-    )
-    server.state, added = meter.step(server.state, restarted)
-    server.totals.append(added)
+    server.restart(server.line(ended), uptime_ms=500)
     assert server.connections == 1
     assert abs(server.view_time_ms - (ended - STARTED)) <= 1_000
     assert not server.state.viewers
@@ -238,12 +244,7 @@ def test_viewer_counts_once_where_the_boot_after_the_pause_is_older_than_it_watc
     server.pause(600_000)
     line = server.line(server.now)
     server.now += 1_000_000
-    restarted_at = server.reading().at - 999_000
-    restarted = msgspec.structs.replace(
-        server.reading(line), boot="b.2", started_at=restarted_at, uptime_ms=999_000, started_granularity_ms=0
-    )
-    server.state, added = meter.step(server.state, restarted)
-    server.totals.append(added)
+    server.restart(line, uptime_ms=999_000, started_granularity_ms=0)
     assert server.connections == 1
     assert not server.state.viewers
 
@@ -256,11 +257,7 @@ def test_viewer_counts_once_where_the_machine_was_paused_twice_and_its_clock_was
     line = server.line(server.now)
     server.pause(700_000)
     server.machine_offset += 3_600_000
-    restarted = msgspec.structs.replace(
-        server.reading(line), boot="b.2", started_at=server.reading().at - 699_000, uptime_ms=699_000
-    )
-    server.state, added = meter.step(server.state, restarted)
-    server.totals.append(added)
+    server.restart(line, uptime_ms=699_000)
     assert server.connections == 1
     assert not server.state.viewers
 
@@ -271,11 +268,7 @@ def test_viewer_counts_once_where_the_clock_of_its_line_was_set_and_set_back() -
     server.now += 600_000
     ended = server.now - 400_000
     line = msgspec.structs.replace(server.line(ended), ended_at=server.line(ended).ended_at + 300_000)
-    restarted = msgspec.structs.replace(
-        server.reading(line), boot="b.2", started_at=server.reading().at - 5_000, uptime_ms=5_000
-    )
-    server.state, added = meter.step(server.state, restarted)
-    server.totals.append(added)
+    server.restart(line, uptime_ms=5_000)
     assert server.connections == 1
     assert not server.state.viewers
 
