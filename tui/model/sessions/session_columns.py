@@ -29,6 +29,7 @@ _OWED_FLAGS = frozenset(
     _PROVENANCE * _NUMBER_OF[provenance] + flags for provenance in OWED for flags in range(_PROVENANCE)
 )
 """The flags of sessions of which a server owes newer figures."""
+_OWED_ON_AIR = tuple(flags for flags in _OWED_FLAGS if flags & _LIVE)
 _FIGURES = ("start_time", "end_time", "duration_ms", "active", "peak", "lost", "total", "updated")
 
 
@@ -225,7 +226,7 @@ class SessionColumns(Sequence[Session]):
 
     def leaves_out_server(self) -> bool:
         """Return whether any session on air leaves out a server that owes newer figures."""
-        return any(flags & _LIVE and flags in _OWED_FLAGS for flags in set(self.flags))
+        return any(flags in self.flags for flags in _OWED_ON_AIR)
 
     def is_used(self, row: int) -> bool:
         """Return whether a row is a session."""
