@@ -77,8 +77,10 @@ class DeletionDialogs(Protocol):
     def show_outcome(self, outcome: Outcome) -> None:
         """Show what became of each session."""
 
-    def pick_restorable(self, title: str, entries: Sequence[Restorable], picked: Callable[[Restorable], None]) -> None:
-        """List what can be restored. `picked` receives the entry that was picked, if any."""
+    def pick_restorable(
+        self, title: str, entries: Sequence[Restorable], picked: Callable[[Restorable], None], none_reason: str
+    ) -> None:
+        """List what can be restored, or why there is nothing. `picked` receives the entry that was picked, if any."""
 
 
 @dataclass
@@ -245,21 +247,20 @@ class DeletionFlow:
             return error
 
     def _show_journal(self, content: JournalContent | OSError) -> None:
+        """Open the list, empty where nothing can be restored: keys typed since it was requested are meant for it."""
         state = self._state
+        none_reason = "no record was deleted here from this machine"
         if isinstance(content, OSError):
-            self._show_notice(f"the journal {self.journal_path} cannot be read: {content.strerror}", "bad")
-            return
+            none_reason = f"the journal cannot be read: {content.strerror}: {self.journal_path}"
+            content = [], 0
         records, unreadable = content
         here = [record for record in records if record.service == state.host]
         entries = list_restorable(here, lambda key: key in state.store, state.now_ms(), state.tz)
-        if not entries:
-            self._show_notice(f"the journal has no deleted record of {sanitize(state.host)}", "warn")
-            return
         more = [f"{len(records) - len(here):,} of other services"] if len(records) > len(here) else []
         more += [f"{unreadable:,} unreadable lines"] if unreadable else []
         at = f"{sanitize(self._service)}, {sanitize(state.host)}" if self._service else sanitize(state.host)
         title = f"Deleted at {at}, the newest first" + (f" (not listed: {', '.join(more)})" if more else "")
-        self._dialogs.pick_restorable(title, entries, lambda entry: self._restore(list(entry.records)))
+        self._dialogs.pick_restorable(title, entries, lambda entry: self._restore(list(entry.records)), none_reason)
 
     def _read_only_reason(self) -> str:
         of_service = f"{sanitize(self._service)} is " if self._service else ""

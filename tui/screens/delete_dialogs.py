@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from tui.model.text import sanitize
 from tui.screens.base import ConsoleScreen
 
 if TYPE_CHECKING:
@@ -49,8 +50,10 @@ class DeleteDialogs(ConsoleScreen):
 
         self.port.open_when_free(lambda: self.app.push_screen(DeleteResult(outcome)))
 
-    def pick_restorable(self, title: str, entries: Sequence[Restorable], picked: Callable[[Restorable], None]) -> None:
-        """Open the list of the deleted records."""
+    def pick_restorable(
+        self, title: str, entries: Sequence[Restorable], picked: Callable[[Restorable], None], none_reason: str
+    ) -> None:
+        """Open the list of the deleted records; empty with a reason if there is none."""
         from tui.screens.picker import Choice, Picked, Picker
 
         def restore(chosen: Picked | None) -> None:
@@ -58,7 +61,10 @@ class DeleteDialogs(ConsoleScreen):
                 picked(entries[int(chosen.value)])
 
         choices = [Choice(str(number), entry.name, entry.help) for number, entry in enumerate(entries)]
-        self.app.push_screen(Picker(f"{title}; enter restores", choices), restore)
+        if choices:
+            self.app.push_screen(Picker(f"{title}; enter restores", choices), restore)
+        else:
+            self.app.push_screen(Picker(title, [], explain=lambda typed: sanitize(none_reason)))
 
     def refuse_delete(self) -> None:
         """Show why there is nothing under the cursor to delete."""

@@ -12,7 +12,7 @@ from textual.widgets import Input
 from tui.model.suggestions import close_names
 from tui.model.text import padded, sanitize, width
 from tui.screens.dialog import Dialog
-from tui.widgets.key_hints import PICKER_HINTS, hint_parts
+from tui.widgets.key_hints import EMPTY_PICKER_HINTS, PICKER_HINTS, hint_parts
 from tui.widgets.lines import Line, Part
 
 _MOST_LINES = 14
@@ -79,7 +79,8 @@ class Picker(Dialog[Picked | None]):
 
     def on_mount(self) -> None:
         """Prepare the widgets."""
-        self.query_one("#picker-keys", Line).show(hint_parts(PICKER_HINTS, self._inner_cells))
+        hints = PICKER_HINTS if self._choices else EMPTY_PICKER_HINTS
+        self.query_one("#picker-keys", Line).show(hint_parts(hints, self._inner_cells))
         self.query_one(Input).focus()
         self._narrow(self._typed)
 

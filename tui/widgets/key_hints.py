@@ -13,6 +13,7 @@ Hint = tuple[str, str]
 FILTER_HINTS: Sequence[Hint] = (("⏎", "keep the filter"), ("esc", "remove it"), ("↑ ↓", "earlier filters"))
 NAME_FILTER_HINTS: Sequence[Hint] = FILTER_HINTS[:2]
 PICKER_HINTS: Sequence[Hint] = (("enter", "choose"), ("tab", "complete"), ("up down", "move"), ("esc", "close"))
+EMPTY_PICKER_HINTS: Sequence[Hint] = (("esc", "close"),)
 
 _DETAIL_LABELS = {
     "move(1)": "next stream",

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -106,6 +106,28 @@ async def test_keys_in_one_write_with_the_journal_command_wait_for_it(store_of_a
         assert app.screen.query_one(Input).value == "dy"
 
 
+@pytest.mark.parametrize(
+    ("prepare", "reason"),
+    [
+        pytest.param(lambda path: None, "no record was deleted here", id="empty"),
+        pytest.param(lambda path: path.mkdir(), "cannot be read: Is a directory: ", id="unreadable"),
+    ],
+)
+async def test_keys_after_the_journal_command_never_act_on_the_table(
+    store_of_an_hour: Path, tmp_path: Path, prepare: Callable[[Path], None], reason: str
+) -> None:
+    prepare(tmp_path / "deleted.ndjson")
+    async with open_console(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        type_at_once(app, ":journal⏎dy⏎")
+        await wait_for(pilot, lambda: isinstance(app.screen, Picker), "the list of the journal")
+        await wait_for(pilot, lambda: app.held_keys.is_idle, "the keys handled")
+        assert places(app) == ["SessionsScreen", "Picker"]
+        assert reason in screen_text(app)
+        assert "enter" not in screen_text(app)
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: places(app) == ["SessionsScreen"], "the list closed")
+
+
 async def test_wait_for_the_journal_is_shown_and_escape_ends_it(store_of_an_hour: Path, tmp_path: Path) -> None:
     async with slow_journal(store_of_an_hour, tmp_path) as (pilot, app, journal):
         type_at_once(app, ":journal⏎")
@@ -134,16 +156,6 @@ async def test_ctrl_c_ends_the_console_that_waits(store_of_an_hour: Path, tmp_pa
         await wait_until_reading(pilot, app)
         app.post_message(events.Key("ctrl+c", "\x03"))
         await wait_for(pilot, lambda: app.return_code is not None, "the end")
-
-
-async def test_journal_that_cannot_be_read_ends_the_wait(store_of_an_hour: Path, tmp_path: Path) -> None:
-    async with open_console(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
-        (tmp_path / "deleted.ndjson").mkdir()
-        type_at_once(app, ":journal⏎?")
-        await wait_for(pilot, lambda: places(app) == ["SessionsScreen", "HelpScreen"], "the next key as usual")
-        notice = app.sessions_screen.notice
-        assert notice is not None
-        assert "cannot be read" in notice[0]
 
 
 async def test_screen_that_no_key_opened_receives_the_next_key(store_of_an_hour: Path, tmp_path: Path) -> None:
