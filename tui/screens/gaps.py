@@ -222,7 +222,7 @@ class GapsScreen(ConsoleScreen):
     def _summary(self) -> tuple[list[Part], list[Part]]:
         made = self.grid_view.grid
         if made is None:
-            text = self.port.poller.no_service_reason or "loading …"
+            text = self.port.poller.no_service_reason or ("" if self.state.failure else "loading …")
             return [(f" {text}", "quiet")] if not self.state.cannot_show else [], []
         now_ms = self._now_ms()
         left: list[Part] = [

@@ -32,3 +32,4 @@ async def test_failure_is_wrapped_with_its_cause_first(tmp_path: Path) -> None:
             await pilot.press("g")
             await wait_for(pilot, lambda: " HTTP 500, “the store of this" in screen_text(app), "the cause")
             assert f"at {client.host})" in screen_text(app), "its end"
+            assert "loading" not in screen_text(app)
