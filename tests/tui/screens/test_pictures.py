@@ -109,6 +109,7 @@ async def latency(pilot: Pilot[int], app: ConsoleApp) -> None:
     for poll in range(3):
         app.state.latency.add(Split(None if poll else 31.2, 12.5 + poll, 3.0, 0.4, 0.2, 5.1, 1_204 + poll))
     app.state.drift = SchemaDrift(("region",), (("updated", 12),))
+    app.publish_state(polled=False)
     await pilot.press("L")
 
 
