@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tui.app.state import ConsoleState
     from tui.deletion.plan import Radius
     from tui.model.sessions.chart import ChartRequest
+    from tui.model.sessions.session_columns import SessionColumns
     from tui.model.sessions.store import Session
     from tui.recording.knowledge import Knowledge
 
@@ -111,7 +112,7 @@ class ExporterPort(Protocol):
 class DeletionPort(Protocol):
     """Deletes usage records after a dialog has confirmed them."""
 
-    def request(self, chosen: Iterable[Session], radius: Radius) -> None:
+    def request(self, chosen: SessionColumns, radius: Radius) -> None:
         """Open the dialog for these sessions, or show a notice with the reason why nothing can be deleted."""
 
     def undo(self) -> None:

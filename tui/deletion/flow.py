@@ -5,7 +5,7 @@ session, and then the polls verify it.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -22,7 +22,7 @@ from tui.deletion.journal import DeletedRecord, read_journal
 from tui.deletion.plan import DeletePlan, Radius
 from tui.deletion.restore import Restorable, Restored, list_restorable, restore_records
 from tui.deletion.scope import DeletionScope
-from tui.model.sessions.store import Session
+from tui.model.sessions.session_columns import SessionColumns
 from tui.model.text import sanitize, shortened
 
 PROGRESS_FROM_SESSIONS = 5
@@ -129,9 +129,9 @@ class DeletionFlow:
         self._undoable: list[UsageRecord] = []
         """What the last delete deleted."""
 
-    def request(self, chosen: Iterable[Session], radius: Radius) -> None:
+    def request(self, chosen: SessionColumns, radius: Radius) -> None:
         """Open the dialog for the sessions as they are now; only these can be deleted by it."""
-        state, chosen, client = self._state, list(chosen), self._client
+        state, client = self._state, self._client
         if client is None:
             self._show_notice(f"nothing can be deleted: {self._no_service_reason}", "warn")
             return
@@ -139,6 +139,7 @@ class DeletionFlow:
             self._show_notice(self._read_only_reason(), "warn")
             return
         if not chosen:
+            self._show_notice("nothing to delete: the service lists no session", "warn")
             return
         if self.is_under_way:
             self._show_notice("a delete is under way; try again when it has ended", "warn")

@@ -3,17 +3,17 @@
 The frozen keys are those that were on the screen; a session that starts later is not among them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from enum import StrEnum
 from functools import cached_property
-from operator import attrgetter
+from itertools import starmap
 from typing import Protocol
 
 from streamusage.core.usage import PartialUsageRecord, SessionKey, StreamId, UsageRecord
 from tui.model import formats
-from tui.model.sessions.store import Session
+from tui.model.sessions.session_columns import SessionColumns
 from tui.model.text import sanitize, shortened
 
 _MOST_NAMED = 6
@@ -47,8 +47,8 @@ class DeletePlan:
     host: str
     stream: StreamId | None
     """The stream, if all chosen sessions are of the same one."""
-    sessions: tuple[Session, ...]
-    left_out: tuple[Session, ...]
+    sessions: SessionColumns
+    left_out: SessionColumns
     """Sessions without a complete usage record: the journal could not keep them."""
     hidden: int
     """How many of the sessions the filter hides."""
@@ -60,7 +60,7 @@ class DeletePlan:
     @property
     def keys(self) -> tuple[SessionKey, ...]:
         """The frozen keys."""
-        return tuple(session.key for session in self.sessions)
+        return tuple(map(self.sessions.key, range(len(self.sessions))))
 
     @property
     def subject(self) -> str:
@@ -74,7 +74,7 @@ class DeletePlan:
         """The streams of the sessions, each once."""
         if self.stream is not None:
             return (self.stream,)
-        return tuple(dict.fromkeys(session.stream for session in self.sessions))
+        return tuple(starmap(StreamId, dict.fromkeys(zip(self.sessions.scopes, self.sessions.names, strict=True))))
 
     @property
     def to_type(self) -> str:
@@ -102,35 +102,36 @@ class DeletePlan:
         return f"Type {nouns.get(self.radius, '')} to confirm: {sanitize(self.to_type)}"
 
     @cached_property
-    def on_air(self) -> tuple[Session, ...]:
-        """The sessions that are on air."""
-        return tuple(session for session in self.sessions if session.live)
+    def on_air(self) -> Sequence[int]:
+        """The rows of the sessions that are on air."""
+        return self.sessions.live_rows(range(len(self.sessions)))[0]
 
     @property
     def watching(self) -> int:
         """How many connections watch them now."""
-        return sum(session.active or 0 for session in self.on_air)
+        return self.sessions.watching(self.on_air)
 
 
-def plan(chosen: Iterable[Session], view: ShownSessions, radius: Radius, host: str, service: str = "") -> DeletePlan:
-    """Freeze what is to be deleted."""
-    deletable, left_out = list[Session](), list[Session]()
-    has_full_name: dict[StreamId, bool] = {}
-    for session in sorted(chosen, key=attrgetter("start_time"), reverse=True):
-        stream = session.stream
-        if stream not in has_full_name:
-            has_full_name[stream] = _has_full_name(stream)
-        (deletable if has_full_name[stream] and session.is_whole else left_out).append(session)
-    only = next(iter(has_full_name)) if len(has_full_name) == 1 else None
+def plan(chosen: SessionColumns, view: ShownSessions, radius: Radius, host: str, service: str = "") -> DeletePlan:
+    """Freeze what is to be deleted: a copy of the chosen sessions."""
+    streams = set(starmap(StreamId, set(zip(chosen.scopes, chosen.names, strict=True))))
+    nameless = {stream for stream in streams if not _has_full_name(stream)}
+    deletable, left_out = chosen.whole_rows(chosen.newest_first())
+    if nameless:
+        named = [row for row in deletable if (chosen.scopes[row], chosen.names[row]) not in nameless]
+        left_out += [row for row in deletable if (chosen.scopes[row], chosen.names[row]) in nameless]
+        deletable = named
+    sessions, others = chosen.copy(deletable), chosen.copy(left_out)
+    only = next(iter(streams)) if len(streams) == 1 else None
     reason = ""
-    if only is not None and not has_full_name[only]:
+    if only in nameless:
         reason = "It has no scope or no name, so it cannot be deleted alone."
     elif not deletable:
         reason = "The service has no usage record of it yet, so there is nothing to delete."
-        if any(session.recorded for session in left_out):
+        if any(session.recorded for session in others):
             reason = "Its usage record is incomplete. The journal could not keep it whole, so it is not deleted."
-    hidden = sum(not view.shows(session.key) for session in deletable) if view.hidden() else 0
-    return DeletePlan(radius, host, only, tuple(deletable), tuple(left_out), hidden, reason, service)
+    hidden = sum(not view.shows(key) for key in map(sessions.key, range(len(sessions)))) if view.hidden() else 0
+    return DeletePlan(radius, host, only, sessions, others, hidden, reason, service)
 
 
 def _has_full_name(stream: StreamId) -> bool:

@@ -1,15 +1,13 @@
 """Deletes in a console of several services: each goes to the service of its rows, and to no other."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-
-import msgspec
 
 from tui.app.state import ConsoleState
 from tui.deletion.execute import Outcome
 from tui.deletion.flow import DeletionDialogs, DeletionFlow
 from tui.deletion.plan import Radius
-from tui.model.sessions.store import Session
+from tui.model.sessions.session_columns import SessionColumns
 from tui.model.text import sanitize
 
 
@@ -43,13 +41,9 @@ class ServicesDeletion(DeletionFlow):
         self._last = ""
         """The service that was deleted from last."""
 
-    def request(self, chosen: Iterable[Session], radius: Radius) -> None:
+    def request(self, chosen: SessionColumns, radius: Radius) -> None:
         """Open the dialog for these sessions, which must be of one service. Everything is that of the cursor's one."""
-        chosen = list(chosen)
-        if radius is Radius.EVERYTHING:
-            service = self._of_cursor()
-            chosen = [session for session in chosen if session.service == service]
-        services = sorted({session.service for session in chosen})
+        services = [self._of_cursor()] if radius is Radius.EVERYTHING else chosen.shown_services()
         if len(services) > 1:
             names = sanitize(", ".join(services))
             self._notify(f"nothing was deleted: the marked sessions are of {names}; delete from one at a time", "warn")
@@ -57,8 +51,7 @@ class ServicesDeletion(DeletionFlow):
             self._notify("a delete is under way; try again when it has ended", "warn")
         elif services:
             self._last = services[0]
-            own = [msgspec.structs.replace(session, service="") for session in chosen]
-            self._flows[services[0]].request(own, radius)
+            self._flows[services[0]].request(chosen.of_service(services[0]), radius)
 
     def finish_at(self, service: str, outcome: Outcome) -> None:
         """Show what a service answered to a delete, and begin to verify it."""

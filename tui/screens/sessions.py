@@ -15,6 +15,7 @@ from tui.app.state import GROWTH_MINUTES
 from tui.model.alerts import Alert
 from tui.model.sessions.columns import COLUMNS, STREAM, Density, sort_names, sorts_by_growth
 from tui.model.sessions.filter import FilterError, parse
+from tui.model.sessions.session_columns import SessionColumns
 from tui.model.sessions.store import Session
 from tui.model.text import sanitize
 from tui.screens.delete_dialogs import DeleteDialogs, no_session_reason
@@ -345,12 +346,13 @@ class SessionsScreen(SessionDetail, SessionTime, DeleteDialogs):
         from tui.deletion.plan import Radius
 
         self._settle()
-        marked = [session for key in self.state.marks if (session := self.state.store.get(key)) is not None]
+        store = self.state.store
+        marked = [row for key in self.state.marks if (row := store.row(key)) is not None]
         session = self.table.cursor_session
         if marked:
-            self.port.deletion.request(marked, Radius.MARKED)
+            self.port.deletion.request(store.columns.copy(marked), Radius.MARKED)
         elif session is not None:
-            self.port.deletion.request([session], Radius.SESSION)
+            self.port.deletion.request(SessionColumns.of([session]), Radius.SESSION)
         else:
             self.refuse_delete()
 
@@ -361,7 +363,7 @@ class SessionsScreen(SessionDetail, SessionTime, DeleteDialogs):
         self._settle()
         session = self.table.cursor_session
         if session is not None:
-            self.port.deletion.request(self.state.store.of_stream(session.stream, session.service), Radius.STREAM)
+            self.port.deletion.request(self.state.store.copy_stream(session.stream, session.service), Radius.STREAM)
         else:
             self.refuse_delete()
 
@@ -370,4 +372,4 @@ class SessionsScreen(SessionDetail, SessionTime, DeleteDialogs):
         from tui.deletion.plan import Radius
 
         self._settle()
-        self.port.deletion.request(self.state.store, Radius.EVERYTHING)
+        self.port.deletion.request(self.state.store.copy(), Radius.EVERYTHING)

@@ -12,6 +12,7 @@ from tui.deletion.plan import DeletePlan, Radius
 from tui.model.sessions.columns import sort_names
 from tui.model.sessions.filter import parse
 from tui.model.sessions.marks import Marks
+from tui.model.sessions.session_columns import SessionColumns
 from tui.model.sessions.store import Session, SessionStore
 from tui.model.sessions.view import SessionView
 from tui.output.exports import usage_record_fields
@@ -97,11 +98,11 @@ class ChangingService:
                 if at_row is not None and random.random() < 0.4:
                     self.marks.toggle(at_row.key)
                     self.change_and_poll()
-            chosen = [marked for key in self.marks if (marked := self.store.get(key)) is not None]
+            chosen = SessionColumns.of(marked for key in self.marks if (marked := self.store.get(key)) is not None)
         elif radius is Radius.EVERYTHING:
-            chosen = list(self.store)
+            chosen = self.store.copy()
         elif row is None:
             return None
         else:
-            chosen = [row] if radius is Radius.SESSION else self.store.of_stream(row.stream)
+            chosen = SessionColumns.of([row]) if radius is Radius.SESSION else self.store.copy_stream(row.stream)
         return delete_plan.plan(chosen, self.view, radius, self.host) if chosen else None

@@ -12,6 +12,7 @@ from tests.support.console.changing_service import ChangingService
 from tests.support.console.records import session
 from tui.deletion import plan as delete_plan
 from tui.deletion.execute import delete_sessions
+from tui.model.sessions.session_columns import SessionColumns
 
 ROUNDS = 4_000
 
@@ -69,7 +70,7 @@ class UnfilteredTable:
 
 
 def test_plan_over_a_table_without_a_filter_searches_none_of_its_sessions() -> None:
-    sessions = [session("cam", start, live=False) for start in range(1, 2_000)]
+    sessions = SessionColumns.of(session("cam", start, live=False) for start in range(1, 2_000))
     plan = delete_plan.plan(sessions, UnfilteredTable(), delete_plan.Radius.STREAM, "sm")
     assert (len(plan.sessions), plan.hidden) == (1_999, 0)
     assert plan.streams == (StreamId("live", "cam"),)

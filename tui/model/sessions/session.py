@@ -45,8 +45,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def is_whole(self) -> bool:
         """Whether every documented figure is known, so that the record can be kept in full before a delete."""
-        told = (self.end_time, self.duration_ms, self.active, self.peak, self.lost, self.total, self.updated)
-        return self.recorded and self.start_time > 0 and None not in told
+        figures = (self.end_time, self.duration_ms, self.active, self.peak, self.lost, self.total, self.updated)
+        return self.recorded and self.start_time > 0 and None not in figures
 
     @property
     def provenance_name(self) -> str:

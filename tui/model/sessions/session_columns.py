@@ -8,9 +8,13 @@ only a faulty service sends, is kept as an object beside the columns.
 """
 
 from array import array
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import compress
+from operator import not_
 from sys import intern
 from typing import cast, overload
+
+from msgspec.structs import replace
 
 from streamusage.api.extension import SessionRecord
 from streamusage.core.coverage import IMPORTED, OWED, Provenance
@@ -90,6 +94,58 @@ class SessionColumns(Sequence[Session]):
 
     def __iter__(self) -> Iterator[Session]:
         return map(self.session, range(len(self)))
+
+    @classmethod
+    def of(cls, sessions: Iterable[Session]) -> "SessionColumns":
+        """Return columns of some sessions, in their order."""
+        columns = cls()
+        for session in sessions:
+            columns.append(session)
+        return columns
+
+    def copy(self, rows: Sequence[int]) -> "SessionColumns":
+        """Return a copy of some rows, in that order."""
+        copied = SessionColumns()
+        has_all = list(rows) == list(range(len(self)))
+        for name in self.__slots__:
+            if name not in ("odd", "service_names"):
+                column = getattr(self, name)
+                getattr(copied, name).extend(column if has_all else [column[row] for row in rows])
+        copied.service_names = list(self.service_names)
+        if self.odd:
+            copied.odd = {at: self.odd[row] for at, row in enumerate(rows) if row in self.odd}
+        return copied
+
+    def of_service(self, service: str) -> "SessionColumns":
+        """Return a copy of the sessions of one of several services, under the keys by which it knows them itself."""
+        numbers = {number for number, name in enumerate(self.service_names) if name == service}
+        own = self.copy([row for row, number in enumerate(self.services) if number in numbers])
+        own.services = bytearray(len(own))
+        own.odd = {row: replace(session, service="") for row, session in own.odd.items()}
+        return own
+
+    def shown_services(self) -> list[str]:
+        """Return the services of the sessions, sorted by name."""
+        return sorted({self.service_names[number] for number in set(self.services)})
+
+    def newest_first(self) -> list[int]:
+        """Return the rows, those that started last first."""
+        return sorted(range(len(self)), key=self.start_time.__getitem__, reverse=True)
+
+    def whole_rows(self, rows: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Return the rows of which every documented figure is known (`Session.is_whole`), and the other ones."""
+        figures = (self.end_time, self.duration_ms, self.active, self.peak, self.lost, self.total, self.updated)
+        starts, flags = self.start_time, self.flags
+        whole = [starts[row] > 0 and flags[row] & _RECORDED > 0 for row in rows]
+        for column in figures:
+            if UNKNOWN in column:
+                whole = [is_whole and column[row] != UNKNOWN for row, is_whole in zip(rows, whole, strict=True)]
+        if self.odd:
+            whole = [
+                self.odd[row].is_whole if row in self.odd else is_whole
+                for row, is_whole in zip(rows, whole, strict=True)
+            ]
+        return list(compress(rows, whole)), list(compress(rows, map(not_, whole)))
 
     def key(self, row: int) -> SessionKey:
         """Return the key of a row."""

@@ -132,6 +132,14 @@ class SessionStore:
         """Return every session of a stream, newest first; of a service where there are several."""
         return list(map(self.columns.session, self.stream_rows(stream, service)))
 
+    def copy(self) -> SessionColumns:
+        """Return a copy of all sessions."""
+        return self.columns.copy(self._used())
+
+    def copy_stream(self, stream: StreamId, service: str = "") -> SessionColumns:
+        """Return a copy of every session of a stream, newest first; of a service where there are several."""
+        return self.columns.copy(self.stream_rows(stream, service))
+
     def stream_rows(self, stream: StreamId, service: str = "") -> Sequence[int]:
         """Return the rows of the sessions of a stream, newest first. They are searched once for the same stream."""
         return self._of_stream(stream, service).rows

@@ -49,6 +49,29 @@ def test_sessions_return_as_they_were_put_in(first: list[Session], second: list[
     assert [columns.key(row) for row in range(len(columns))] == [session.key for session in expected]
 
 
+services = st.sampled_from(["", "eu", "us"])
+
+
+@given(st.lists(st.tuples(sessions, services), max_size=8), st.data())
+def test_copy_of_rows_is_the_sessions_of_the_rows(chosen: list[tuple[Session, str]], data: st.DataObject) -> None:
+    known = [msgspec.structs.replace(session, service=service) for session, service in chosen]
+    columns = SessionColumns.of(known)
+    rows = data.draw(st.lists(st.sampled_from(range(len(known))), unique=True) if known else st.just([]))
+    copied = columns.copy(rows)
+    expected = [known[row] for row in rows]
+    assert list(copied) == expected
+    assert copied.shown_services() == sorted({session.service for session in expected})
+    for service in ("", "eu", "us", "asia"):
+        own = [msgspec.structs.replace(session, service="") for session in expected if session.service == service]
+        assert list(copied.of_service(service)) == own
+    whole, others = columns.whole_rows(rows)
+    assert whole == [row for row in rows if known[row].is_whole]
+    assert others == [row for row in rows if not known[row].is_whole]
+    for row in rows:
+        columns.clear_row(row)
+    assert list(copied) == expected, "a copy stays when its rows are released"
+
+
 our_records = st.builds(
     SessionRecord,
     *(texts, texts, starts, figures, figures, st.integers(0, 2**63 - 1), figures, figures, figures, figures),
