@@ -305,7 +305,7 @@ class ConsoleApp(App[int]):
         if polled.reset:
             gc_tuning.freeze_after_large_poll(len(polled.changed))
         if "deletion" in vars(self):  # nothing was deleted before
-            self.deletion.verify()
+            self.deletion.verify(polled.service)
         self._raise_alerts()
         self.publish_state(polled=True)
         self.call_after_refresh(lambda: self.state.latency.painted(1000 * (time.perf_counter() - applied)))

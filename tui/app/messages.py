@@ -43,6 +43,8 @@ class SessionsPolled(Message):
     """The service's own clock; `None` where the answer has none."""
     knows_live: bool = True
     """False where no live list can be read: nobody knows which sessions are on air."""
+    service: str = ""
+    """The service that answered, where there are several."""
 
 
 @dataclass

@@ -206,8 +206,8 @@ class DeletionFlow:
         if failed and len(outcome.deleted) + len(outcome.failed) + len(outcome.not_tried) > 1:
             self._dialogs.show_outcome(outcome)
 
-    def verify(self) -> None:
-        """Show what really happened, once a poll that began after the delete shows it."""
+    def verify(self, polled_service: str = "") -> None:
+        """Show what really happened, once a poll that began after the delete shows it. Called after each poll."""
         outcome = self._to_verify
         if outcome is None:
             return

@@ -57,10 +57,9 @@ class ServicesDeletion(DeletionFlow):
         """Show what a service answered to a delete, and begin to verify it."""
         self._flows[service].finish(outcome)
 
-    def verify(self) -> None:
-        """Show what really happened, once a poll shows it."""
-        for flow in self._flows.values():
-            flow.verify()
+    def verify(self, polled_service: str = "") -> None:
+        """Show what really happened, once a poll of the service shows it. Polls of other services do not show it."""
+        self._flows[polled_service].verify()
 
     def undo(self) -> None:
         """Restore what the last delete deleted, at the service that it was deleted from."""

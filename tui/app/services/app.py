@@ -31,7 +31,7 @@ from tui.app.messages import (
 from tui.app.poller import Poller
 from tui.app.ports import PollSource
 from tui.app.services.source import ServicesSource
-from tui.app.services.state import ServicePolled, SeveralState
+from tui.app.services.state import SeveralState
 from tui.app.state import ConsoleState
 from tui.config.settings import ConnectionSettings
 from tui.config.view_memory import ViewMemory
@@ -118,8 +118,7 @@ class ServicesApp(ConsoleApp):
         part, is_chosen = self.services.parts[service], service == self.services.chosen
         match message:
             case SessionsPolled():
-                fields = {name: value for name, value in vars(message).items() if name in _POLL_FIELDS}
-                self._polled(ServicePolled(**fields, service=service))
+                self._polled(replace(message, service=service))
             case PollFailed():
                 self.services.record_failure_of(service, message)
                 self.publish_state(polled=True)
@@ -222,6 +221,3 @@ class ServicesApp(ConsoleApp):
     def arm(self, length: str) -> None:
         """Lift read-only for a time at the service under the cursor, and at no other one."""
         self._arm(self.services.parts[self._of_cursor()], length)
-
-
-_POLL_FIELDS = frozenset(SessionsPolled.__dataclass_fields__)

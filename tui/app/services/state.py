@@ -5,7 +5,7 @@ sessions of all of them are in one table, under keys that contain the service.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from streamusage.api.extension import ServerStatus
 from tui.app.messages import PollFailed, SessionsPolled
@@ -15,13 +15,6 @@ from tui.model.services.books import HistoryOfServices, TrendsOfServices, Unreco
 from tui.model.services.keys import SessionsOfService, in_service, service_of
 from tui.model.services.servers import SilentService, UnseenInServices, qualified
 from tui.model.sessions.store import Session
-
-
-@dataclass
-class ServicePolled(SessionsPolled):
-    """A poll of one of several services succeeded."""
-
-    service: str = ""
 
 
 class SeveralState(ConsoleState):
@@ -93,8 +86,6 @@ class SeveralState(ConsoleState):
     # Polls
 
     def _apply_polled(self, polled: SessionsPolled) -> Steps:
-        if not isinstance(polled, ServicePolled):
-            raise TypeError("a poll of several services names its service")
         service = polled.service
         removed = [in_service(key, service) for key in polled.removed]
         changed = SessionsOfService(polled.changed, service)
@@ -109,10 +100,9 @@ class SeveralState(ConsoleState):
 
     def note_facts(self, polled: SessionsPolled, polled_at_ms: int) -> None:
         """Follow what a poll of a service brought beside its sessions."""
-        if isinstance(polled, ServicePolled):
-            self._parts[polled.service].note_facts(polled, polled_at_ms)
-            super().note_facts(replace(polled, now_ms=None, servers=None), polled_at_ms)
-            self._join()
+        self._parts[polled.service].note_facts(polled, polled_at_ms)
+        super().note_facts(replace(polled, now_ms=None, servers=None), polled_at_ms)
+        self._join()
 
     def record_failure_of(self, service: str, failed: PollFailed) -> None:
         """Record a poll of a service that failed. Nothing that was known of it or of others is dropped."""
