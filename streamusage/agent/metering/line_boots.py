@@ -70,6 +70,14 @@ class LineBoots(NamedTuple):
         tolerance_ms += self.reading.started_granularity_ms
         return retired.boot_that_began(self.retired, self.draining, started_at, tolerance_ms)
 
+    def of_publish(self, line: EndedConnection, started_at: int) -> list[str]:
+        """Return the boots in which the publish of a line may have begun, the newest first.
+
+        Where the time of the line shows that it began before the present boot, its id is that of another publish there.
+        """
+        is_of_earlier = self.is_dated(line) and self.at(started_at + start_precision_ms(line)) != self.present
+        return [boot for boot in self.names if not is_of_earlier or boot != self.present]
+
     def is_certain(self, boot: str, line: EndedConnection) -> bool:
         """Return whether a line whose time is uncertain belongs to a boot. In doubt its bytes are not added: those that
         counters do not contain are missing from an interval that is marked as incomplete.

@@ -470,7 +470,11 @@ class _Step:
         if line.kind == "publish":
             within_ms = line.granularity_ms + LONGEST_ANSWER_MS + line.duration_ms // DRIFT_PER_MS if is_dated else None
             served = self.publishes.find_boot(
-                line.connection_id, self.boots.names, started_at, within_ms, self.boots.earlier_from(line, started_at)
+                line.connection_id,
+                self.boots.of_publish(line, started_at),
+                started_at,
+                within_ms,
+                self.boots.earlier_from(line, started_at),
             )
             boot = served or boot
         is_of_known = known is not None or (line.kind == "publish" and served is not None)

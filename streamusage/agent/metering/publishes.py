@@ -90,8 +90,8 @@ class Publishes:
         earlier_boots_from: int | None = None,
     ) -> str | None:
         """Return the boot of a live publish with that id, of several the one with the nearest start: one that differs
-        by at most `within_ms`, where given. The first of the boots is the present one; of the others a publish that
-        began before `earlier_boots_from` is left out.
+        by at most `within_ms`, where given. With `earlier_boots_from`, the first of the boots is the present one; of
+        the others a publish that began before is left out.
         """
         differences = {
             boot: abs(publish.start_time - started_at)

@@ -50,6 +50,23 @@ def test_line_of_a_boot_that_ended_is_none_of_an_earlier_boot_where_other_lines_
     assert sum(slot.bytes_in for slot in added.slots.values()) == 500
 
 
+def test_bytes_of_a_publish_just_before_a_restart_are_not_those_of_the_publish_with_its_id_just_after_it() -> None:
+    last_before = line(1, 9_999, 900, kind="publish", bytes_in=400, granularity_ms=0)
+    state, added = run(
+        reading(0),
+        reading(
+            15_000, boot="b2", started_at=T0 + 10_000, started_granularity_ms=0,
+            publishes=(publish(1, 4_000),), ended=(last_before,),
+        ),
+        reading(
+            30_000, boot="b2", started_at=T0 + 10_000, started_granularity_ms=0, bytes_in=700,
+            ended=(line(1, 29_000, 18_000, kind="publish", bytes_in=700, granularity_ms=0),),
+        ),
+    )  # fmt: skip
+    assert sum(slot.bytes_in for slot in added.slots.values()) == 1_100
+    assert state.baseline.logged_in == 700
+
+
 def test_difference_of_counters_is_spread_over_the_slots_of_its_time() -> None:
     _, added = run(reading(0), reading(SLOT_MS * 2, bytes_in=600, bytes_out=2_000))
     assert {slot - T0: (a.bytes_in, a.bytes_out) for slot, a in added.slots.items()} == {
