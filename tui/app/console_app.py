@@ -328,7 +328,7 @@ class ConsoleApp(App[int]):
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
             self.key_priority.key_pressed()
             await self.held_keys.receive(event)
-        else:
+        elif not (isinstance(event, events.Key) and self.held_keys.has_lost_its_screen(event)):
             await super().on_event(event)
 
     def _raise_alerts(self) -> None:

@@ -45,6 +45,8 @@ class HeldKeys:
         self._is_complete = True
         self._settled: Place | None = None
         """The place at the end of the last effect: what leads to another one since is not complete."""
+        self._typed_at: tuple[TypedEvent, object] | None = None
+        """The event that was handled last, and the screen that it was handed to."""
         self._give_up: Callable[[], None] | None = None
         """Ends the wait for a screen that is to be opened."""
         self._is_visible = False
@@ -104,8 +106,19 @@ class HeldKeys:
         self._is_complete = False
         if self._held:
             self._limit_effect()
+        self._typed_at = (event, self._app.screen if self._app.screen_stack else None)
         await self._handle(event)
         self._look(self._turn, before=None)
+
+    def has_lost_its_screen(self, event: TypedEvent) -> bool:
+        """Return whether the screen that a key was handed to has closed while the key was on its way through it.
+
+        Textual would search the bindings of the screen below: `q`, typed at a dialog that an answer closes at that
+        instant, would end the console.
+        """
+        if self._typed_at is None or self._typed_at[0] is not event:
+            return False
+        return not self._app.screen_stack or self._app.screen is not self._typed_at[1]
 
     def _await_effect(self) -> None:
         """Await what something else than a key has begun."""

@@ -20,6 +20,7 @@ from tui.deletion.execute import Outcome
 from tui.deletion.journal import append_records
 from tui.screens.confirm_delete import ConfirmDelete
 from tui.screens.delete_progress import DeleteProgress, DeleteResult
+from tui.screens.dialog import Dialog
 from tui.screens.picker import Picker
 
 pytestmark = pytest.mark.usefixtures("fast_keys")
@@ -156,6 +157,29 @@ async def test_ctrl_c_ends_the_console_that_waits(store_of_an_hour: Path, tmp_pa
         await wait_until_reading(pilot, app)
         app.post_message(events.Key("ctrl+c", "\x03"))
         await wait_for(pilot, lambda: app.return_code is not None, "the end")
+
+
+class ClosesMeanwhile(Dialog[None]):
+    """A dialog that closes while a key is on its way through its widgets, as by an answer that arrives then."""
+
+    def on_key(self) -> None:
+        self.dismiss()
+
+
+async def test_key_typed_at_a_dialog_that_closes_meanwhile_acts_on_nothing(
+    store_of_an_hour: Path, tmp_path: Path
+) -> None:
+    async with open_console(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        for key in ("q", "D"):
+            app.push_screen(ClosesMeanwhile())
+            await wait_for(pilot, lambda: isinstance(app.screen, ClosesMeanwhile), "the dialog")
+            type_at_once(app, key)
+            await wait_for(pilot, lambda: not isinstance(app.screen, ClosesMeanwhile), "the dialog closed")
+            await wait_for(pilot, lambda: app.held_keys.is_idle, "the key handled")
+            assert places(app) == ["SessionsScreen"]
+            assert app.return_code is None
+        type_at_once(app, "D")
+        await wait_for(pilot, lambda: isinstance(app.screen, ConfirmDelete), "the next key as usual")
 
 
 async def test_screen_that_no_key_opened_receives_the_next_key(store_of_an_hour: Path, tmp_path: Path) -> None:
