@@ -1,11 +1,13 @@
 """A key that cannot act says why: on an empty table, on a heading, at the end of what is kept."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from tests.support.console.pilot import console, screen_text, wait_for, wait_for_figures
 from tests.support.console.records import recent, record, service_with
+from tests.support.waiting import LONGEST_WAIT_S
 
 ON_AN_EMPTY_TABLE = [
     ("enter", "no detail here: the table has no session"),
@@ -62,7 +64,9 @@ async def test_keys_on_a_heading_and_at_the_ends_of_the_polls(tmp_path: Path) ->
         app = await wait_for_figures(pilot)
         await pilot.press("full_stop")
         await wait_for(pilot, lambda: "this is the newest poll; 0 returns to live" in screen_text(app), "why")
-        await pilot.press("0", *["comma"] * 9)
-        await wait_for(pilot, lambda: "no earlier poll is kept" in screen_text(app), "why")
+        await pilot.press("0")
+        async with asyncio.timeout(LONGEST_WAIT_S):
+            while "no earlier poll is kept" not in screen_text(app):  # a busy machine may have made many polls
+                await pilot.press("comma")
         await pilot.press("0", "t", "up", "up", "J")
         await wait_for(pilot, lambda: "no record here: this is the heading of a scope" in screen_text(app), "why")
