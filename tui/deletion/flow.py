@@ -207,7 +207,10 @@ class DeletionFlow:
             self._dialogs.show_outcome(outcome)
 
     def verify(self, polled_service: str = "") -> None:
-        """Show what really happened, once a poll that began after the delete shows it. Called after each poll."""
+        """Show what really happened, once a poll that began after the delete shows it. Called after each poll.
+
+        `polled_service` is the service that answered, where there are several.
+        """
         outcome = self._to_verify
         if outcome is None:
             return

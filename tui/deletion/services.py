@@ -43,7 +43,7 @@ class ServicesDeletion(DeletionFlow):
 
     def request(self, chosen: SessionColumns, radius: Radius) -> None:
         """Open the dialog for these sessions, which must be of one service. Everything is that of the cursor's one."""
-        services = [self._of_cursor()] if radius is Radius.EVERYTHING else chosen.shown_services()
+        services = [self._of_cursor()] if radius is Radius.EVERYTHING else chosen.distinct_services()
         if len(services) > 1:
             names = sanitize(", ".join(services))
             self._notify(f"nothing was deleted: the marked sessions are of {names}; delete from one at a time", "warn")

@@ -111,9 +111,9 @@ class HeldKeys:
         self._look(self._turn, before=None)
 
     def has_lost_its_screen(self, event: TypedEvent) -> bool:
-        """Return whether the screen that a key was handed to has closed while the key was on its way through it.
+        """Return whether another screen is on top than the one that a key was handed to, which is still on its way.
 
-        Textual would search the bindings of the screen below: `q`, typed at a dialog that an answer closes at that
+        Textual would search the bindings of that other screen: `q`, typed at a dialog that an answer closes at that
         instant, would end the console.
         """
         if self._typed_at is None or self._typed_at[0] is not event:

@@ -124,7 +124,7 @@ class SessionColumns(Sequence[Session]):
         own.odd = {row: replace(session, service="") for row, session in own.odd.items()}
         return own
 
-    def shown_services(self) -> list[str]:
+    def distinct_services(self) -> list[str]:
         """Return the services of the sessions, sorted by name."""
         return sorted({self.service_names[number] for number in set(self.services)})
 

@@ -60,7 +60,7 @@ def test_copy_of_rows_is_the_sessions_of_the_rows(chosen: list[tuple[Session, st
     copied = columns.copy(rows)
     expected = [known[row] for row in rows]
     assert list(copied) == expected
-    assert copied.shown_services() == sorted({session.service for session in expected})
+    assert copied.distinct_services() == sorted({session.service for session in expected})
     for service in ("", "eu", "us", "asia"):
         own = [msgspec.structs.replace(session, service="") for session in expected if session.service == service]
         assert list(copied.of_service(service)) == own
