@@ -20,6 +20,25 @@ settings.register_profile("streamtop", deadline=None, derandomize=True)
 settings.load_profile("streamtop")
 
 
+LONGEST_FILES = (
+    *("faults/test_clock_mutations.py", "tui/app/test_many_polls.py", "tui/screens/test_pictures.py"),
+    *("streamusage/service/accounting/test_day_statistics.py", "streamusage/service/http/test_openapi.py"),
+    *("tui/app/test_actions.py", "faults/test_clocks.py", "faults/test_clocks_2.py", "faults/test_clocks_3.py"),
+    *("faults/test_clocks_4.py", "real/test_kills.py", "tui/demo/test_screenshots.py", "tui/demo/test_recording.py"),
+    *("tui/app/test_open_handles.py", "tui/app/test_memory_growth.py", "tui/display/test_driver.py"),
+    *("tui/keyboard/test_random_keys.py", "tui/keyboard/test_held_keys.py", "real/test_clocks.py"),
+    *("streamusage/service/hostile/test_hostile_corpus.py", "tui/app/test_keys_without_effect.py"),
+    *("tui/display/test_console.py", "tui/demo/test_command.py", "tui/test_real_terminal.py"),
+)
+"""Files whose tests take longest. They begin first: a parallel run that began them last would wait for one of them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    tests = Path(__file__).parent
+    rank = {tests / name: number for number, name in enumerate(LONGEST_FILES)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
+
+
 @pytest.fixture
 def streamtop(tmp_path: Path) -> Program:
     """The command line of a new user, with an empty home directory."""
