@@ -231,7 +231,7 @@ class TourApp(ConsoleApp):
         self.set_interval(_CHECK_EVERY_SECONDS, self._check)
 
     def _check(self) -> None:
-        if self.step is None:
+        if self.step is None or not self.screen_stack:  # the tour or the app has ended
             return
         if STEPS[self.step].done(self):
             self.action_tour_next()

@@ -87,3 +87,11 @@ async def test_tour_runs_one_poller_and_one_sessions_screen(store_of_an_hour: Pa
             await wait_for_figures(pilot)
             assert [worker.group for worker in app.workers].count("poll") == 1
             assert app.screen_stack.count(app.sessions_screen) == 1
+
+
+async def test_end_of_the_console_ends_the_tour(store_of_an_hour: Path, tmp_path: Path) -> None:
+    async with frozen_service(store_of_an_hour, tmp_path) as (client, _):
+        app = TourApp(client, lambda line: None, tmp_path / "deleted.ndjson")
+        async with app.run_test(size=(80, 24)) as pilot:
+            await wait_for(pilot, lambda: app.screen.query(Caption), "the first caption")
+        app._check()  # its timer may be due after the last screen is gone
