@@ -64,7 +64,7 @@ async def test_console_over_ssh_sends_few_bytes(tmp_path: Path, columns: int, ro
 
             async def is_drawn() -> None:
                 """Wait until nothing more is sent."""
-                while await bytes_of_polls(1):
+                while await bytes_of_polls(3):
                     pass
 
             await is_drawn()
