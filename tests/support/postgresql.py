@@ -14,8 +14,42 @@ from pathlib import Path
 import psycopg
 
 from tests.support.needs import postgresql_programs
+from tests.support.waiting import wait_until_blocking
 
 PASSWORD = "db-s3cret"
+
+
+class Standby:
+    """A running hot standby of a cluster."""
+
+    def __init__(self, port: int, control: "Callable[[str], None]") -> None:
+        self.port = port
+        self._control = control
+
+    def cut_off(self) -> None:
+        """Receive nothing more from the primary."""
+        self._set("primary_conninfo", "")
+
+    def promote(self) -> None:
+        """Take over as the primary, with the changes received by now."""
+        self._control("promote")
+
+    def _set(self, name: str, value: str) -> None:
+        with self._connected() as connection:
+            connection.execute(f"ALTER SYSTEM SET {name} = '{value}'".encode())
+            connection.execute("SELECT pg_reload_conf()")
+            receiver = "SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming'"
+            wait_until_blocking(lambda: connection.execute(receiver).fetchone() == (0,), "the standby cut off")
+
+    def wait_for(self, lsn: str) -> None:
+        """Wait until it has everything up to a place in the primary's log."""
+        with self._connected() as connection:
+            replayed = f"SELECT pg_last_wal_replay_lsn() >= '{lsn}'"
+            wait_until_blocking(lambda: connection.execute(replayed.encode()).fetchone() == (True,), "the log replayed")
+
+    def _connected(self) -> "psycopg.Connection[tuple[object, ...]]":
+        url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        return psycopg.connect(url, password=PASSWORD, autocommit=True)
 
 
 class Cluster:
@@ -27,6 +61,7 @@ class Cluster:
         self._as_owner = as_owner
         self._numbers = count(1)
         self._free: list[str] = []
+        self.is_running = True
 
     @contextmanager
     def database(self) -> Iterator[str]:
@@ -35,18 +70,22 @@ class Cluster:
         try:
             yield self.url(name)
         finally:
-            with self._connected(name) as connection:
-                connection.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-                )
-                connection.execute("DROP SCHEMA public CASCADE")
-                connection.execute("CREATE SCHEMA public")
-            self._free.append(name)
+            if self.is_running:
+                self._empty(name)
+                self._free.append(name)
+
+    def _empty(self, name: str) -> None:
+        with self._connected(name) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
 
     @contextmanager
-    def standby(self) -> Iterator[int]:
-        """Run a hot standby of the server for the block. Yield its port."""
+    def standby(self, *options: str) -> Iterator[Standby]:
+        """Run a hot standby of the server for the block, with more options of `postgres`."""
         programs = postgresql_programs()
         assert programs is not None
         data = Path(tempfile.mkdtemp(prefix="standby-", dir=self._folder))
@@ -55,11 +94,11 @@ class Cluster:
         self._as_owner([programs / "pg_basebackup", "-D", data, "-R", "-c", "fast", "-d", source])
         with socket.create_server(("127.0.0.1", 0)) as free:
             port: int = free.getsockname()[1]
-        options = f"-p {port} -h 127.0.0.1 -k {self._folder} -F -c max_connections=60"
+        settings = " ".join((f"-p {port} -h 127.0.0.1 -k {self._folder} -F -c max_connections=60", *options))
         control = [programs / "pg_ctl", "-D", data, "-w", "-t", "120"]
-        self._as_owner([*control, "-l", self._folder / "standby-log", "-o", options, "start"])
+        self._as_owner([*control, "-l", self._folder / "standby-log", "-o", settings, "start"])
         try:
-            yield port
+            yield Standby(port, lambda verb: self._as_owner([*control, verb]))
         finally:
             self._as_owner([*control, "-m", "immediate", "stop"])
 
@@ -81,6 +120,20 @@ class Cluster:
         finally:
             with self._connected("postgres") as connection:
                 connection.execute(f"DROP DATABASE {copy} WITH (FORCE)".encode())
+
+    def kill(self) -> None:
+        """End the server at once, as a failure of its machine."""
+        programs = postgresql_programs()
+        assert programs is not None
+        self._as_owner([programs / "pg_ctl", "-D", self._folder / "data", "-w", "-m", "immediate", "stop"])
+        self.is_running = False
+
+    def lsn(self) -> str:
+        """Return the newest place in the server's log."""
+        with self._connected("postgres") as connection:
+            found = connection.execute("SELECT pg_current_wal_insert_lsn()::text").fetchone()
+        assert found is not None
+        return str(found[0])
 
     def url(self, database: str) -> str:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
@@ -121,10 +174,12 @@ def cluster() -> Iterator[Cluster]:
             except AssertionError:
                 if last_try:
                     raise
+        running = Cluster(port, folder, as_owner)
         try:
-            yield Cluster(port, folder, as_owner)
+            yield running
         finally:
-            as_owner([programs / "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop"])
+            if running.is_running:
+                running.kill()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

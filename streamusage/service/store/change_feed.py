@@ -1,7 +1,9 @@
 """Change numbers and cursors: which state of the store a console has seen, and whether its cursor is still valid.
 
 Every change of a usage record or tombstone has its own number, one higher than the previous, allocated in the
-transaction that makes the change. A cursor is opaque to its holder. A life is one start of a service on the store.
+transaction that makes the change. A cursor is opaque to its holder. A life begins with each start of a service on the
+store, and with the first write after a failover: a standby that took over may lack the last changes of the database
+before it, so that their numbers are given again.
 """
 
 import secrets
@@ -22,7 +24,9 @@ _LIFE_NUMBERED = PreparedStatement(select(lives.c.first_change).where(lives.c.nu
 _TAKE_CHANGES = PreparedStatement(
     update(counters).where(_CHANGE).values(value=counters.c.value + bindparam("more")).returning(counters.c.value)
 )
-_NEWEST_LIFE = PreparedStatement(select(lives.c.life).order_by(lives.c.number.desc()).limit(1))
+_NEWEST_LIFE = PreparedStatement(
+    select(lives.c.life, lives.c.history, lives.c.started_at).order_by(lives.c.number.desc()).limit(1)
+)
 SLOTS_KEPT_FROM = "slots_kept_from"
 """The counter that holds the instant before which slots were discarded."""
 SAMPLES_KEPT_FROM = "samples_kept_from"
@@ -88,8 +92,8 @@ def forget_tombstones(connection: Connection, where: ColumnElement[bool]) -> Non
         connection.execute(delete(tombstones).where(where))
 
 
-def begin_life(connection: Connection, now_ms: int) -> None:
-    """Record that a service starts on this store. Cursors name the life in which they were issued."""
+def begin_life(connection: Connection, now_ms: int, history: str) -> None:
+    """Record that a life begins in a history of the database. Cursors name the life in which they were issued."""
     if last_change(connection) is None:
         connection.execute(insert(counters).values(name="change", value=0))
     before = connection.execute(select(func.max(lives.c.number))).scalar() or 0
@@ -99,8 +103,18 @@ def begin_life(connection: Connection, now_ms: int) -> None:
             life=secrets.token_hex(8),
             first_change=last_change(connection) or 0,
             started_at=now_ms,
+            history=history,
         )
     )
+
+
+def continue_feed(connection: Connection, history: str) -> bool:
+    """Begin a life if the newest one began in another history of the database. Return whether it did not."""
+    newest = _NEWEST_LIFE.rows(connection)[0]
+    if newest.history == history:
+        return True
+    begin_life(connection, newest.started_at, history)
+    return False
 
 
 def newest_life(connection: Connection) -> str:

@@ -295,9 +295,10 @@ lives = Table(
     "lives",
     metadata,
     _number("number", key=True),
-    _text("life"),  # one start of a service on this store
+    _text("life"),  # one start of a service on this store, or the first write after a failover
     _number("first_change"),
     _number("started_at"),
+    _text("history", default=""),  # of the database when it began (`StoreEngine.history_of`)
     Index("lives_by_name", "life", unique=True),
 )
 

@@ -4,6 +4,7 @@ A write is exclusive over all processes of a store: what it reads stays unchange
 numbered in the order of their commits. Each engine ensures this by its own lock.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -15,16 +16,18 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from streamusage.service.errors import StoreError
-from streamusage.service.store.change_feed import begin_life
+from streamusage.service.store.change_feed import begin_life, continue_feed
 from streamusage.service.store.engines import resolve
 from streamusage.service.store.engines.protocol import Damage, Progress, StoreEngine
 from streamusage.service.store.health import StoreHealth
 from streamusage.service.store.store_file import StoreFile
+
+log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -47,6 +50,10 @@ class Store:
             mark=self.mark if file is None and now_ms is not None else None,
         )
         self._engine, self._url = engine, url
+        self._history: str | None = None
+        """The history of the database in which the newest life began, as far as this process knows."""
+        self.loss_warnings: list[str] = []
+        """In which ways the database may lose what it has committed."""
         self._writer: Engine = engine.writer(url)
         self._readers: Engine = engine.readers(url)
         try:
@@ -56,7 +63,9 @@ class Store:
                 # Reports need a new connection: on SQLite, one that changed tables takes 1.5 times as long for each.
                 self._writer.dispose()
                 with engine.migration_transaction(self._writer) as connection:
-                    begin_life(connection, now_ms)
+                    begin_life(connection, now_ms, engine.history_of(connection))
+                    self.loss_warnings = engine.loss_warnings(connection)
+                event.listen(self._writer, "begin", self._follow_history)
         except (DBAPIError, CommandError, OSError) as error:
             self.close()
             if isinstance(error, DBAPIError) and engine.is_damage(error.orig):
@@ -88,6 +97,20 @@ class Store:
         """
         self.health.check_write()
         return self._writer.connect()
+
+    def _follow_history(self, connection: Connection) -> None:
+        """Begin a life of the change feed in the first write after a failover."""
+        history = self._engine.history_of(connection)
+        if history == self._history:
+            return
+        if continue_feed(connection, history):
+            self._history = history
+        else:
+            log.warning(
+                "the store %s continues another history of its database, as after a failover; consoles read the "
+                "whole list again, and agents report what it lacks",
+                self.display_url,
+            )
 
     def find_damage(self) -> list[Damage] | None:
         """Read the whole store and return the damage found; `None` where the engine has no such check."""

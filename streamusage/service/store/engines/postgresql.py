@@ -29,7 +29,6 @@ LOCK_MS = 30_000
 
 _MAKING_TABLES = 0x73747265616D746F
 """The advisory lock of migrations: before the first one there is no row to lock."""
-_NUMBERS_CHANGES = "SELECT value FROM counters WHERE name = 'change' FOR UPDATE"
 _OTHER_CONNECTIONS = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
     f"AND application_name = '{APPLICATION_NAME}' AND pid <> pg_backend_pid()"
@@ -133,14 +132,41 @@ class PostgresqlEngine:
 
     def writer(self, url: URL) -> Engine:
         """As `StoreEngine.writer`."""
+        from streamusage.service.store.engines.postgresql_failover import lock_changes, observe_failovers
+
         engine = _engine(_choose_session(url, writes=True), 1, "READ COMMITTED", {"lock_timeout": LOCK_MS})
+        observe_failovers(engine)
 
         @event.listens_for(engine, "begin")
         def lock(connection: Connection) -> None:
             if not connection.get_execution_options().get(_MAKES):
-                connection.exec_driver_sql(_NUMBERS_CHANGES)
+                lock_changes(connection)
 
         return engine
+
+    def history_of(self, connection: Connection) -> str:
+        """As `StoreEngine.history_of`."""
+        from streamusage.service.store.engines.postgresql_failover import history_of
+
+        return history_of(connection)
+
+    def loss_warnings(self, connection: Connection) -> list[str]:
+        """As `StoreEngine.loss_warnings`."""
+        from streamusage.service.store.engines.postgresql_failover import loss_warnings
+
+        return loss_warnings(connection)
+
+    def is_unreachable(self, error: BaseException | None) -> bool:
+        """As `StoreEngine.is_unreachable`."""
+        from streamusage.service.store.engines.postgresql_failover import is_unreachable
+
+        return is_unreachable(error)
+
+    def take_commit_warning(self, connection: Connection) -> str:
+        """As `StoreEngine.take_commit_warning`."""
+        from streamusage.service.store.engines.postgresql_failover import take_commit_warning
+
+        return take_commit_warning(connection)
 
     def readers(self, url: URL) -> Engine:
         """As `StoreEngine.readers`."""
@@ -150,10 +176,12 @@ class PostgresqlEngine:
     @contextmanager
     def migration_transaction(self, writing: Engine) -> Iterator[Connection]:
         """As `StoreEngine.migration_transaction`."""
+        from streamusage.service.store.engines.postgresql_failover import lock_changes
+
         with writing.connect().execution_options(**{_MAKES: True}) as connection, connection.begin():
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MAKING_TABLES})
             if connection.execute(text("SELECT to_regclass('counters')")).scalar() is not None:
-                connection.exec_driver_sql(_NUMBERS_CHANGES)
+                lock_changes(connection)
             yield connection
 
     def insert(self, table: Any) -> Any:

@@ -131,6 +131,26 @@ class StoreEngine(Protocol):
         """Return an engine with one connection, whose every transaction holds the write lock from its start."""
         ...
 
+    def history_of(self, connection: Connection) -> str:
+        """Return what identifies the history that the database of an open write continues.
+
+        It differs after a failover, which may have lost the newest commits, and after a restore into another database.
+        Empty where the engine knows none.
+        """
+        ...
+
+    def loss_warnings(self, connection: Connection) -> list[str]:
+        """Return in which ways the database may lose what it has committed, as its settings say."""
+        ...
+
+    def is_unreachable(self, error: BaseException | None) -> bool:
+        """Return whether the driver's error means that no database could be reached that accepts the work."""
+        ...
+
+    def take_commit_warning(self, connection: Connection) -> str:
+        """Return why the last commit may not survive a failover, although it succeeded; empty if it does."""
+        ...
+
     def readers(self, url: URL) -> Engine:
         """Return an engine of read-only connections."""
         ...

@@ -97,6 +97,22 @@ class SqliteEngine:
         """As `StoreEngine.readers`."""
         return _engine(self.file_of(url), "BEGIN", READ_CONNECTIONS, writes=False)
 
+    def history_of(self, connection: Connection) -> str:
+        """As `StoreEngine.history_of`: a file has one history, and a restored one is opened anew."""
+        return ""
+
+    def loss_warnings(self, connection: Connection) -> list[str]:
+        """As `StoreEngine.loss_warnings`: a commit is on the disk."""
+        return []
+
+    def is_unreachable(self, error: BaseException | None) -> bool:
+        """As `StoreEngine.is_unreachable`: a file is not reached by a connection."""
+        return False
+
+    def take_commit_warning(self, connection: Connection) -> str:
+        """As `StoreEngine.take_commit_warning`."""
+        return ""
+
     def migration_transaction(self, writing: Engine) -> AbstractContextManager[Connection]:
         """As `StoreEngine.migration_transaction`."""
         return writing.begin()

@@ -44,8 +44,8 @@ async def test_writes_reach_the_primary_whatever_host_is_named_first(
 ) -> None:
     with postgresql.database() as url:
         open_store(url, 0).close()
-        with postgresql.standby() as standby_port:
-            hosts = f"127.0.0.1:{standby_port},127.0.0.1:{postgresql.port}"
+        with postgresql.standby() as standby:
+            hosts = f"127.0.0.1:{standby.port},127.0.0.1:{postgresql.port}"
             database = url.rpartition("/")[2]
             store_url = f"postgresql://postgres@{hosts}/{database}?target_session_attrs={wanted}"
             async with an_estate(tmp_path, store_url=store_url) as estate:

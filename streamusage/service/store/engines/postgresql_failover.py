@@ -1,0 +1,121 @@
+"""What connections to PostgreSQL show of a failover: the history of the database, and commits that may be lost.
+
+The history is the identifier of the cluster and its timeline. A promotion changes the timeline at once in the name of
+the current WAL file; `pg_control_checkpoint` shows it only after the next checkpoint.
+"""
+
+from typing import Any
+
+from psycopg import Connection as Session
+from psycopg import Error, InterfaceError, OperationalError
+from psycopg.errors import Diagnostic
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.pool import ConnectionPoolEntry
+
+_TIMELINE = "left(pg_walfile_name(pg_current_wal_lsn()), 8)"
+_CLUSTER = "SELECT system_identifier FROM pg_control_system()"
+_SETTINGS = "SELECT current_setting('synchronous_standby_names'), current_setting('synchronous_commit')"
+_LASTING_COMMITS = ("on", "remote_apply")
+"""Values of `synchronous_commit` with which a commit is on the disks of the synchronous standbys."""
+_READ_ONLY = "25006"
+"""SQLSTATE of a write to a database that has become read-only since the connection was made."""
+_NOT_SERVING = ("57P01", "57P02", "57P03", _READ_ONLY)
+"""SQLSTATEs of a server that stops, starts, or is no longer the primary."""
+
+# Keys of `Connection.info`, which is kept with the connection to the server.
+_CLUSTER_ID = "streamtop cluster"
+_HISTORY = "streamtop history"
+_WARNINGS = "streamtop warnings"
+
+
+def observe_failovers(engine: Engine) -> None:
+    """Note the cluster of every connection of the engine, and the warnings that it receives."""
+
+    @event.listens_for(engine, "connect")
+    def note(session: "Session[Any]", entry: ConnectionPoolEntry) -> None:
+        warnings: list[str] = []
+        entry.info[_WARNINGS] = warnings
+        entry.info[_CLUSTER_ID] = _read_cluster(session)
+
+        def add(diagnostic: Diagnostic) -> None:
+            if diagnostic.severity_nonlocalized == "WARNING":
+                warnings.append(diagnostic.message_primary or "")
+
+        session.add_notice_handler(add)
+
+    @event.listens_for(engine, "handle_error")
+    def leave_former_primary(context: ExceptionContext) -> None:
+        if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+            context.is_disconnect = True  # else its connection would be used again
+
+
+def lock_changes(connection: Connection) -> None:
+    """Take the lock of the row that numbers changes, and note the history that the database continues."""
+    info = connection.info
+    cluster = info[_CLUSTER_ID]
+    of_timeline = f"SELECT {_TIMELINE if cluster else repr('')}"
+    locked = connection.exec_driver_sql(f"{of_timeline} FROM counters WHERE name = 'change' FOR UPDATE").scalar()
+    # A store that is being created has no row to lock.
+    timeline = connection.exec_driver_sql(of_timeline).scalar() if locked is None else locked
+    info[_HISTORY] = f"{cluster}/{timeline}" if cluster else ""
+    info[_WARNINGS].clear()
+
+
+def history_of(connection: Connection) -> str:
+    """Return the history that `lock_changes` noted; empty if the user may not see the cluster."""
+    return str(connection.info[_HISTORY])
+
+
+def take_commit_warning(connection: Connection) -> str:
+    """Return the warnings of the last commit: it succeeded, and waited in vain for its synchronous standby."""
+    warnings = connection.info[_WARNINGS]
+    taken = "; ".join(warnings)
+    warnings.clear()
+    return taken
+
+
+def loss_warnings(connection: Connection) -> list[str]:
+    """Return in which ways the settings of the database allow that committed changes are lost."""
+    standbys, commit = connection.exec_driver_sql(_SETTINGS).one()
+    warnings = []
+    if not standbys:
+        warnings.append(
+            "the database has no synchronous standby (synchronous_standby_names is empty): a standby that takes over "
+            "may lack the last changes; agents report theirs again, but deletes and imports are lost"
+        )
+    if commit not in _LASTING_COMMITS:
+        warnings.append(
+            f"synchronous_commit is {commit}: the database may lose the last changes when its machine fails; set it "
+            "to on for the service's user"
+        )
+    if not connection.info[_CLUSTER_ID]:
+        warnings.append(
+            "the user of the store may not execute pg_control_system(): a failover that loses changes is not noticed, "
+            "and consoles may keep outdated rows; grant it, or restart the service after each failover"
+        )
+    return warnings
+
+
+def is_unreachable(error: BaseException | None) -> bool:
+    """Return whether an error means that no server was reached which accepts the work."""
+    if not isinstance(error, Error):
+        return False
+    state = error.sqlstate
+    if state is None:
+        return isinstance(error, OperationalError | InterfaceError)
+    return state.startswith("08") or state in _NOT_SERVING
+
+
+def _read_cluster(session: "Session[Any]") -> str:
+    try:
+        with session.cursor() as cursor:
+            row = cursor.execute(_CLUSTER).fetchone()
+        return str(row[0]) if row else ""
+    except Error as error:
+        if error.sqlstate is None:
+            raise
+        return ""
+    finally:
+        if not session.closed:
+            session.rollback()

@@ -1,0 +1,78 @@
+"""Failovers of PostgreSQL: what was lost with the primary is reported again, and no console keeps outdated rows."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.streamusage.service.conftest import Estate, a_record, an_estate
+from tests.support.postgresql import PASSWORD, Cluster, Standby, cluster
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.postgresql
+
+
+@pytest.fixture
+def primary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """A server of this test alone."""
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    with cluster() as running:
+        yield running
+
+
+@pytest.fixture
+def standby(primary: Cluster) -> Iterator[Standby]:
+    with primary.standby() as running:
+        yield running
+
+
+def both_hosts(primary: Cluster, standby: Standby, database: str) -> str:
+    """Return libpq's URL of a pair: whichever of both is the primary."""
+    hosts = f"127.0.0.1:{primary.port},127.0.0.1:{standby.port}"
+    return f"postgresql://postgres@{hosts}/{database}?target_session_attrs=read-write"
+
+
+async def write(estate: Estate, *names: str) -> None:
+    """Import records, again and again until the store accepts them."""
+
+    async def is_kept() -> bool:
+        answer = await estate.import_records(*map(a_record, names))
+        assert answer.status_code in (200, 503), answer.text
+        return answer.status_code == 200
+
+    await wait_until(is_kept, f"{names} kept")
+
+
+async def changes(estate: Estate, cursor: str = "") -> dict[str, Any]:
+    answer = await estate.request("GET", f"/api/v1/changes{f'?cursor={cursor}' if cursor else ''}")
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def names_in(page: dict[str, Any]) -> list[str]:
+    return sorted(record["name"] for record in page["records"])
+
+
+async def test_cursor_of_lost_changes_is_refused_after_a_failover(
+    primary: Cluster, standby: Standby, tmp_path: Path
+) -> None:
+    with primary.database() as url:
+        async with an_estate(tmp_path, store_url=both_hosts(primary, standby, url.rpartition("/")[2])) as estate:
+            await write(estate, "a", "b")
+            kept = (await changes(estate))["cursor"]
+            await asyncio.to_thread(standby.wait_for, primary.lsn())
+            await asyncio.to_thread(standby.cut_off)
+            await write(estate, "lost-1", "lost-2")
+            lost = (await changes(estate, kept))["cursor"]
+            await asyncio.to_thread(primary.kill)
+            await asyncio.to_thread(standby.promote)
+            await write(estate, "c", "d")
+
+            page = await changes(estate, lost)
+            assert page["reset"], "the numbers of the lost changes are those of other ones now"
+            assert names_in(page) == ["a", "b", "c", "d"]
+            page = await changes(estate, kept)
+            assert not page["reset"], "everything that this console has seen is still there"
+            assert names_in(page) == ["c", "d"]
