@@ -95,6 +95,14 @@ class UnusableStoreError(StoreError):
     """The store is damaged, or its file was moved, replaced or removed: nothing is written to it."""
 
 
+class UnconfirmedCommitError(StoreError):
+    """The database has committed, but a failover may lose the change: no synchronous standby has confirmed it."""
+
+
+class UnreachableStoreError(StoreError):
+    """No database was reached that accepts the work, as in a failover. The store logs it, once."""
+
+
 class PartsPendingError(StoreError):
     """An earlier large report of the server is accepted, and not all of its parts are applied yet."""
 

@@ -6,7 +6,7 @@ of the same store.
 
 import logging
 
-from streamusage.service.errors import StoreError, UnusableStoreError
+from streamusage.service.errors import StoreError, UnreachableStoreError, UnusableStoreError
 from streamusage.service.http.context import Service
 from streamusage.service.ingest.reports import apply_next_part
 from streamusage.service.store.report_parts import find_servers_with_parts
@@ -69,8 +69,8 @@ class PartApplier:
         now_ms = self._service.clock.now_ms()
         try:
             return await self._service.write(lambda connection: apply_next_part(connection, server, now_ms))
-        except UnusableStoreError:
-            pass  # the store's health logs it, once a minute
+        except (UnusableStoreError, UnreachableStoreError):
+            pass  # the store logs it, once a minute
         except StoreError as error:
             log.warning("could not apply a part of a report of %s: %s", server, error)
         except Exception:

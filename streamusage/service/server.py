@@ -27,7 +27,7 @@ from streamusage.service.accounting.closing import (
     days_due,
     is_accounting_due,
 )
-from streamusage.service.errors import ClockDoubtError, StoreError, UnusableStoreError
+from streamusage.service.errors import ClockDoubtError, StoreError, UnreachableStoreError, UnusableStoreError
 from streamusage.service.http.app import make_app
 from streamusage.service.http.context import Service
 from streamusage.service.http.direct_reports import DirectReports
@@ -155,6 +155,8 @@ async def run_service(
     store = None
     try:
         store = await asyncio.to_thread(open_store, store_url, clock.now_ms())
+        for warning in store.loss_warnings:
+            log.warning("%s", warning)
         boot = boot_id() if boot is None else boot
         trusted = await asyncio.to_thread(TrustedClock.open, clock, boot, store, released_ms)
     except BaseException:
@@ -268,8 +270,8 @@ class _WhileTrusted:
 async def _run_job(what: str, work: Callable[[], Awaitable[None]]) -> None:
     try:
         await work()
-    except UnusableStoreError:
-        pass  # the store's health logs it, once a minute
+    except (UnusableStoreError, UnreachableStoreError):
+        pass  # the store logs it, once a minute
     except (StoreError, ClockDoubtError) as error:
         log.warning("could not %s: %s", what, error)
     except Exception:

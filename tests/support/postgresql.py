@@ -128,6 +128,19 @@ class Cluster:
         self._as_owner([programs / "pg_ctl", "-D", self._folder / "data", "-w", "-m", "immediate", "stop"])
         self.is_running = False
 
+    def configure(self, **settings: str) -> None:
+        """Change settings of the running server."""
+        with self._connected("postgres") as connection:
+            for name, value in settings.items():
+                connection.execute(f"ALTER SYSTEM SET {name} = '{value}'".encode())
+            connection.execute("SELECT pg_reload_conf()")
+
+    def cancel_commits(self) -> int:
+        """Cancel the wait of commits for a synchronous standby. Return how many waited."""
+        waiting = "FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        with self._connected("postgres") as connection:
+            return len(connection.execute(f"SELECT pg_cancel_backend(pid) {waiting}".encode()).fetchall())
+
     def lsn(self) -> str:
         """Return the newest place in the server's log."""
         with self._connected("postgres") as connection:
@@ -149,8 +162,11 @@ class Cluster:
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
-    """Run a server for the block, without fsync: committed data survives a killed process, but no power loss."""
+def cluster(*, has_lasting_commits: bool = False) -> Iterator[Cluster]:
+    """Run a server for the block, without fsync: committed data survives a killed process, but no power loss.
+
+    Unless it has lasting commits, `synchronous_commit` is off and cannot be changed.
+    """
     programs = postgresql_programs()
     assert programs is not None
     folder = Path(tempfile.mkdtemp(prefix="streamtop-postgresql-"))
@@ -167,7 +183,8 @@ def cluster() -> Iterator[Cluster]:
         for last_try in (False, False, True):  # another process may take the port first
             with socket.create_server(("127.0.0.1", 0)) as free:
                 port = free.getsockname()[1]
-            options = f"-p {port} -h 127.0.0.1 -k {folder} -F -c synchronous_commit=off -c max_connections=60"
+            options = f"-p {port} -h 127.0.0.1 -k {folder} -F -c max_connections=60"
+            options += "" if has_lasting_commits else " -c synchronous_commit=off"
             try:
                 as_owner([*start, "-o", options, "start"])
                 break

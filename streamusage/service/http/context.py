@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from streamusage.service.accounting.closing import GRACE_MS, SETTLE_MS
-from streamusage.service.errors import StoreError
+from streamusage.service.errors import StoreError, UnreachableStoreError
 from streamusage.service.http.errors import ApiError
 from streamusage.service.http.failed_logins import FailedLogins
 from streamusage.service.http.operations import Access, Operation
@@ -120,6 +120,8 @@ class Service:
             with self.store.reading() as connection:
                 return work(connection)
         except (DBAPIError, PoolTimeoutError) as error:
+            if unreachable := self.store.reachability.note_failure("read", error):
+                raise UnreachableStoreError(f"the store is not reached: {unreachable}; retry") from None
             cause = error.orig if isinstance(error, DBAPIError) else "too many readers"
             log.error("the store could not be read: %s", cause)
             raise StoreError(f"the store could not be read: {cause}; retry") from None

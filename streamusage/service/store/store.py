@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -20,11 +19,12 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from streamusage.service.errors import StoreError
+from streamusage.service.errors import StoreError, UnconfirmedCommitError
 from streamusage.service.store.change_feed import begin_life, continue_feed
-from streamusage.service.store.engines import resolve
+from streamusage.service.store.engines import display_url, resolve
 from streamusage.service.store.engines.protocol import Damage, Progress, StoreEngine
 from streamusage.service.store.health import StoreHealth
+from streamusage.service.store.reachability import Reachability
 from streamusage.service.store.store_file import StoreFile
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Store:
 
     def __init__(self, engine: StoreEngine, url: URL, now_ms: int | None) -> None:
         """Migrate the store and begin a life in it; with `now_ms=None` change nothing."""
-        self.display_url = url.render_as_string(hide_password=True)
+        self.display_url = display_url(url)
         path = engine.file_of(url)
         self.file = file = None if path is None else StoreFile(path)
         self.mark = engine.mark_in(url) if file is None else file
@@ -49,6 +49,7 @@ class Store:
             self.find_damage,
             mark=self.mark if file is None and now_ms is not None else None,
         )
+        self.reachability = Reachability(self.display_url, engine.is_unreachable)
         self._engine, self._url = engine, url
         self._history: str | None = None
         """The history of the database in which the newest life began, as far as this process knows."""
@@ -83,6 +84,7 @@ class Store:
         self.health.check_read()
         try:
             with self._readers.begin() as connection:
+                self.reachability.note_success("read")
                 yield connection
         except DBAPIError as error:
             damage = self.health.note(error)
@@ -97,6 +99,15 @@ class Store:
         """
         self.health.check_write()
         return self._writer.connect()
+
+    def check_committed(self, connection: Connection) -> None:
+        """Raise `UnconfirmedCommitError` if the last commit of the connection may not survive a failover."""
+        if warning := self._engine.take_commit_warning(connection):
+            log.warning("a commit of the store %s was not confirmed: %s", self.display_url, warning)
+            raise UnconfirmedCommitError(
+                f"the store has committed, but no standby confirmed it ({warning}); whether the change is kept in a "
+                "failover is unknown: check, or retry"
+            )
 
     def _follow_history(self, connection: Connection) -> None:
         """Begin a life of the change feed in the first write after a failover."""
@@ -188,7 +199,7 @@ def writing_migrated(url: str) -> Iterator[Connection]:
             try:
                 _migrate(connection)
             except CommandError as error:
-                raise StoreError(_open_error(checked_url.render_as_string(hide_password=True), error)) from None
+                raise StoreError(_open_error(display_url(checked_url), error)) from None
             yield connection
     finally:
         writing.dispose()
@@ -224,11 +235,11 @@ def _refuse_marked(engine: StoreEngine, url: URL) -> None:
     try:
         mark = file.read_mark() if file is not None else inside.read_mark() if inside is not None else ""
     except DBAPIError as error:
-        raise StoreError(_open_error(url.render_as_string(hide_password=True), error)) from None
+        raise StoreError(_open_error(display_url(url), error)) from None
     if mark:
         anyway = "" if file is None else f"; remove {file.mark_path} to use the store as it is"
         raise StoreError(
-            f"the store {url.render_as_string(hide_password=True)} was found damaged ({mark}); it was not opened; "
+            f"the store {display_url(url)} was found damaged ({mark}); it was not opened; "
             "run streamtop store verify, which names what is damaged and removes this mark if nothing is, or restore "
             f"a backup with streamtop store restore{anyway}"
         )
@@ -261,8 +272,3 @@ def _damage_error(display_url: str, error: DBAPIError) -> str:
         f"the store {display_url} is damaged, or another program wrote to it ({error.orig}); it was not changed; "
         "restore a backup with streamtop store restore, or this file with its option --ignore-checksums"
     )
-
-
-def broken_connection(error: Any) -> bool:
-    """Return whether the connection to the store broke, so that the outcome of a commit on it is unknown."""
-    return isinstance(error, DBAPIError) and error.connection_invalidated

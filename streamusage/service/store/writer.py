@@ -19,8 +19,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from streamusage.service.errors import StoreError, UnusableStoreError
-from streamusage.service.store.store import Store, broken_connection
+from streamusage.service.errors import StoreError, UnconfirmedCommitError, UnreachableStoreError, UnusableStoreError
+from streamusage.service.store.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -123,23 +123,27 @@ class Writer:
             with self._store.writing() as connection:
                 transaction = connection.begin()
                 begun = True
+                self._store.reachability.note_success("written")
                 for write in group:
                     write.result = write.work(connection)
                 committing = True
                 transaction.commit()
+                self._store.check_committed(connection)
             self._store.health.check_kept()
-        except UnusableStoreError as error:
+        except (UnusableStoreError, UnconfirmedCommitError) as error:
             for write in group:
                 write.error = error
         except Exception as error:
-            damage = self._store.health.note(error)
-            if damage is None and begun and len(group) > 1 and not (committing and broken_connection(error)):
+            failure: StoreError | None = self._store.health.note(error)
+            if failure is None and (cause := self._store.reachability.note_failure("written", error)):
+                failure = _unreachable(cause, committing)
+            if failure is None and begun and len(group) > 1:
                 for write in group:
                     self._commit([write])
                 return
             is_store_error = committing or not begun or isinstance(error, DBAPIError)
             for write in group:
-                write.error = damage or (_store_error(error, committing) if is_store_error else error)
+                write.error = failure or (_store_error(error) if is_store_error else error)
         self._on_commit(len(group), time.perf_counter() - began)
         _deliver(group)
 
@@ -166,11 +170,17 @@ def _deliver_all(writes: list[_Write]) -> None:
             log.exception("the callback of a write failed")
 
 
-def _store_error(error: Exception, committing: bool) -> StoreError:
+def _unreachable(cause: str, committing: bool) -> UnreachableStoreError:
+    """Return the error that waiting callers get where no database was reached, or the connection to it broke."""
+    if committing:
+        return UnreachableStoreError(
+            f"the connection to the store broke ({cause}); whether the change was kept is unknown: check, or retry"
+        )
+    return UnreachableStoreError(f"the store is not reached: {cause}; nothing was changed; retry")
+
+
+def _store_error(error: Exception) -> StoreError:
     """Return the error that waiting callers get for a failure of the store."""
     cause = error.orig if isinstance(error, DBAPIError) else error
-    if committing and broken_connection(error):
-        log.error("the connection to the store broke in a commit: %s", cause)
-        return StoreError("the connection to the store broke; whether the change was kept is unknown: check, or retry")
     log.error("the store could not write: %s", cause)
     return StoreError(f"the store could not write: {cause}; nothing was changed; retry")

@@ -26,6 +26,9 @@ _HOSTS = re.compile(r"(?P<start>[a-z0-9+]+://(?:[^/?@]*@)?)(?P<hosts>[^/?@]*,[^/
 """A URL of libpq that names several hosts."""
 
 
+_BEFORE_HOST = re.compile(r"[a-z0-9]+://(?:[^/@]*@)?")
+
+
 def parse_store_url(url: str) -> URL:
     """Return the URL of a store. Several hosts may be written as libpq reads them: `HOST:PORT,HOST:PORT`.
 
@@ -36,6 +39,14 @@ def parse_store_url(url: str) -> URL:
         return make_url(url)
     parsed = make_url(several["start"] + several["rest"])
     return parsed.update_query_dict({"host": tuple(several["hosts"].split(","))})
+
+
+def display_url(url: URL) -> str:
+    """Return the URL of a store as an operator writes it, without the password."""
+    text = url.set(drivername=url.get_backend_name()).difference_update_query(["host"]).render_as_string()
+    hosts = url.query.get("host", ())
+    listed = hosts if isinstance(hosts, str) else ",".join(hosts)
+    return _BEFORE_HOST.sub(lambda found: found[0] + listed, text, count=1)
 
 
 def find_engine(url: str) -> StoreEngine:

@@ -1,6 +1,7 @@
 """Failovers of PostgreSQL: what was lost with the primary is reported again, and no console keeps outdated rows."""
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.postgresql
 def primary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     """A server of this test alone."""
     monkeypatch.setenv("PGPASSWORD", PASSWORD)
-    with cluster() as running:
+    with cluster(has_lasting_commits=True) as running:
         yield running
 
 
@@ -76,3 +77,62 @@ async def test_cursor_of_lost_changes_is_refused_after_a_failover(
             page = await changes(estate, kept)
             assert not page["reset"], "everything that this console has seen is still there"
             assert names_in(page) == ["c", "d"]
+
+
+async def test_failover_is_logged_in_three_lines(
+    primary: Cluster, standby: Standby, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with primary.database() as url:
+        async with an_estate(tmp_path, store_url=both_hosts(primary, standby, url.rpartition("/")[2])) as estate:
+            await write(estate, "a")
+            await asyncio.to_thread(standby.wait_for, primary.lsn())
+            caplog.clear()
+            await asyncio.to_thread(primary.kill)
+            for _ in range(5):
+                answer = await estate.import_records(a_record("b"))
+                assert answer.status_code == 503
+                assert f"127.0.0.1:{primary.port}: " in answer.json()["errorMessage"]
+                assert (await estate.usage()).status_code == 503
+            ready = await estate.request("GET", "/readyz")
+            assert ready.status_code == 503
+            await asyncio.to_thread(standby.promote)
+            await write(estate, "b")
+            assert (await estate.usage()).status_code == 200
+            await wait_until(lambda: "is reached again" in caplog.text, "the line of its end")
+            lines = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+            assert len(lines) == 3, lines
+            for line, event in zip(
+                lines, ("is not reached: ", "continues another history", "is reached again"), strict=True
+            ):
+                assert event in line
+                assert "\n" not in line
+
+
+async def test_commit_that_no_standby_confirmed_is_reported_as_unknown(
+    primary: Cluster, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with primary.database() as url:
+        async with an_estate(tmp_path, store_url=url) as estate:
+            await write(estate, "a")
+            primary.configure(synchronous_standby_names="nobody")
+            waiting = asyncio.create_task(estate.import_records(a_record("b")))
+            await wait_until(lambda: primary.cancel_commits(), "a commit that waits")
+            answer = await waiting
+            assert answer.status_code == 503
+            assert "no standby confirmed it" in answer.json()["errorMessage"]
+            assert "was not confirmed" in caplog.text
+            primary.configure(synchronous_standby_names="")
+            assert (await estate.usage()).status_code == 200
+
+
+async def test_start_warns_of_settings_that_lose_commits(
+    primary: Cluster, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with primary.database() as url:
+        async with an_estate(tmp_path, store_url=url):
+            assert "synchronous_standby_names is empty" in caplog.text
+            assert "synchronous_commit" not in caplog.text
+            caplog.clear()
+        primary.configure(synchronous_commit="local")
+        async with an_estate(tmp_path, store_url=url):
+            assert "synchronous_commit is local" in caplog.text
