@@ -30,6 +30,19 @@ class Standby:
         """Receive nothing more from the primary."""
         self._set("primary_conninfo", "")
 
+    def pause_replay(self) -> None:
+        """Show nothing more of what is received."""
+        with self._connected() as connection:
+            connection.execute("SELECT pg_wal_replay_pause()")
+            paused = "SELECT pg_get_wal_replay_pause_state() = 'paused'"
+            wait_until_blocking(lambda: connection.execute(paused).fetchone() == (True,), "the replay paused")
+
+    def is_asked(self) -> bool:
+        """Return whether a service has a connection to it."""
+        with self._connected() as connection:
+            asking = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'streamtop'"
+            return connection.execute(asking).fetchone() != (0,)
+
     def promote(self) -> None:
         """Take over as the primary, with the changes received by now."""
         self._control("promote")

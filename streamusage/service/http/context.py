@@ -99,6 +99,10 @@ class Service:
         """Return the result of a read on one snapshot of the store. It runs in a thread."""
         return await self.in_thread(lambda: self._read(work))
 
+    async def answer(self, work: Callable[[Connection], Result], seen_change: int = 0) -> Result:
+        """Return the result of a read for a client, which has seen a change: perhaps on a standby (`Store.reading`)."""
+        return await self.in_thread(lambda: self._read(work, seen_change))
+
     async def in_thread(self, work: Callable[[], Result]) -> Result:
         """Return the result of work on the store, which runs in a thread.
 
@@ -115,9 +119,9 @@ class Service:
         """Return the result of a write after its commit."""
         return await self.writer.write(work)
 
-    def _read(self, work: Callable[[Connection], Result]) -> Result:
+    def _read(self, work: Callable[[Connection], Result], seen_change: int | None = None) -> Result:
         try:
-            with self.store.reading() as connection:
+            with self.store.reading(seen_change=seen_change) as connection:
                 return work(connection)
         except (DBAPIError, PoolTimeoutError) as error:
             if unreachable := self.store.reachability.note_failure("read", error):

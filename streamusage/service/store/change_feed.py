@@ -108,6 +108,11 @@ def begin_life(connection: Connection, now_ms: int, history: str) -> None:
     )
 
 
+def newest_history(connection: Connection) -> str:
+    """Return the history of the database in which the newest life began."""
+    return str(_NEWEST_LIFE.rows(connection)[0].history)
+
+
 def continue_feed(connection: Connection, history: str) -> bool:
     """Begin a life if the newest one began in another history of the database. Return whether it did not."""
     newest = _NEWEST_LIFE.rows(connection)[0]

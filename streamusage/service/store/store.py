@@ -6,7 +6,7 @@ numbered in the order of their commits. Each engine ensures this by its own lock
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -15,12 +15,12 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, Transaction, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from streamusage.service.errors import StoreError, UnconfirmedCommitError
-from streamusage.service.store.change_feed import begin_life, continue_feed
+from streamusage.service.store.change_feed import begin_life, continue_feed, last_change, newest_history
 from streamusage.service.store.engines import display_url, resolve
 from streamusage.service.store.engines.protocol import Damage, Progress, StoreEngine
 from streamusage.service.store.health import StoreHealth
@@ -57,6 +57,9 @@ class Store:
         """In which ways the database may lose what it has committed."""
         self._writer: Engine = engine.writer(url)
         self._readers: Engine = engine.readers(url)
+        self._standby_readers = engine.standby_readers(url)
+        self._seen_change = 0
+        """The newest change that was read or written through this process, while there are standby readers."""
         try:
             if now_ms is not None:
                 with engine.migration_transaction(self._writer) as connection:
@@ -76,15 +79,21 @@ class Store:
             file.remember()
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self, *, seen_change: int | None = None) -> Iterator[Connection]:
         """A connection whose reads all see one state of the store. It cannot write.
 
-        Raises `UnusableStoreError`.
+        With `seen_change` the state may be that of a standby, where the store's URL wants one. It is no older than the
+        change that the reader has seen, nor than what was read or written through this process. Raises
+        `UnusableStoreError`.
         """
         self.health.check_read()
         try:
-            with self._readers.begin() as connection:
-                self.reachability.note_success("read")
+            with ExitStack() as opened:
+                connection = None if seen_change is None else self._read_standby(opened, seen_change)
+                if connection is None:
+                    connection = opened.enter_context(self._readers.begin())
+                    self.reachability.note_success("read")
+                    self._note_seen(connection)
                 yield connection
         except DBAPIError as error:
             damage = self.health.note(error)
@@ -100,8 +109,31 @@ class Store:
         self.health.check_write()
         return self._writer.connect()
 
-    def check_committed(self, connection: Connection) -> None:
-        """Raise `UnconfirmedCommitError` if the last commit of the connection may not survive a failover."""
+    def _read_standby(self, opened: ExitStack, seen_change: int) -> Connection | None:
+        """Return a connection to a standby that has every change seen by now; `None` if none is reached."""
+        if self._standby_readers is None:
+            return None
+        try:
+            with ExitStack() as trial:
+                connection = trial.enter_context(self._standby_readers.begin())
+                is_behind = (last_change(connection) or 0) < max(seen_change, self._seen_change)
+                if is_behind or newest_history(connection) != self._history:  # perhaps of the former primary
+                    return None
+                self._note_seen(connection)
+                opened.push(trial.pop_all())
+                return connection
+        except DBAPIError:
+            return None
+
+    def _note_seen(self, connection: Connection) -> None:
+        if self._standby_readers is not None:
+            self._seen_change = max(self._seen_change, last_change(connection) or 0)
+
+    def commit(self, connection: Connection, transaction: Transaction) -> None:
+        """Commit a write. Raises `UnconfirmedCommitError` if it may not survive a failover."""
+        change = 0 if self._standby_readers is None else last_change(connection) or 0
+        transaction.commit()
+        self._seen_change = max(self._seen_change, change)
         if warning := self._engine.take_commit_warning(connection):
             log.warning("a commit of the store %s was not confirmed: %s", self.display_url, warning)
             raise UnconfirmedCommitError(
@@ -116,6 +148,7 @@ class Store:
             return
         if continue_feed(connection, history):
             self._history = history
+            self._seen_change = 0
         else:
             log.warning(
                 "the store %s continues another history of its database, as after a failover; consoles read the "
@@ -141,6 +174,8 @@ class Store:
     def close(self) -> None:
         """Close all connections."""
         self._readers.dispose()
+        if self._standby_readers is not None:
+            self._standby_readers.dispose()
         self._writer.dispose()
 
 

@@ -127,8 +127,7 @@ class Writer:
                 for write in group:
                     write.result = write.work(connection)
                 committing = True
-                transaction.commit()
-                self._store.check_committed(connection)
+                self._store.commit(connection, transaction)
             self._store.health.check_kept()
         except (UnusableStoreError, UnconfirmedCommitError) as error:
             for write in group:

@@ -22,6 +22,7 @@ from streamusage.service.queries.changes import changes_since, changes_state
 from streamusage.service.queries.coverage import list_coverage, list_servers
 from streamusage.service.queries.history import stream_history
 from streamusage.service.queries.placements import list_placements
+from streamusage.service.store.change_feed import parse_cursor
 from streamusage.service.store.records import import_records
 
 CHANGES_LIMIT = api.LARGEST_PAGE
@@ -38,7 +39,7 @@ _HISTORY = "/history"
 def extension_handlers(service: Service) -> Handlers:
     """Return the handlers under `/api/v1` that consoles use."""
     pages = SharedAnswers()
-    shared_trends = SharedTrends(service.read)
+    shared_trends = SharedTrends(service.answer)
 
     async def changes(call: Call) -> Response:
         limit = call.query.page_size(CHANGES_LIMIT)
@@ -53,7 +54,9 @@ def extension_handlers(service: Service) -> Handlers:
                 pages.keep((cursor, limit), state, page)
             return page
 
-        return await timed_json(call.request, await service.read(find), now_ms)
+        seen = parse_cursor(cursor) if cursor else None
+        page = await service.answer(find, 0 if seen is None else seen.change)
+        return await timed_json(call.request, page, now_ms)
 
     async def servers(call: Call) -> Response:
         now_ms = service.clock.now_ms()
@@ -82,7 +85,7 @@ def extension_handlers(service: Service) -> Handlers:
         stream = parse_stream(path_below(call.request, _STREAMS).removesuffix(_HISTORY))
         window, step_ms = _steps(call.query, MAX_POINTS, call.query.number("step"))
         now_ms = service.clock.now_ms()
-        found = await service.read(lambda connection: stream_history(connection, stream, window, step_ms, now_ms))
+        found = await service.answer(lambda connection: stream_history(connection, stream, window, step_ms, now_ms))
         return await compressed_json(call.request, found)
 
     async def import_usage_records(call: Call) -> Response:

@@ -26,10 +26,10 @@ def usage_handlers(service: Service) -> Handlers:
         encoding = encoding_for(call.request)
         known = call.request.headers.get("if-none-match")
         if known is not None:
-            version = await service.read(list_version)
+            version = await service.answer(list_version)
             if version.etag in {tag.strip() for tag in known.split(",")}:
                 return Response(status_code=304, headers={"ETag": version.etag, "Vary": "Accept-Encoding"})
-        version, body = await service.read(lambda connection: service.records.encoded(connection, encoding))
+        version, body = await service.answer(lambda connection: service.records.encoded(connection, encoding))
         return list_json(body, encoding, {"ETag": version.etag})
 
     async def delete_all_records(call: Call) -> Response:
@@ -41,7 +41,7 @@ def usage_handlers(service: Service) -> Handlers:
 
     async def read_stream_records(call: Call) -> Response:
         stream = _stream(call)
-        body = await service.read(lambda connection: encode_stream_records(connection, stream))
+        body = await service.answer(lambda connection: encode_stream_records(connection, stream))
         if body is None:
             raise ApiError(404, _NO_RECORDS)
         return Response(body, media_type=JSON)
@@ -66,7 +66,7 @@ def usage_handlers(service: Service) -> Handlers:
 
     async def live_streams(call: Call) -> Response:
         _exactly(call)
-        return json_response(await service.read(list_live_streams))
+        return json_response(await service.answer(list_live_streams))
 
     return {
         **dict.fromkeys(api.READ_ALL, read_all_records),

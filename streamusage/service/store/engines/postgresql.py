@@ -36,6 +36,8 @@ _OTHER_CONNECTIONS = (
 _SESSION = "target_session_attrs"
 _WRITABLE = ("read-write", "primary")
 """Kinds of sessions that can write."""
+_ON_STANDBY = ("prefer-standby", "standby", "read-only")
+"""Kinds of sessions with which clients are answered from a standby."""
 _MAKES = "making_tables"
 _ESCAPED = re.compile("\1[0\1]")
 
@@ -170,8 +172,11 @@ class PostgresqlEngine:
 
     def readers(self, url: URL) -> Engine:
         """As `StoreEngine.readers`."""
-        # Read-only by transaction: libpq takes a session that is read-only by default for one of a standby.
-        return _engine(_choose_session(url, writes=False), READ_CONNECTIONS, "REPEATABLE READ", {}, is_read_only=True)
+        return _reading_engine(_choose_session(url, writes=_may_be_standby(url)))
+
+    def standby_readers(self, url: URL) -> Engine | None:
+        """As `StoreEngine.standby_readers`: for a URL that prefers or requires a standby."""
+        return _reading_engine(url) if _may_be_standby(url) else None
 
     @contextmanager
     def migration_transaction(self, writing: Engine) -> Iterator[Connection]:
@@ -187,6 +192,15 @@ class PostgresqlEngine:
     def insert(self, table: Any) -> Any:
         """As `StoreEngine.insert`."""
         return postgresql.insert(table)
+
+
+def _may_be_standby(url: URL) -> bool:
+    return url.query.get(_SESSION, "any") in _ON_STANDBY
+
+
+def _reading_engine(url: URL) -> Engine:
+    # Read-only by transaction: libpq takes a session that is read-only by default for one of a standby.
+    return _engine(url, READ_CONNECTIONS, "REPEATABLE READ", {}, is_read_only=True)
 
 
 def _choose_session(url: URL, *, writes: bool) -> URL:

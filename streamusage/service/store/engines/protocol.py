@@ -155,6 +155,10 @@ class StoreEngine(Protocol):
         """Return an engine of read-only connections."""
         ...
 
+    def standby_readers(self, url: URL) -> Engine | None:
+        """Return an engine of read-only connections to a copy that may be behind; `None` if the URL wants none."""
+        ...
+
     def migration_transaction(self, writing: Engine) -> AbstractContextManager[Connection]:
         """A transaction for migrations, exclusive among all processes."""
         ...

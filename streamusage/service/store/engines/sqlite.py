@@ -113,6 +113,10 @@ class SqliteEngine:
         """As `StoreEngine.take_commit_warning`."""
         return ""
 
+    def standby_readers(self, url: URL) -> None:
+        """As `StoreEngine.standby_readers`: a file has no copy."""
+        return None
+
     def migration_transaction(self, writing: Engine) -> AbstractContextManager[Connection]:
         """As `StoreEngine.migration_transaction`."""
         return writing.begin()

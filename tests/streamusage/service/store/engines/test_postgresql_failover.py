@@ -136,3 +136,43 @@ async def test_start_warns_of_settings_that_lose_commits(
         primary.configure(synchronous_commit="local")
         async with an_estate(tmp_path, store_url=url):
             assert "synchronous_commit is local" in caplog.text
+
+
+async def test_standby_answers_only_what_is_not_older_than_what_was_seen(
+    primary: Cluster, standby: Standby, tmp_path: Path
+) -> None:
+    with primary.database() as url:
+        hosts = f"127.0.0.1:{primary.port},127.0.0.1:{standby.port}"
+        store_url = f"postgresql://postgres@{hosts}/{url.rpartition('/')[2]}?target_session_attrs=prefer-standby"
+        async with (
+            an_estate(tmp_path, store_url=store_url) as estate,
+            an_estate(tmp_path, store_url=store_url) as other,
+        ):
+            await write(estate, "a")
+            await asyncio.to_thread(standby.wait_for, primary.lsn())
+            first = await changes(estate)
+            assert names_in(first) == ["a"]
+            assert standby.is_asked()
+            await asyncio.to_thread(standby.pause_replay)
+            await write(estate, "b")
+            assert names_in(await changes(estate)) == ["a", "b"], "its own write"
+            seen = await changes(estate, first["cursor"])
+            assert names_in(seen) == ["b"]
+            page = await changes(other, seen["cursor"])
+            assert (names_in(page), page["reset"]) == ([], False), "what a console has seen of another process"
+            assert names_in(await changes(other, first["cursor"])) == ["b"], "what this process has read since"
+
+
+async def test_standby_answers_while_there_is_no_primary(primary: Cluster, standby: Standby, tmp_path: Path) -> None:
+    with primary.database() as url:
+        hosts = f"127.0.0.1:{primary.port},127.0.0.1:{standby.port}"
+        store_url = f"postgresql://postgres@{hosts}/{url.rpartition('/')[2]}?target_session_attrs=prefer-standby"
+        async with an_estate(tmp_path, store_url=store_url) as estate:
+            await write(estate, "a")
+            cursor = (await changes(estate))["cursor"]
+            await asyncio.to_thread(standby.wait_for, primary.lsn())
+            await asyncio.to_thread(primary.kill)
+            page = await changes(estate, cursor)
+            assert (names_in(page), page["reset"]) == ([], False)
+            assert names_in(await changes(estate)) == ["a"]
+            assert (await estate.request("GET", "/readyz")).status_code == 503
