@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -140,6 +141,19 @@ class Cluster:
         assert programs is not None
         self._as_owner([programs / "pg_ctl", "-D", self._folder / "data", "-w", "-m", "immediate", "stop"])
         self.is_running = False
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Pause the server for the block, as a machine that hangs: its connections stay open."""
+        main = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+        processes = [main, *map(int, Path(f"/proc/{main}/task/{main}/children").read_text().split())]
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in processes:
+                os.kill(process, signal.SIGCONT)
 
     def configure(self, **settings: str) -> None:
         """Change settings of the running server."""

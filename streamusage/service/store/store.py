@@ -5,6 +5,7 @@ numbered in the order of their commits. Each engine ensures this by its own lock
 """
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -28,6 +29,9 @@ from streamusage.service.store.reachability import Reachability
 from streamusage.service.store.store_file import StoreFile
 
 log = logging.getLogger(__name__)
+
+HANGING_SECONDS = 10.0
+"""How long a read or a write is under way before another server is searched for, and how often that is repeated."""
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -58,6 +62,9 @@ class Store:
         self._writer: Engine = engine.writer(url)
         self._readers: Engine = engine.readers(url)
         self._standby_readers = engine.standby_readers(url)
+        self._waiting_since: dict[object, float] = {}
+        """Since when each read or write is under way."""
+        self._searched_at = 0.0
         self._seen_change = 0
         """The newest change that was read or written through this process, while there are standby readers."""
         try:
@@ -88,7 +95,7 @@ class Store:
         """
         self.health.check_read()
         try:
-            with ExitStack() as opened:
+            with self._waiting(), ExitStack() as opened:
                 connection = None if seen_change is None else self._read_standby(opened, seen_change)
                 if connection is None:
                     connection = opened.enter_context(self._readers.begin())
@@ -101,13 +108,44 @@ class Store:
                 raise damage from error
             raise
 
-    def writing(self) -> Connection:
-        """Return the connection that writes. An open transaction on it blocks every other write.
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """The connection that writes. An open transaction on it blocks every other write.
 
         Raises `UnusableStoreError`.
         """
         self.health.check_write()
-        return self._writer.connect()
+        with self._waiting(), self._writer.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Note that a thread may wait for the database."""
+        waiter = object()
+        self._waiting_since[waiter] = time.monotonic()
+        try:
+            yield
+        finally:
+            del self._waiting_since[waiter]
+
+    def watch(self) -> None:
+        """Look for faults of the store, and for a failover behind a server that hangs. Call it about once a second."""
+        self.health.watch()
+        now = time.monotonic()
+        oldest = min(self._waiting_since.copy().values(), default=now)
+        if now - max(oldest, self._searched_at) >= HANGING_SECONDS:
+            self._search_failover()
+            self._searched_at = time.monotonic()
+
+    def _search_failover(self) -> None:
+        """Leave the server that is waited for if another one has taken over."""
+        known = self._history
+        found = self._engine.find_history(self._url) if known else ""
+        if found and found != known:
+            log.warning("the store %s hangs, and another server has taken over: it is left", self.display_url)
+            for engine in (self._writer, self._readers, self._standby_readers):
+                if engine is not None:
+                    self._engine.break_connections(engine)
 
     def _read_standby(self, opened: ExitStack, seen_change: int) -> Connection | None:
         """Return a connection to a standby that has every change seen by now; `None` if none is reached."""

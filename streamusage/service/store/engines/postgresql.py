@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 
 from streamusage.service.errors import StoreError
 from streamusage.service.store.engines.protocol import Damage, DamageMark, Progress
@@ -134,10 +135,15 @@ class PostgresqlEngine:
 
     def writer(self, url: URL) -> Engine:
         """As `StoreEngine.writer`."""
-        from streamusage.service.store.engines.postgresql_failover import lock_changes, observe_failovers
+        from streamusage.service.store.engines.postgresql_failover import (
+            keep_sessions,
+            lock_changes,
+            observe_failovers,
+        )
 
         engine = _engine(_choose_session(url, writes=True), 1, "READ COMMITTED", {"lock_timeout": LOCK_MS})
         observe_failovers(engine)
+        keep_sessions(engine)
 
         @event.listens_for(engine, "begin")
         def lock(connection: Connection) -> None:
@@ -151,6 +157,25 @@ class PostgresqlEngine:
         from streamusage.service.store.engines.postgresql_failover import history_of
 
         return history_of(connection)
+
+    def find_history(self, url: URL) -> str:
+        """As `StoreEngine.find_history`."""
+        from streamusage.service.store.engines.postgresql_failover import read_history
+
+        engine = _engine(_choose_session(url, writes=True), 1, "READ COMMITTED", {})
+        try:
+            with engine.connect() as connection:
+                return read_history(connection)
+        except DBAPIError:
+            return ""
+        finally:
+            engine.dispose()
+
+    def break_connections(self, engine: Engine) -> None:
+        """As `StoreEngine.break_connections`."""
+        from streamusage.service.store.engines.postgresql_failover import break_sessions
+
+        break_sessions(engine)
 
     def loss_warnings(self, connection: Connection) -> list[str]:
         """As `StoreEngine.loss_warnings`."""
@@ -200,7 +225,11 @@ def _may_be_standby(url: URL) -> bool:
 
 def _reading_engine(url: URL) -> Engine:
     # Read-only by transaction: libpq takes a session that is read-only by default for one of a standby.
-    return _engine(url, READ_CONNECTIONS, "REPEATABLE READ", {}, is_read_only=True)
+    from streamusage.service.store.engines.postgresql_failover import keep_sessions
+
+    engine = _engine(url, READ_CONNECTIONS, "REPEATABLE READ", {}, is_read_only=True)
+    keep_sessions(engine)
+    return engine
 
 
 def _choose_session(url: URL, *, writes: bool) -> URL:

@@ -4,17 +4,22 @@ The history is the identifier of the cluster and its timeline. A promotion chang
 the current WAL file; `pg_control_checkpoint` shows it only after the next checkpoint.
 """
 
+import os
+import socket
+from contextlib import suppress
 from typing import Any
+from weakref import WeakKeyDictionary, WeakSet
 
 from psycopg import Connection as Session
 from psycopg import Error, InterfaceError, OperationalError
 from psycopg.errors import Diagnostic
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 _TIMELINE = "left(pg_walfile_name(pg_current_wal_lsn()), 8)"
-_CLUSTER = "SELECT system_identifier FROM pg_control_system()"
+_OF_CLUSTER = "FROM pg_control_system()"
 _SETTINGS = "SELECT current_setting('synchronous_standby_names'), current_setting('synchronous_commit')"
 _LASTING_COMMITS = ("on", "remote_apply")
 """Values of `synchronous_commit` with which a commit is on the disks of the synchronous standbys."""
@@ -22,6 +27,9 @@ _READ_ONLY = "25006"
 """SQLSTATE of a write to a database that has become read-only since the connection was made."""
 _NOT_SERVING = ("57P01", "57P02", "57P03", _READ_ONLY)
 """SQLSTATEs of a server that stops, starts, or is no longer the primary."""
+
+_SESSIONS: WeakKeyDictionary[Engine, "WeakSet[Session[Any]]"] = WeakKeyDictionary()
+"""The connections of each engine to servers, as far as they exist."""
 
 # Keys of `Connection.info`, which is kept with the connection to the server.
 _CLUSTER_ID = "streamtop cluster"
@@ -48,6 +56,31 @@ def observe_failovers(engine: Engine) -> None:
     def leave_former_primary(context: ExceptionContext) -> None:
         if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
             context.is_disconnect = True  # else its connection would be used again
+
+
+def keep_sessions(engine: Engine) -> None:
+    """Keep track of the engine's connections to servers, for `break_sessions`."""
+    sessions: WeakSet[Session[Any]] = WeakSet()
+    _SESSIONS[engine] = sessions
+    event.listen(engine, "connect", lambda session, _entry: sessions.add(session))
+
+
+def break_sessions(engine: Engine) -> None:
+    """Shut down the sockets of all connections of the engine: what waits for an answer ends with an error.
+
+    A server that hangs, and is no longer the primary, would otherwise be waited for as long as its machine answers.
+    """
+    for session in list(_SESSIONS[engine]):
+        with suppress(OSError, Error), socket.socket(fileno=os.dup(session.fileno())) as connected:
+            connected.shutdown(socket.SHUT_RDWR)
+
+
+def read_history(connection: Connection) -> str:
+    """Return the history of the database that a connection reaches; empty if the user may not see the cluster."""
+    try:
+        return str(connection.exec_driver_sql(f"SELECT system_identifier || '/' || {_TIMELINE} {_OF_CLUSTER}").scalar())
+    except DBAPIError:
+        return ""
 
 
 def lock_changes(connection: Connection) -> None:
@@ -110,7 +143,7 @@ def is_unreachable(error: BaseException | None) -> bool:
 def _read_cluster(session: "Session[Any]") -> str:
     try:
         with session.cursor() as cursor:
-            row = cursor.execute(_CLUSTER).fetchone()
+            row = cursor.execute(f"SELECT system_identifier {_OF_CLUSTER}").fetchone()
         return str(row[0]) if row else ""
     except Error as error:
         if error.sqlstate is None:

@@ -139,6 +139,14 @@ class StoreEngine(Protocol):
         """
         ...
 
+    def find_history(self, url: URL) -> str:
+        """Return the history of the database that a new connection for writes reaches; empty if none is reached."""
+        ...
+
+    def break_connections(self, engine: Engine) -> None:
+        """Break all connections of an engine, also those that wait for an answer. Others are made when needed."""
+        ...
+
     def loss_warnings(self, connection: Connection) -> list[str]:
         """Return in which ways the database may lose what it has committed, as its settings say."""
         ...

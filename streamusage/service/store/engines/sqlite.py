@@ -101,6 +101,13 @@ class SqliteEngine:
         """As `StoreEngine.history_of`: a file has one history, and a restored one is opened anew."""
         return ""
 
+    def find_history(self, url: URL) -> str:
+        """As `StoreEngine.find_history`."""
+        return ""
+
+    def break_connections(self, engine: Engine) -> None:
+        """As `StoreEngine.break_connections`: nothing waits for another machine."""
+
     def loss_warnings(self, connection: Connection) -> list[str]:
         """As `StoreEngine.loss_warnings`: a commit is on the disk."""
         return []

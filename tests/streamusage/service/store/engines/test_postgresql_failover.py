@@ -176,3 +176,22 @@ async def test_standby_answers_while_there_is_no_primary(primary: Cluster, stand
             assert (names_in(page), page["reset"]) == ([], False)
             assert names_in(await changes(estate)) == ["a"]
             assert (await estate.request("GET", "/readyz")).status_code == 503
+
+
+async def test_primary_that_hangs_is_left_when_another_one_has_taken_over(
+    primary: Cluster, standby: Standby, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with primary.database() as url:
+        async with an_estate(tmp_path, store_url=both_hosts(primary, standby, url.rpartition("/")[2])) as estate:
+            await write(estate, "a")
+            await changes(estate)
+            await asyncio.to_thread(standby.wait_for, primary.lsn())
+            with primary.paused():
+                read, written = asyncio.create_task(estate.usage()), asyncio.create_task(write(estate, "b"))
+                await asyncio.to_thread(standby.promote)
+                await written
+                assert (await read).status_code in (200, 503)
+                assert names_in(await changes(estate)) == ["a", "b"]
+            assert caplog.text.count("hangs, and another server has taken over") == 1
+            await write(estate, "c")
+            assert names_in(await changes(estate)) == ["a", "b", "c"], "the former primary is back, and not used"
