@@ -135,6 +135,16 @@ class Cluster:
             with self._connected("postgres") as connection:
                 connection.execute(f"DROP DATABASE {copy} WITH (FORCE)".encode())
 
+    @contextmanager
+    def plain_user(self, url: str) -> Iterator[str]:
+        """Yield the URL of a database for a user with its tables, who may not see the cluster's control data."""
+        name = url.rpartition("/")[2]
+        with self._connected(name) as connection:
+            connection.execute(f"CREATE ROLE plain LOGIN PASSWORD '{PASSWORD}'".encode())
+            connection.execute("GRANT ALL ON SCHEMA public TO plain")
+            connection.execute("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM public")
+        yield url.replace("postgres@", "plain@")
+
     def kill(self) -> None:
         """End the server at once, as a failure of its machine."""
         programs = postgresql_programs()

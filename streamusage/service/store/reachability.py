@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 LOG_SECONDS = 60.0
 """How often it is logged that the database is still not reached."""
 
-_OF_HOST = re.compile(r"host: '([^']*)', port: '([^']*)'.*?failed: ([^\n]*)$", re.MULTILINE)
+_OF_HOST = re.compile(r"host: '([^']*)', port: '([^']*)'.*failed: (.*)$", re.MULTILINE)
 
 Access = Literal["read", "written"]
 

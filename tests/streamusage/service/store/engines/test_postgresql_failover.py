@@ -195,3 +195,13 @@ async def test_primary_that_hangs_is_left_when_another_one_has_taken_over(
             assert caplog.text.count("hangs, and another server has taken over") == 1
             await write(estate, "c")
             assert names_in(await changes(estate)) == ["a", "b", "c"], "the former primary is back, and not used"
+
+
+async def test_user_who_may_not_see_the_cluster_is_served_and_warned(
+    primary: Cluster, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with primary.database() as url, primary.plain_user(url) as plain_url:
+        async with an_estate(tmp_path, store_url=plain_url) as estate:
+            await write(estate, "a")
+            assert names_in(await changes(estate)) == ["a"]
+            assert "may not execute pg_control_system()" in caplog.text

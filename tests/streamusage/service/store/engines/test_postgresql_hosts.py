@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from streamusage.service.store.change_feed import read_counter, set_counter
-from streamusage.service.store.engines import parse_store_url
+from streamusage.service.store.engines import display_url, parse_store_url
 from streamusage.service.store.store import open_store
 from tests.streamusage.service.conftest import a_record, an_estate
 from tests.support.postgresql import Cluster
@@ -61,3 +61,17 @@ def test_hosts_of_libpq_are_parsed() -> None:
     assert parse_store_url("postgresql://one,two").query == {"host": ("one", "two")}
     assert parse_store_url("postgresql://user@one:5432/usage").host == "one"
     assert parse_store_url("sqlite:////a,b.db").database == "/a,b.db"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://user@one:5432,two/usage?target_session_attrs=primary", None),
+        ("postgresql://one,two/usage", None),
+        ("postgresql://user:s3cret@one/usage", "postgresql://user:***@one/usage"),
+        ("postgresql+psycopg://user@one/usage", "postgresql://user@one/usage"),
+        ("sqlite:////var/lib/usage.db", None),
+    ],
+)
+def test_url_is_shown_as_it_is_written_without_the_password(url: str, shown: str | None) -> None:
+    assert display_url(parse_store_url(url)) == (shown or url)
