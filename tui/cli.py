@@ -34,6 +34,7 @@ COMMANDS = {
     "config": ("tui.commands.config:config", "List every setting, its value, and its source."),
     "gaps": ("tui.commands.gaps:gaps", "List the gaps: backfilled, missing, lost."),
     "daily": ("tui.commands.daily.command:daily", "Daily statistics and their coverage."),
+    "export": ("tui.commands.export:export", "Write days, sessions and samples as Parquet files."),
     "servers": ("tui.commands.servers:servers", "List the media servers; remove or repair one."),
     "orphans": ("tui.commands.ledgers:orphans", "List reports about deleted records."),
     "audit": ("tui.commands.ledgers:audit", "List the deletes: who, what, when."),

@@ -24,8 +24,8 @@ from streamusage.service.errors import StoreError, UnconfirmedCommitError
 from streamusage.service.store.change_feed import begin_life, continue_feed, last_change, newest_history
 from streamusage.service.store.engines import display_url, resolve
 from streamusage.service.store.engines.protocol import Damage, Progress, StoreEngine
+from streamusage.service.store.engines.reachability import Reachability
 from streamusage.service.store.health import StoreHealth
-from streamusage.service.store.reachability import Reachability
 from streamusage.service.store.store_file import StoreFile
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ import logging
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from streamusage.service.store.reachability import LOG_SECONDS, Reachability, describe_connection_error
+from streamusage.service.store.engines.reachability import LOG_SECONDS, Reachability, describe_connection_error
 
 TWO_HOSTS = """connection failed: connection to server at "10.0.0.2", port 5433 failed: session is read-only
 Multiple connection attempts failed. All failures were:
