@@ -204,7 +204,7 @@ async def run_service(
 async def _watch_store(service: Service) -> None:
     while True:
         await asyncio.sleep(STORE_CHECK_SECONDS)
-        await _run_job("watch the store", lambda: service.in_thread(service.store.watch))
+        await _run_job("watch the store", service.watch_store)
 
 
 async def _keep_time(service: Service) -> None:

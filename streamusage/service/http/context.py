@@ -87,6 +87,10 @@ class Service:
     _threads: ThreadPoolExecutor = field(
         init=False, default_factory=lambda: ThreadPoolExecutor(thread_name_prefix="store")
     )
+    _watching: ThreadPoolExecutor = field(
+        init=False, default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="store-watch")
+    )
+    """A thread of its own: all others may wait for a database that hangs."""
 
     def __post_init__(self) -> None:
         """Create the parts that keep the limits."""
@@ -111,9 +115,14 @@ class Service:
         """
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
+    async def watch_store(self) -> None:
+        """Look for faults of the store."""
+        await asyncio.get_running_loop().run_in_executor(self._watching, self.store.watch)
+
     async def finish_threads(self) -> None:
         """Wait for all work in threads. No more is accepted."""
-        await asyncio.to_thread(self._threads.shutdown)
+        for threads in (self._threads, self._watching):
+            await asyncio.to_thread(threads.shutdown)
 
     async def write(self, work: Callable[[Connection], Result]) -> Result:
         """Return the result of a write after its commit."""
@@ -126,6 +135,8 @@ class Service:
         except (DBAPIError, PoolTimeoutError) as error:
             if unreachable := self.store.reachability.note_failure("read", error):
                 raise UnreachableStoreError(f"the store is not reached: {unreachable}; retry") from None
+            if seen_change is not None and self.store.has_standbys:
+                return self._read(work)  # its standby has cancelled it: the primary does not
             cause = error.orig if isinstance(error, DBAPIError) else "too many readers"
             log.error("the store could not be read: %s", cause)
             raise StoreError(f"the store could not be read: {cause}; retry") from None

@@ -5,6 +5,7 @@ numbered in the order of their commits. Each engine ensures this by its own lock
 """
 
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -56,7 +57,9 @@ class Store:
         self.reachability = Reachability(self.display_url, engine.is_unreachable)
         self._engine, self._url = engine, url
         self._history: str | None = None
-        """The history of the database in which the newest life began, as far as this process knows."""
+        """The history of the database in which the newest life began, by the last commit of this process."""
+        self._next_history: str | None = None
+        """That of the write under way."""
         self.loss_warnings: list[str] = []
         """In which ways the database may lose what it has committed."""
         self._writer: Engine = engine.writer(url)
@@ -65,6 +68,7 @@ class Store:
         self._waiting_since: dict[object, float] = {}
         """Since when each read or write is under way."""
         self._searched_at = 0.0
+        self._seen_lock = threading.Lock()
         self._seen_change = 0
         """The newest change that was read or written through this process, while there are standby readers."""
         try:
@@ -147,6 +151,11 @@ class Store:
                 if engine is not None:
                     self._engine.break_connections(engine)
 
+    @property
+    def has_standbys(self) -> bool:
+        """Whether reads for clients may be answered by a standby."""
+        return self._standby_readers is not None
+
     def _read_standby(self, opened: ExitStack, seen_change: int) -> Connection | None:
         """Return a connection to a standby that has every change seen by now; `None` if none is reached."""
         if self._standby_readers is None:
@@ -165,13 +174,18 @@ class Store:
 
     def _note_seen(self, connection: Connection) -> None:
         if self._standby_readers is not None:
-            self._seen_change = max(self._seen_change, last_change(connection) or 0)
+            self._raise_seen_change(last_change(connection) or 0)
+
+    def _raise_seen_change(self, change: int) -> None:
+        with self._seen_lock:
+            self._seen_change = max(self._seen_change, change)
 
     def commit(self, connection: Connection, transaction: Transaction) -> None:
         """Commit a write. Raises `UnconfirmedCommitError` if it may not survive a failover."""
         change = 0 if self._standby_readers is None else last_change(connection) or 0
         transaction.commit()
-        self._seen_change = max(self._seen_change, change)
+        self._history = self._next_history
+        self._raise_seen_change(change)
         if warning := self._engine.take_commit_warning(connection):
             log.warning("a commit of the store %s was not confirmed: %s", self.display_url, warning)
             raise UnconfirmedCommitError(
@@ -184,10 +198,10 @@ class Store:
         history = self._engine.history_of(connection)
         if history == self._history:
             return
-        if continue_feed(connection, history):
-            self._history = history
+        self._next_history = history
+        with self._seen_lock:
             self._seen_change = 0
-        else:
+        if not continue_feed(connection, history):
             log.warning(
                 "the store %s continues another history of its database, as after a failover; consoles read the "
                 "whole list again, and agents report what it lacks",
