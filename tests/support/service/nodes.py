@@ -36,6 +36,8 @@ class Node:
             *options,
         ]
         self.url = ""
+        self.admin_token = ADMIN
+        self.agent_tokens = {server: f"{server}-s3cret" for server in SERVERS}
         self.kills = 0
         self.log_lines: list[str] = []
 
@@ -48,10 +50,7 @@ class Node:
             *self._command, "--listen", "127.0.0.1:0", stderr=asyncio.subprocess.PIPE, cwd=REPOSITORY
         )
         assert self._process.stderr is not None
-        line = (await asyncio.wait_for(self._process.stderr.readline(), LONGEST_WAIT_S)).decode()
-        found = re.search(r"http://127\.0\.0\.1:\d+", line)
-        assert found, line + (await self._process.stderr.read()).decode()
-        self.url = found[0]
+        self.url = await asyncio.wait_for(self._read_url(self._process.stderr), LONGEST_WAIT_S)
         self._reader = asyncio.create_task(self._listen())
 
     async def kill(self) -> None:
@@ -59,6 +58,14 @@ class Node:
         await self._process.wait()
         await self._reader
         self.kills += 1
+
+    async def _read_url(self, log: asyncio.StreamReader) -> str:
+        """Return the address that the service logs after its warnings about the store."""
+        async for line in log:
+            self.log_lines.append(line.decode())
+            if found := re.search(r"http://127\.0\.0\.1:\d+", line.decode()):
+                return found[0]
+        raise AssertionError("the service did not start:\n" + "".join(self.log_lines))
 
     async def _listen(self) -> None:
         assert self._process.stderr is not None

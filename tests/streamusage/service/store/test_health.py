@@ -135,10 +135,11 @@ def test_damage_that_a_check_does_not_find_ends_after_the_check(tmp_path: Path) 
     store = open_store(sqlite_url(tmp_path / "usage.db"), time.time_ns() // 1_000_000)
     error = DBAPIError("SELECT 1 FROM usage", None, _io_error())
     assert "in the table usage" in str(store.health.note(error))
-    with pytest.raises(UnusableStoreError):
-        store.writing()
+    with pytest.raises(UnusableStoreError), store.writing():
+        pass
     store.health.watch()
-    store.writing().close()
+    with store.writing():
+        pass
     store.close()
 
 

@@ -88,8 +88,8 @@ def test_mark_of_another_process_ends_writes(database: str) -> None:
     assert store.mark is not None
     store.mark.mark("the table slots: it's damaged")
     store.health.watch()
-    with pytest.raises(UnusableStoreError, match="the table slots: it's damaged"):
-        store.writing()
+    with pytest.raises(UnusableStoreError, match="the table slots: it's damaged"), store.writing():
+        pass
     store.close()
 
 
@@ -98,8 +98,9 @@ def test_error_that_a_check_does_not_confirm_ends_after_the_check(database: str)
     assert store.find_damage() == []
     with pytest.raises(UnusableStoreError, match="in the table usage"), store.reading() as connection:
         connection.exec_driver_sql("DO $$ BEGIN RAISE SQLSTATE 'XX002' USING MESSAGE = 'index'; END $$ -- FROM usage")
-    with pytest.raises(UnusableStoreError):
-        store.writing()
+    with pytest.raises(UnusableStoreError), store.writing():
+        pass
     store.health.watch()
-    store.writing().close()
+    with store.writing():
+        pass
     store.close()
