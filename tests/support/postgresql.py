@@ -207,7 +207,7 @@ def cluster(*, has_lasting_commits: bool = False) -> Iterator[Cluster]:
     programs = postgresql_programs()
     assert programs is not None
     folder = Path(tempfile.mkdtemp(prefix="streamtop-postgresql-"))
-    as_owner = _runner_as_owner(folder)
+    as_owner = runner_as_owner(folder)
     try:
         (folder / "password").write_text(PASSWORD)
         (folder / "password").chmod(0o644)
@@ -238,7 +238,7 @@ def cluster(*, has_lasting_commits: bool = False) -> Iterator[Cluster]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _runner_as_owner(folder: Path) -> Callable[[list[str | Path]], None]:
+def runner_as_owner(folder: Path) -> Callable[[list[str | Path]], None]:
     """Return a function that runs a program as a user as which the server may run, which is never root."""
     options: dict[str, int] = {}
     if os.geteuid() == 0:

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
@@ -18,6 +18,14 @@ from tests.support.waiting import LONGEST_WAIT_S
 
 SYNC_INTERVAL_MS = 500
 POLL_INTERVAL_MS = 200
+
+
+class ServiceAccess(Protocol):
+    """Where a service is reached, and with which tokens."""
+
+    url: str
+    admin_token: str
+    agent_tokens: dict[str, str]
 
 
 class ServiceProcess:
@@ -93,7 +101,7 @@ class AgentProcess:
         directory: Path,
         programs: Programs,
         server: str,
-        service: ServiceProcess,
+        service: ServiceAccess,
         nginx: Nginx,
         sync_interval_ms: int,
         *,
@@ -178,7 +186,7 @@ class Totals:
 class ReportedFigures:
     """The figures of one server, as the service reports them."""
 
-    def __init__(self, service: ServiceProcess, server: str) -> None:
+    def __init__(self, service: ServiceAccess, server: str) -> None:
         self.began = datetime.now(UTC)
         self.service = service
         self.server = server
@@ -264,7 +272,9 @@ class NginxEstate(ReportedFigures):
     def __init__(
         self, directory: Path, programs: Programs, nginx: Nginx, sync_interval_ms: int = SYNC_INTERVAL_MS
     ) -> None:
-        super().__init__(ServiceProcess(directory, programs, ["edge-1"]), "edge-1")
+        service = ServiceProcess(directory, programs, ["edge-1"])
+        super().__init__(service, "edge-1")
+        self.service: ServiceProcess = service
         self.nginx = nginx
         self.agent = AgentProcess(directory, programs, self.server, self.service, nginx, sync_interval_ms)
 

@@ -1,0 +1,180 @@
+"""Three PostgreSQL servers, a primary and two standbys, and the failovers that a cluster manager would carry out."""
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import psycopg
+
+from tests.support.needs import postgresql_programs
+from tests.support.postgresql import PASSWORD, runner_as_owner
+from tests.support.real.processes import free_port
+from tests.support.waiting import wait_until_blocking
+
+NODES = 3
+QUORUM = "ANY 1 (*)"
+"""A commit waits until one standby, whichever, has it on its disk."""
+
+
+class DatabaseNode:
+    """One of the servers, on a port that stays its own."""
+
+    def __init__(self, folder: Path, run: Callable[[list[str | Path]], None]) -> None:
+        self.port = free_port()
+        self.data = folder / f"node-{self.port}"
+        self._folder = folder
+        self._run = run
+        programs = postgresql_programs()
+        assert programs is not None
+        self._programs = programs
+
+    def create(self, standbys: str) -> None:
+        """Create a database cluster, whose commits wait for standbys as `synchronous_standby_names` says."""
+        (self._folder / "password").write_text(PASSWORD)
+        (self._folder / "password").chmod(0o644)
+        self._run(
+            [self._programs / "initdb", "-D", self.data, "-U", "postgres", "-A", "scram-sha-256", "--no-sync",
+             f"--pwfile={self._folder / 'password'}", "--locale=C", "--encoding=UTF8"],
+        )  # fmt: skip
+        settings = f"synchronous_standby_names = '{standbys}'\nwal_keep_size = 512MB\nmax_connections = 60\n"
+        with (self.data / "postgresql.conf").open("a") as file:
+            file.write(settings)
+
+    def copy(self, source: "DatabaseNode") -> None:
+        """Become a standby of a running server, without any content of before."""
+        shutil.rmtree(self.data, ignore_errors=True)
+        address = f"postgresql://postgres:{PASSWORD}@127.0.0.1:{source.port}/"
+        self._run([self._programs / "pg_basebackup", "-D", self.data, "-R", "-c", "fast", "-N", "-d", address])
+
+    def start(self) -> None:
+        options = f"-p {self.port} -h 127.0.0.1 -k {self._folder} -F"
+        self._control("-l", self._folder / f"log-{self.port}", "-o", options, "start")
+
+    def stop(self) -> None:
+        with suppress(AssertionError):  # it was killed, and its test failed before it was started again
+            self._control("-m", "immediate", "stop")
+
+    def promote(self) -> None:
+        self._control("promote")
+
+    def follow(self, primary: "DatabaseNode | None") -> None:
+        """Receive changes from another server, or from none."""
+        address = f"host=127.0.0.1 port={primary.port} user=postgres password={PASSWORD}" if primary else ""
+        with self.connected() as connection:
+            connection.execute(f"ALTER SYSTEM SET primary_conninfo = '{address}'".encode())
+            connection.execute("SELECT pg_reload_conf()")
+
+    def received(self) -> int:
+        """Return the place up to which a standby has received changes."""
+        with self.connected() as connection:
+            found = connection.execute(
+                "SELECT greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0'::pg_lsn"
+            ).fetchone()
+        assert found is not None
+        return int(str(found[0]))
+
+    def receives(self) -> bool:
+        """Return whether a standby has a connection to a primary."""
+        with self.connected() as connection:
+            receiving = "SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming'"
+            return connection.execute(receiving).fetchone() != (0,)
+
+    def has_standby(self) -> bool:
+        """Return whether a standby receives this server's changes."""
+        with self.connected() as connection:
+            streaming = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'"
+            return connection.execute(streaming).fetchone() != (0,)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to all of the server's processes, as what happens to its machine."""
+        main = int((self.data / "postmaster.pid").read_text().split()[0])
+        children = map(int, Path(f"/proc/{main}/task/{main}/children").read_text().split())
+        for process in (main, *children):
+            with suppress(ProcessLookupError):
+                os.kill(process, number)
+
+    def connected(self) -> "psycopg.Connection[tuple[object, ...]]":
+        """Return a connection to the server's first database."""
+        url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        return psycopg.connect(url, password=PASSWORD, autocommit=True)
+
+    def _control(self, *arguments: str | Path) -> None:
+        self._run([self._programs / "pg_ctl", "-D", self.data, "-w", "-t", "120", *arguments])
+
+
+class DatabaseNodes:
+    """The servers, of which one is the primary. All of them run, but for the moments of a failover."""
+
+    def __init__(self, nodes: list[DatabaseNode]) -> None:
+        """Take servers that run, the primary first."""
+        self.nodes = nodes
+        self.primary = nodes[0]
+
+    @property
+    def standbys(self) -> list[DatabaseNode]:
+        return [node for node in self.nodes if node is not self.primary]
+
+    def url(self, database: str = "postgres") -> str:
+        """Return libpq's URL of whichever of the servers is the primary. It contains no password."""
+        hosts = ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
+        return f"postgresql://postgres@{hosts}/{database}?target_session_attrs=read-write"
+
+    def take_over(self) -> None:
+        """Make the standby that has received most the primary, and let the others follow it."""
+        former = self.primary
+        self.primary = max(self.standbys, key=lambda node: node.received())
+        self.primary.promote()
+        for node in self.standbys:
+            if node is not former:
+                node.follow(self.primary)
+
+    def rejoin(self, node: DatabaseNode) -> None:
+        """Let a former primary begin again, as a standby without any content of before."""
+        node.send(signal.SIGKILL)
+        node.copy(self.primary)
+        node.start()
+        wait_until_blocking(self.primary.has_standby, "a standby receives changes")
+
+    def cut_off_standbys(self) -> None:
+        """Let the standbys fall behind."""
+        for node in self.standbys:
+            node.follow(None)
+
+    def kill_primary(self) -> None:
+        """Kill the primary, as a failure of its machine."""
+        self.primary.send(signal.SIGKILL)
+        for node in self.standbys:  # else one of them may still receive what the other one lacks
+            wait_until_blocking(lambda node=node: not node.receives(), "the standby has received the last changes")
+
+    def fail_over(self) -> None:
+        """Kill the primary and let a standby take over; later the former primary is a standby."""
+        former = self.primary
+        self.kill_primary()
+        self.take_over()
+        self.rejoin(former)
+
+
+@contextmanager
+def database_nodes(standbys: str) -> Iterator[DatabaseNodes]:
+    """Run three servers for the block. `standbys` is their `synchronous_standby_names`.
+
+    Without fsync, committed data survives a killed server, but no power loss.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="streamtop-postgresql-"))
+    run = runner_as_owner(folder)
+    nodes = [DatabaseNode(folder, run) for _ in range(NODES)]
+    try:
+        nodes[0].create(standbys)
+        with ExitStack() as running:
+            for node in nodes:
+                if node is not nodes[0]:
+                    node.copy(nodes[0])
+                node.start()
+                running.callback(node.stop)
+            yield DatabaseNodes(nodes)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
