@@ -6,7 +6,7 @@ theirs again, and the console notices.
 
 import asyncio
 import os
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from random import Random
 
@@ -113,8 +113,35 @@ class Load:
             assert not self.operator.deleted & names, "an acknowledged delete is undone"
 
 
+Fault = Callable[[DatabaseNodes, Load], Awaitable[None]]
+"""One failover of the databases under load."""
+
+
+async def kill_primary(databases: DatabaseNodes, load: Load) -> None:
+    await asyncio.to_thread(databases.fail_over)
+
+
+async def kill_primary_with_late_standbys(databases: DatabaseNodes, load: Load) -> None:
+    await asyncio.to_thread(databases.cut_off_standbys)
+    await load.wait_for_progress()
+    await asyncio.to_thread(databases.fail_over)
+
+
+async def pause_primary(databases: DatabaseNodes, load: Load) -> None:
+    """For a while two servers accept writes."""
+    former = await asyncio.to_thread(databases.replace_hanging_primary)
+    await load.wait_for_progress()
+    await asyncio.to_thread(databases.rejoin, former)
+
+
 async def loaded(
-    tmp_path: Path, programs: Programs, nginx: Nginx, databases: DatabaseNodes, *, loses_changes: bool = False
+    tmp_path: Path,
+    programs: Programs,
+    nginx: Nginx,
+    databases: DatabaseNodes,
+    fault: Fault,
+    *,
+    loses_changes: bool = False,
 ) -> Load:
     """Run the load over failovers of the databases, check the figures, and return the load."""
     async with (
@@ -128,10 +155,7 @@ async def loaded(
             chance = Random(SEED)
             for _ in range(FAILOVERS):
                 await asyncio.sleep(chance.uniform(1.0, 4.0))
-                if loses_changes:
-                    await asyncio.to_thread(databases.cut_off_standbys)
-                    await load.wait_for_progress()
-                await asyncio.to_thread(databases.fail_over)
+                await fault(databases, load)
                 await is_served(http, nodes)
 
         await load.run(http, fail_over_now_and_then())
@@ -162,11 +186,12 @@ def _password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPASSWORD", PASSWORD)
 
 
+@pytest.mark.parametrize("fault", [kill_primary, pause_primary])
 async def test_failovers_with_quorum_commit_lose_nothing_that_was_acknowledged(
-    tmp_path: Path, programs: Programs, nginx: Nginx
+    tmp_path: Path, programs: Programs, nginx: Nginx, fault: Fault
 ) -> None:
     with database_nodes(QUORUM) as databases:
-        load = await loaded(tmp_path, programs, nginx, databases)
+        load = await loaded(tmp_path, programs, nginx, databases, fault)
         assert load.operator is not None
         assert load.operator.imported
 
@@ -175,5 +200,5 @@ async def test_figures_heal_after_failovers_to_standbys_that_lack_changes(
     tmp_path: Path, programs: Programs, nginx: Nginx
 ) -> None:
     with database_nodes("") as databases:
-        load = await loaded(tmp_path, programs, nginx, databases, loses_changes=True)
+        load = await loaded(tmp_path, programs, nginx, databases, kill_primary_with_late_standbys, loses_changes=True)
         assert load.console.resets >= FAILOVERS, "a cursor of lost changes was accepted"

@@ -44,6 +44,13 @@ class Standby:
             asking = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'streamtop'"
             return connection.execute(asking).fetchone() != (0,)
 
+    def end_sessions(self) -> None:
+        """End all connections of services, as a restart does."""
+        with self._connected() as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'streamtop'"
+            )
+
     def promote(self) -> None:
         """Take over as the primary, with the changes received by now."""
         self._control("promote")

@@ -150,6 +150,16 @@ class DatabaseNodes:
         for node in self.standbys:  # else one of them may still receive what the other one lacks
             wait_until_blocking(lambda node=node: not node.receives(), "the standby has received the last changes")
 
+    def replace_hanging_primary(self) -> DatabaseNode:
+        """Let a standby take over from a primary that hangs, and is back at once. Return it: it works as before."""
+        former = self.primary
+        former.send(signal.SIGSTOP)
+        try:
+            self.take_over()
+        finally:
+            former.send(signal.SIGCONT)
+        return former
+
     def fail_over(self) -> None:
         """Kill the primary and let a standby take over; later the former primary is a standby."""
         former = self.primary

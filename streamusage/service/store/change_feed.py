@@ -127,6 +127,11 @@ def newest_life(connection: Connection) -> str:
     return str(_NEWEST_LIFE.rows(connection)[0].life)
 
 
+def knows_life(connection: Connection, life: str) -> bool:
+    """Return whether a life began in this store."""
+    return bool(_LIFE.rows(connection, of_life=life))
+
+
 def is_valid_cursor(connection: Connection, cursor: ChangeCursor) -> bool:
     """Return whether this store issued the cursor, or is a continuation of the store that did.
 

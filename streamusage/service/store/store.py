@@ -21,8 +21,14 @@ from sqlalchemy import Connection, Engine, Transaction, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from streamusage.service.errors import StoreError, UnconfirmedCommitError
-from streamusage.service.store.change_feed import begin_life, continue_feed, last_change, newest_history
+from streamusage.service.errors import StoreError, UnconfirmedCommitError, UnreachableStoreError
+from streamusage.service.store.change_feed import (
+    begin_life,
+    continue_feed,
+    knows_life,
+    last_change,
+    newest_history,
+)
 from streamusage.service.store.engines import display_url, resolve
 from streamusage.service.store.engines.protocol import Damage, Progress, StoreEngine
 from streamusage.service.store.engines.reachability import Reachability
@@ -33,6 +39,8 @@ log = logging.getLogger(__name__)
 
 HANGING_SECONDS = 10.0
 """How long a read or a write is under way before another server is searched for, and how often that is repeated."""
+SEARCH_SECONDS = 30.0
+"""How often it is searched for otherwise: a former primary that is cut off from the other servers works as before."""
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -67,7 +75,11 @@ class Store:
         self._standby_readers = engine.standby_readers(url)
         self._waiting_since: dict[object, float] = {}
         """Since when each read or write is under way."""
-        self._searched_at = 0.0
+        self._search_lock = threading.Lock()
+        self._searched_at = time.monotonic()
+        """When the last search for a server that has taken over began."""
+        self._left_at = 0.0
+        """When the last former primary was left."""
         self._seen_lock = threading.Lock()
         self._seen_change = 0
         """The newest change that was read or written through this process, while there are standby readers."""
@@ -137,19 +149,32 @@ class Store:
         self.health.watch()
         now = time.monotonic()
         oldest = min(self._waiting_since.copy().values(), default=now)
-        if now - max(oldest, self._searched_at) >= HANGING_SECONDS:
-            self._search_failover()
-            self._searched_at = time.monotonic()
+        is_hanging = now - max(oldest, self._searched_at) >= HANGING_SECONDS
+        if is_hanging or now - self._searched_at >= SEARCH_SECONDS:
+            self._leave_former_primary()
 
-    def _search_failover(self) -> None:
-        """Leave the server that is waited for if another one has taken over."""
-        known = self._history
-        found = self._engine.find_history(self._url) if known else ""
-        if found and found != known:
-            log.warning("the store %s hangs, and another server has taken over: it is left", self.display_url)
-            for engine in (self._writer, self._readers, self._standby_readers):
-                if engine is not None:
-                    self._engine.break_connections(engine)
+    def check_life(self, connection: Connection, life: str) -> None:
+        """Raise `UnreachableStoreError` if a reader has seen a life that began at a server which has taken over."""
+        if not knows_life(connection, life) and self._leave_former_primary():
+            connection.invalidate()
+            raise UnreachableStoreError("the store is not reached: another server has taken over; retry")
+
+    def _leave_former_primary(self) -> bool:
+        """Leave the server that is used if another one has taken over from it. Return whether one has."""
+        asked_at = time.monotonic()
+        with self._search_lock:
+            if self._searched_at <= asked_at:
+                self._searched_at = time.monotonic()
+                if self._history and self._engine.find_successor(self._url, self._history):
+                    self._left_at = time.monotonic()
+                    self._break_connections()
+            return self._left_at >= asked_at
+
+    def _break_connections(self) -> None:
+        log.warning("the store %s: another server has taken over from the one in use, which is left", self.display_url)
+        for engine in (self._writer, self._readers, self._standby_readers):
+            if engine is not None:
+                self._engine.break_connections(engine)
 
     @property
     def has_standbys(self) -> bool:

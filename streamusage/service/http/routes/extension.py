@@ -44,17 +44,19 @@ def extension_handlers(service: Service) -> Handlers:
     async def changes(call: Call) -> Response:
         limit = call.query.page_size(CHANGES_LIMIT)
         cursor = call.query.text("cursor") or None
+        seen = parse_cursor(cursor) if cursor else None
         now_ms = service.clock.now_ms()
 
         def find(connection: Connection) -> TimedJson:
             state = changes_state(connection)
+            if seen is not None and seen.life != state.life:
+                service.store.check_life(connection, seen.life)
             page = pages.find((cursor, limit), state)
             if page is None:
                 page = TimedJson(changes_since(connection, cursor, limit, now_ms))
                 pages.keep((cursor, limit), state, page)
             return page
 
-        seen = parse_cursor(cursor) if cursor else None
         page = await service.answer(find, 0 if seen is None else seen.change)
         return await timed_json(call.request, page, now_ms)
 

@@ -158,18 +158,22 @@ class PostgresqlEngine:
 
         return history_of(connection)
 
-    def find_history(self, url: URL) -> str:
-        """As `StoreEngine.find_history`."""
-        from streamusage.service.store.engines.postgresql_failover import read_history
+    def find_successor(self, url: URL, history: str) -> str:
+        """As `StoreEngine.find_successor`: asks every host of the URL."""
+        from streamusage.service.store.engines.postgresql_history import History, read_history
 
-        engine = _engine(_choose_session(url, writes=True), 1, "READ COMMITTED", {})
-        try:
-            with engine.connect() as connection:
-                return read_history(connection)
-        except DBAPIError:
-            return ""
-        finally:
-            engine.dispose()
+        newest = History.parse(history)
+        for server in _single_servers(url):
+            engine = _engine(server, 1, "READ COMMITTED", {})
+            try:
+                with engine.connect() as connection:
+                    found = read_history(connection)
+            except DBAPIError:
+                continue  # a standby, or not reached
+            finally:
+                engine.dispose()
+            newest = found if found.succeeds(newest) else newest
+        return str(newest) if str(newest) != history else ""
 
     def break_connections(self, engine: Engine) -> None:
         """As `StoreEngine.break_connections`."""
@@ -219,6 +223,14 @@ class PostgresqlEngine:
         return postgresql.insert(table)
 
 
+def _single_servers(url: URL) -> list[URL]:
+    """Return the URL of each server on which writes may be possible."""
+    writing = _choose_session(url, writes=True)
+    hosts = url.query.get("host", ())
+    listed = (hosts,) if isinstance(hosts, str) else hosts
+    return [writing.update_query_dict({"host": host}) for host in listed] or [writing]
+
+
 def _may_be_standby(url: URL) -> bool:
     return url.query.get(_SESSION, "any") in _ON_STANDBY
 
@@ -260,6 +272,8 @@ def _engine(
         "keepalives_count": 3,
         "tcp_user_timeout": 60_000,
     }
+    from streamusage.service.store.engines.postgresql_history import refuse_former_primaries
+
     engine = create_engine(
         url,
         isolation_level=isolation,
@@ -271,6 +285,7 @@ def _engine(
         execution_options={"postgresql_readonly": True} if is_read_only else {},
         connect_args=connect_args,
     )
+    refuse_former_primaries(engine)
     # A list of pairs becomes a table of values, which is joined by the index: as a chain of ORs, hundreds of pairs
     # are compared with every row.
     engine.dialect.tuple_in_values = True

@@ -1,8 +1,4 @@
-"""What connections to PostgreSQL show of a failover: the history of the database, and commits that may be lost.
-
-The history is the identifier of the cluster and its timeline. A promotion changes the timeline at once in the name of
-the current WAL file; `pg_control_checkpoint` shows it only after the next checkpoint.
-"""
+"""What connections to PostgreSQL show of a failover: the history of the database, and commits that may be lost."""
 
 import os
 import socket
@@ -15,11 +11,10 @@ from psycopg import Error, InterfaceError, OperationalError
 from psycopg.errors import Diagnostic
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-_TIMELINE = "left(pg_walfile_name(pg_current_wal_lsn()), 8)"
-_OF_CLUSTER = "FROM pg_control_system()"
+from streamusage.service.store.engines.postgresql_history import TIMELINE, History, history_of_session
+
 _SETTINGS = "SELECT current_setting('synchronous_standby_names'), current_setting('synchronous_commit')"
 _LASTING_COMMITS = ("on", "remote_apply")
 """Values of `synchronous_commit` with which a commit is on the disks of the synchronous standbys."""
@@ -44,7 +39,7 @@ def observe_failovers(engine: Engine) -> None:
     def note(session: "Session[Any]", entry: ConnectionPoolEntry) -> None:
         warnings: list[str] = []
         entry.info[_WARNINGS] = warnings
-        entry.info[_CLUSTER_ID] = _read_cluster(session)
+        entry.info[_CLUSTER_ID] = history_of_session(session).cluster
 
         def add(diagnostic: Diagnostic) -> None:
             if diagnostic.severity_nonlocalized == "WARNING":
@@ -75,23 +70,15 @@ def break_sessions(engine: Engine) -> None:
             connected.shutdown(socket.SHUT_RDWR)
 
 
-def read_history(connection: Connection) -> str:
-    """Return the history of the database that a connection reaches; empty if the user may not see the cluster."""
-    try:
-        return str(connection.exec_driver_sql(f"SELECT system_identifier || '/' || {_TIMELINE} {_OF_CLUSTER}").scalar())
-    except DBAPIError:
-        return ""
-
-
 def lock_changes(connection: Connection) -> None:
     """Take the lock of the row that numbers changes, and note the history that the database continues."""
     info = connection.info
     cluster = info[_CLUSTER_ID]
-    of_timeline = f"SELECT {_TIMELINE if cluster else repr('')}"
+    of_timeline = f"SELECT {TIMELINE if cluster else '0'}"
     locked = connection.exec_driver_sql(f"{of_timeline} FROM counters WHERE name = 'change' FOR UPDATE").scalar()
     # A store that is being created has no row to lock.
     timeline = connection.exec_driver_sql(of_timeline).scalar() if locked is None else locked
-    info[_HISTORY] = f"{cluster}/{timeline}" if cluster else ""
+    info[_HISTORY] = str(History(cluster, int(timeline or 0)))
     info[_WARNINGS].clear()
 
 
@@ -138,17 +125,3 @@ def is_unreachable(error: BaseException | None) -> bool:
     if state is None:
         return isinstance(error, OperationalError | InterfaceError)
     return state.startswith("08") or state in _NOT_SERVING
-
-
-def _read_cluster(session: "Session[Any]") -> str:
-    try:
-        with session.cursor() as cursor:
-            row = cursor.execute(f"SELECT system_identifier {_OF_CLUSTER}").fetchone()
-        return str(row[0]) if row else ""
-    except Error as error:
-        if error.sqlstate is None:
-            raise
-        return ""
-    finally:
-        if not session.closed:
-            session.rollback()

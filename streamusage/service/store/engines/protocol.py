@@ -139,8 +139,8 @@ class StoreEngine(Protocol):
         """
         ...
 
-    def find_history(self, url: URL) -> str:
-        """Return the history of the database that a new connection for writes reaches; empty if none is reached."""
+    def find_successor(self, url: URL, history: str) -> str:
+        """Return the history of a server that has taken over from the one of a history; empty if none is found."""
         ...
 
     def break_connections(self, engine: Engine) -> None:

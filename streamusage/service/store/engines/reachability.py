@@ -17,6 +17,11 @@ log = logging.getLogger(__name__)
 LOG_SECONDS = 60.0
 """How often it is logged that the database is still not reached."""
 
+SETTLE_SECONDS = 1.0
+"""How long after a failure the store is not yet taken for reached: a server that ends breaks its connections one after
+another.
+"""
+
 _OF_HOST = re.compile(r"host: '([^']*)', port: '([^']*)'.*failed: (.*)$", re.MULTILINE)
 
 Access = Literal["read", "written"]
@@ -36,7 +41,7 @@ class Reachability:
         self._elapsed_seconds = elapsed_seconds
         self._lock = threading.Lock()
         self._lost: set[Access] = set()
-        self._lost_at = self._logged_at = 0.0
+        self._lost_at = self._failed_at = self._logged_at = 0.0
         self._failures = 0
 
     def note_failure(self, access: Access, error: BaseException) -> str:
@@ -48,6 +53,7 @@ class Reachability:
         cause = describe_connection_error(error.orig)
         now = self._elapsed_seconds()
         with self._lock:
+            self._failed_at = now
             if not self._lost:
                 self._lost_at = self._logged_at = now
                 self._failures = 0
@@ -66,12 +72,15 @@ class Reachability:
         """Take note of a connection that is used."""
         if access not in self._lost:
             return
+        now = self._elapsed_seconds()
         with self._lock:
+            if access not in self._lost or now - self._failed_at < SETTLE_SECONDS:
+                return
             self._lost.discard(access)
             if not self._lost:
                 log.warning(
                     "the store %s is reached again after %d s; %d reads and writes failed meanwhile",
-                    self._display_url, self._elapsed_seconds() - self._lost_at, self._failures,
+                    self._display_url, now - self._lost_at, self._failures,
                 )  # fmt: skip
 
 

@@ -101,8 +101,8 @@ class SqliteEngine:
         """As `StoreEngine.history_of`: a file has one history, and a restored one is opened anew."""
         return ""
 
-    def find_history(self, url: URL) -> str:
-        """As `StoreEngine.find_history`."""
+    def find_successor(self, url: URL, history: str) -> str:
+        """As `StoreEngine.find_successor`."""
         return ""
 
     def break_connections(self, engine: Engine) -> None:

@@ -97,8 +97,13 @@ async def test_failover_is_logged_in_three_lines(
             assert ready.status_code == 503
             await asyncio.to_thread(standby.promote)
             await write(estate, "b")
-            assert (await estate.usage()).status_code == 200
-            await wait_until(lambda: "is reached again" in caplog.text, "the line of its end")
+
+            async def is_logged() -> bool:
+                await write(estate, "b")
+                assert (await estate.usage()).status_code == 200
+                return "is reached again" in caplog.text
+
+            await wait_until(is_logged, "the line of its end")
             lines = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
             assert len(lines) == 3, lines
             for line, event in zip(
@@ -193,9 +198,80 @@ async def test_primary_that_hangs_is_left_when_another_one_has_taken_over(
                 await written
                 assert {answer.status_code for answer in await asyncio.gather(*reads)} <= {200, 503}
                 assert names_in(await changes(estate)) == ["a", "b"]
-            assert caplog.text.count("hangs, and another server has taken over") == 1
+            assert caplog.text.count("another server has taken over from the one in use") == 1
             await write(estate, "c")
             assert names_in(await changes(estate)) == ["a", "b", "c"], "the former primary is back, and not used"
+
+
+async def test_former_primary_that_is_back_is_neither_read_nor_written(
+    primary: Cluster, standby: Standby, tmp_path: Path
+) -> None:
+    """It is the first host of the URL, and accepts connections and writes as before."""
+    with primary.database() as url:
+        async with an_estate(tmp_path, store_url=both_hosts(primary, standby, url.rpartition("/")[2])) as estate:
+            await write(estate, "a")
+            await asyncio.to_thread(standby.wait_for, primary.lsn())
+            with primary.paused():
+                await asyncio.to_thread(standby.promote)
+                await write(estate, "b")
+            await asyncio.to_thread(standby.end_sessions)
+            await write(estate, "c")
+            for page in await asyncio.gather(*(changes(estate) for _ in range(20))):
+                assert names_in(page) == ["a", "b", "c"]
+            await asyncio.to_thread(primary.kill)
+            assert names_in(await changes(estate)) == ["a", "b", "c"]
+
+
+async def test_primary_that_was_replaced_is_left_although_it_works(
+    primary: Cluster,
+    standby: Standby,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("streamusage.service.store.store.SEARCH_SECONDS", 0.5)
+    with primary.database() as url:
+        async with an_estate(tmp_path, store_url=both_hosts(primary, standby, url.rpartition("/")[2])) as estate:
+            await write(estate, "a")
+            await asyncio.to_thread(standby.wait_for, primary.lsn())
+            await asyncio.to_thread(standby.promote)
+            await wait_until(lambda: "another server has taken over from the one in use" in caplog.text, "it is left")
+            await write(estate, "b")
+            await asyncio.to_thread(primary.kill)
+            assert names_in(await changes(estate)) == ["a", "b"]
+
+
+async def test_reader_who_has_seen_the_new_primary_gets_nothing_from_the_former_one(
+    primary: Cluster, standby: Standby, tmp_path: Path
+) -> None:
+    with primary.database() as url:
+        store_url = both_hosts(primary, standby, url.rpartition("/")[2])
+        async with an_estate(tmp_path, store_url=store_url) as late:
+            await write(late, "a")
+            await asyncio.to_thread(standby.wait_for, primary.lsn())
+            await asyncio.to_thread(standby.promote)
+            async with an_estate(tmp_path, store_url=f"{url.replace(str(primary.port), str(standby.port))}") as early:
+                await write(early, "b")
+                cursor = (await changes(early))["cursor"]
+                answer = await late.request("GET", f"/api/v1/changes?cursor={cursor}")
+                assert answer.status_code == 503
+                assert "another server has taken over" in answer.json()["errorMessage"]
+                page = await changes(late, cursor)
+                assert (names_in(page), page["reset"]) == ([], False)
+                assert names_in(await changes(late)) == ["a", "b"]
+
+
+async def test_commit_that_waits_at_a_former_primary_ends(primary: Cluster, standby: Standby, tmp_path: Path) -> None:
+    """With quorum commit it would wait until somebody stops that server."""
+    with primary.database() as url:
+        primary.configure(synchronous_standby_names="*")
+        async with an_estate(tmp_path, store_url=both_hosts(primary, standby, url.rpartition("/")[2])) as estate:
+            await write(estate, "a")
+            await asyncio.to_thread(standby.wait_for, primary.lsn())
+            await asyncio.to_thread(standby.promote)
+            await write(estate, "b")
+            assert names_in(await changes(estate)) == ["a", "b"]
+        await asyncio.to_thread(primary.kill)  # its database cannot be emptied
 
 
 async def test_user_who_may_not_see_the_cluster_is_served_and_warned(

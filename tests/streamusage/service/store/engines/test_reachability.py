@@ -5,7 +5,12 @@ import logging
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from streamusage.service.store.engines.reachability import LOG_SECONDS, Reachability, describe_connection_error
+from streamusage.service.store.engines.reachability import (
+    LOG_SECONDS,
+    SETTLE_SECONDS,
+    Reachability,
+    describe_connection_error,
+)
 
 TWO_HOSTS = """connection failed: connection to server at "10.0.0.2", port 5433 failed: session is read-only
 Multiple connection attempts failed. All failures were:
@@ -60,12 +65,21 @@ def test_loss_and_return_are_one_line_each(watched: Watched) -> None:
 def test_store_is_back_when_reads_and_writes_are(watched: Watched) -> None:
     watched.fail("gone")
     watched.of_store.note_failure("read", OperationalError("SELECT 1", None, Exception("gone")))
+    watched.now = 5.0
     watched.of_store.note_success("written")
     assert len(watched.lines()) == 1
     watched.of_store.note_success("read")
     assert [line for _, line in watched.lines()] == [
-        "the store postgresql://db/usage is reached again after 0 s; 2 reads and writes failed meanwhile"
+        "the store postgresql://db/usage is reached again after 5 s; 2 reads and writes failed meanwhile"
     ]
+
+
+def test_last_connection_of_a_server_that_ends_is_no_return(watched: Watched) -> None:
+    watched.fail("gone")
+    watched.now = SETTLE_SECONDS / 2
+    watched.of_store.note_success("written")
+    watched.fail("gone")
+    assert len(watched.lines()) == 1
 
 
 def test_connection_that_breaks_is_a_loss_and_other_failures_are_none(watched: Watched) -> None:
