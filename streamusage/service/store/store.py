@@ -228,8 +228,8 @@ class Store:
             self._seen_change = 0
         if not continue_feed(connection, history):
             log.warning(
-                "the store %s continues another history of its database, as after a failover; consoles read the "
-                "whole list again, and agents report what it lacks",
+                "the store %s continues another history of its database, as after a failover; agents report what it "
+                "lacks, and consoles that have seen lost changes read the whole list again",
                 self.display_url,
             )
 

@@ -160,9 +160,9 @@ class PostgresqlEngine:
 
     def find_successor(self, url: URL, history: str) -> str:
         """As `StoreEngine.find_successor`: asks every host of the URL."""
-        from streamusage.service.store.engines.postgresql_history import History, read_history
+        from streamusage.service.store.engines.postgresql_history import DatabaseHistory, read_history
 
-        newest = History.parse(history)
+        newest = DatabaseHistory.parse(history)
         for server in _single_servers(url):
             engine = _engine(server, 1, "READ COMMITTED", {})
             try:

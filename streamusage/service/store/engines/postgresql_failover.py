@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from streamusage.service.store.engines.postgresql_history import TIMELINE, History, history_of_session
+from streamusage.service.store.engines.postgresql_history import TIMELINE, DatabaseHistory, history_of_session
 
 _SETTINGS = "SELECT current_setting('synchronous_standby_names'), current_setting('synchronous_commit')"
 _LASTING_COMMITS = ("on", "remote_apply")
@@ -78,7 +78,7 @@ def lock_changes(connection: Connection) -> None:
     locked = connection.exec_driver_sql(f"{of_timeline} FROM counters WHERE name = 'change' FOR UPDATE").scalar()
     # A store that is being created has no row to lock.
     timeline = connection.exec_driver_sql(of_timeline).scalar() if locked is None else locked
-    info[_HISTORY] = str(History(cluster, int(timeline or 0)))
+    info[_HISTORY] = str(DatabaseHistory(cluster, int(timeline or 0)))
     info[_WARNINGS].clear()
 
 

@@ -28,7 +28,7 @@ _lock = threading.Lock()
 """Held while that is read and written: connections are made in any thread."""
 
 
-class History(NamedTuple):
+class DatabaseHistory(NamedTuple):
     """What a database continues: the identifier of its cluster, and the number of promotions since its creation + 1.
 
     Its text is empty where the user may not see the cluster.
@@ -47,30 +47,30 @@ class History(NamedTuple):
         cluster, _, timeline = text.partition("/")
         return cls(cluster, int(timeline, 16) if timeline else 0)
 
-    def succeeds(self, other: "History") -> bool:
+    def succeeds(self, other: "DatabaseHistory") -> bool:
         """Return whether it belongs to a server that has replaced the one of the other history."""
         return bool(self.cluster) and self.cluster == other.cluster and self.timeline > other.timeline
 
 
-def history_of_session(session: "Session[Any]") -> History:
+def history_of_session(session: "Session[Any]") -> DatabaseHistory:
     """Return the history of the server that a new connection has reached. Raises `psycopg.Error`."""
     try:
         with session.cursor() as cursor:
             row = cursor.execute(_HISTORY).fetchone()
-        return History("", 0) if row is None else History(row[0], row[1])
+        return DatabaseHistory("", 0) if row is None else DatabaseHistory(row[0], row[1])
     except Error as error:
         if error.sqlstate is None:
             raise
-        return History("", 0)  # the user may not execute pg_control_system()
+        return DatabaseHistory("", 0)  # the user may not execute pg_control_system()
     finally:
         if not session.closed:
             session.rollback()
 
 
-def read_history(connection: Connection) -> History:
+def read_history(connection: Connection) -> DatabaseHistory:
     """Return the history of the database that a connection reaches. Raises `DBAPIError`."""
     row = connection.exec_driver_sql(_HISTORY).one()
-    return History(row[0], row[1])
+    return DatabaseHistory(row[0], row[1])
 
 
 def refuse_former_primaries(engine: Engine) -> None:
