@@ -32,8 +32,11 @@ class DatabaseNode:
         assert programs is not None
         self._programs = programs
 
-    def create(self, standbys: str) -> None:
-        """Create a database cluster, whose commits wait for standbys as `synchronous_standby_names` says."""
+    def create(self, standbys: str = "", archive: Path | None = None) -> None:
+        """Create a database cluster, whose commits wait for standbys as `synchronous_standby_names` says.
+
+        With `archive`, a folder that exists, it keeps its whole write-ahead log there.
+        """
         (self._folder / "password").write_text(PASSWORD)
         (self._folder / "password").chmod(0o644)
         self._run(
@@ -41,8 +44,46 @@ class DatabaseNode:
              f"--pwfile={self._folder / 'password'}", "--locale=C", "--encoding=UTF8"],
         )  # fmt: skip
         settings = f"synchronous_standby_names = '{standbys}'\nwal_keep_size = 512MB\nmax_connections = 60\n"
+        if archive is not None:
+            settings += f"archive_mode = on\narchive_command = 'cp %p {archive}/%f'\n"
         with (self.data / "postgresql.conf").open("a") as file:
             file.write(settings)
+
+    def back_up(self, target: Path) -> None:
+        """Write a base backup of a running server."""
+        address = f"postgresql://postgres:{PASSWORD}@127.0.0.1:{self.port}/"
+        self._run([self._programs / "pg_basebackup", "-D", target, "-c", "fast", "-N", "-d", address])
+
+    def restore(self, backup: Path, archive: Path, until: str) -> None:
+        """Start with a base backup, followed by the archived log up to a time."""
+        self._run(["cp", "-a", backup, self.data])
+        settings = (
+            f"restore_command = 'cp {archive}/%f %p'\nrecovery_target_time = '{until}'\n"
+            "recovery_target_action = promote\narchive_mode = off\n"
+        )
+        with (self.data / "postgresql.conf").open("a") as file:
+            file.write(settings)
+        (self.data / "recovery.signal").touch()
+        self.start()
+
+    def finish_log(self) -> None:
+        """Archive the log up to now."""
+        with self.connected() as connection:
+            found = connection.execute("SELECT pg_walfile_name(pg_switch_wal())").fetchone()
+            assert found is not None
+            archived = f"SELECT last_archived_wal >= '{found[0]}' FROM pg_stat_archiver"
+            wait_until_blocking(lambda: connection.execute(archived.encode()).fetchone() == (True,), "the log archived")
+
+    def now(self) -> str:
+        """Return the server's time."""
+        with self.connected() as connection:
+            found = connection.execute("SELECT clock_timestamp()::text").fetchone()
+        assert found is not None
+        return str(found[0])
+
+    def url(self, database: str = "postgres") -> str:
+        """Return the URL of a database. It contains no password."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
     def copy(self, source: "DatabaseNode") -> None:
         """Become a standby of a running server, without any content of before."""
@@ -99,8 +140,7 @@ class DatabaseNode:
 
     def connected(self) -> "psycopg.Connection[tuple[object, ...]]":
         """Return a connection to the server's first database."""
-        url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
-        return psycopg.connect(url, password=PASSWORD, autocommit=True)
+        return psycopg.connect(self.url(), password=PASSWORD, autocommit=True)
 
     def _control(self, *arguments: str | Path) -> None:
         self._run([self._programs / "pg_ctl", "-D", self.data, "-w", "-t", "120", *arguments])
@@ -174,10 +214,8 @@ def database_nodes(standbys: str) -> Iterator[DatabaseNodes]:
 
     Without fsync, committed data survives a killed server, but no power loss.
     """
-    folder = Path(tempfile.mkdtemp(prefix="streamtop-postgresql-"))
-    run = runner_as_owner(folder)
-    nodes = [DatabaseNode(folder, run) for _ in range(NODES)]
-    try:
+    with owned_folder() as (folder, run):
+        nodes = [DatabaseNode(folder, run) for _ in range(NODES)]
         nodes[0].create(standbys)
         with ExitStack() as running:
             for node in nodes:
@@ -186,5 +224,13 @@ def database_nodes(standbys: str) -> Iterator[DatabaseNodes]:
                 node.start()
                 running.callback(node.stop)
             yield DatabaseNodes(nodes)
+
+
+@contextmanager
+def owned_folder() -> Iterator[tuple[Path, Callable[[list[str | Path]], None]]]:
+    """Yield a folder for servers, and the function that runs programs as its owner."""
+    folder = Path(tempfile.mkdtemp(prefix="streamtop-postgresql-"))
+    try:
+        yield folder, runner_as_owner(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
