@@ -11,6 +11,10 @@ BEFORE_TRUSTED_TIME = "d5364919a1bd0eb12fefcaf9df745ac10357fda0"
 """The commit before agents and services exchanged their clocks."""
 
 
+BEFORE_FEED_HISTORY = "fff17aebb25bff39b6c5ecb170c200408b4fadbe"
+"""The commit before a life of the change feed named the history of its database."""
+
+
 class MissingCommitError(Exception):
     """The commit cannot be read from the repository."""
 

@@ -13,14 +13,13 @@ from random import Random
 import httpx
 import pytest
 
-from tests.streamusage.service.conftest import USAGE, day_of_a_day_ago
 from tests.support.postgresql import PASSWORD
 from tests.support.postgresql_nodes import NODES, QUORUM, DatabaseNodes, database_nodes
 from tests.support.real.estate import AgentProcess, ReportedFigures
 from tests.support.real.nginx import Nginx, sum_log
 from tests.support.real.processes import Programs, RunningProgram
-from tests.support.service.mixed_load import Agent, Console, Operator
-from tests.support.service.nodes import ADMIN, AUTHORIZED, SERVERS, Node, nodes_on
+from tests.support.service.mixed_load import Agent, Console, Operator, check_conserved
+from tests.support.service.nodes import SERVERS, Node, nodes_on
 from tests.support.waiting import LONGEST_WAIT_S, wait_until
 
 pytestmark = [pytest.mark.real, pytest.mark.postgresql]
@@ -89,28 +88,12 @@ class Load:
 
     async def check(self, http: httpx.AsyncClient) -> None:
         """Compare the figures with what was sent, with nginx's own log, and with what the console has seen."""
-        base, day = self.nodes[0].url, day_of_a_day_ago()
-        days = (await http.get(f"{base}/api/v1/daily?from={day}&to={day}", headers=AUTHORIZED)).json()["days"]
-        counted = {day["server"]: (day["bytes_out"], day["connections"]) for day in days if day["bytes_out"]}
-        assert counted == {agent.server: (agent.bytes, agent.subscribers) for agent in self.agents}
-
+        await check_conserved(http, self.nodes[0].url, self.agents, self.console, self.operator)
         sums, totals = sum_log(self.nginx.access_log), await self.figures.totals()
         assert (totals.bytes_in, totals.bytes_out) == (sums.bytes_in, sums.bytes_out)
         assert totals.connections == sums.plays
         # The log rounds each visit down to whole seconds.
         assert sums.view_seconds * 1000 <= totals.view_time_ms <= (sums.view_seconds + sums.plays) * 1000
-
-        listed = (await http.get(f"{base}{USAGE}?accessToken={ADMIN}")).json()
-        followed = {key: record["updated"] for key, record in self.console.records.items()}
-        assert followed == {(r["scope"], r["name"], r["startTime"]): r["updated"] for r in listed}, (
-            "a cursor skipped a change, or a lost one stays on the screen"
-        )
-        published = {(r["name"], r["startTime"]) for r in listed if r["scope"] == "short"}
-        assert len(published) == sum(agent.publishes for agent in self.agents)
-        if self.operator is not None:
-            names = {record["name"] for record in listed}
-            assert self.operator.imported - self.operator.delete_requested <= names, "an acknowledged import is missing"
-            assert not self.operator.deleted & names, "an acknowledged delete is undone"
 
 
 Fault = Callable[[DatabaseNodes, Load], Awaitable[None]]

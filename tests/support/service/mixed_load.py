@@ -7,7 +7,7 @@ import httpx
 import msgspec
 
 from streamusage.api.report import Based, Baseline, PeakWindow, Report, SessionRow, SlotRow, SpanRow
-from tests.streamusage.service.conftest import A_DAY_AGO, USAGE, a_record
+from tests.streamusage.service.conftest import A_DAY_AGO, USAGE, a_record, day_of_a_day_ago
 from tests.support.service.nodes import ADMIN, AUTHORIZED, SERVERS, Node
 
 
@@ -176,3 +176,24 @@ class Operator:
                     self.lists += 1
             except (httpx.TransportError, httpx.TimeoutException):
                 await asyncio.sleep(0.05)
+
+
+async def check_conserved(
+    http: httpx.AsyncClient, base: str, agents: list[Agent], console: Console, operator: Operator | None
+) -> None:
+    """Compare what a service has with what was sent, acknowledged and followed, to the unit."""
+    day = day_of_a_day_ago()
+    days = (await http.get(f"{base}/api/v1/daily?from={day}&to={day}", headers=AUTHORIZED)).json()["days"]
+    counted = {day["server"]: (day["bytes_out"], day["connections"]) for day in days if day["bytes_out"]}
+    assert counted == {agent.server: (agent.bytes, agent.subscribers) for agent in agents}
+    listed = (await http.get(f"{base}{USAGE}?accessToken={ADMIN}")).json()
+    followed = {key: record["updated"] for key, record in console.records.items()}
+    assert followed == {(r["scope"], r["name"], r["startTime"]): r["updated"] for r in listed}, (
+        "a cursor skipped a change, or a lost one stays on the screen"
+    )
+    published = {(r["name"], r["startTime"]) for r in listed if r["scope"] == "short"}
+    assert len(published) == sum(agent.publishes for agent in agents)
+    if operator is not None:
+        names = {record["name"] for record in listed}
+        assert operator.imported - operator.delete_requested <= names, "an acknowledged import is missing"
+        assert not operator.deleted & names, "an acknowledged delete is undone"

@@ -1,6 +1,7 @@
 """Several service processes on one store, which a test kills and restarts."""
 
 import asyncio
+import os
 import random
 import re
 import signal
@@ -35,6 +36,8 @@ class Node:
             str(home / "tokens.toml"),
             *options,
         ]
+        self.code = REPOSITORY
+        """The checkout that its next process runs."""
         self.url = ""
         self.admin_token = ADMIN
         self.agent_tokens = {server: f"{server}-s3cret" for server in SERVERS}
@@ -47,8 +50,9 @@ class Node:
 
     async def start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            *self._command, "--listen", "127.0.0.1:0", stderr=asyncio.subprocess.PIPE, cwd=REPOSITORY
-        )
+            *self._command, "--listen", "127.0.0.1:0", stderr=asyncio.subprocess.PIPE, cwd=self.code,
+            env=os.environ | {"PYTHONPATH": str(self.code)},
+        )  # fmt: skip
         assert self._process.stderr is not None
         self.url = await asyncio.wait_for(self._read_url(self._process.stderr), LONGEST_WAIT_S)
         self._reader = asyncio.create_task(self._listen())
@@ -74,13 +78,16 @@ class Node:
 
 
 @asynccontextmanager
-async def nodes_on(home: Path, store_url: str, how_many: int, *options: str) -> AsyncIterator[list[Node]]:
+async def nodes_on(
+    home: Path, store_url: str, how_many: int, *options: str, code: Path = REPOSITORY
+) -> AsyncIterator[list[Node]]:
     entries = [f'[[token]]\nvalue = "{ADMIN}"\nrole = "admin"\n']
     entries += [f'[[token]]\nvalue = "{server}-s3cret"\nrole = "agent"\nserver = "{server}"\n' for server in SERVERS]
     (home / "tokens.toml").write_text("".join(entries))
     nodes = [Node(home, store_url, *options) for _ in range(how_many)]
     async with AsyncExitStack() as stack:
         for node in nodes:
+            node.code = code
             await node.start()
             stack.push_async_callback(node.kill)
         yield nodes
