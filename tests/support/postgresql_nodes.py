@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.support.real.processes import free_port
 from tests.support.waiting import wait_until_blocking
 
 NODES = 3
+SETTLE_SECONDS = 0.3
 QUORUM = "ANY 1 (*)"
 """A commit waits until one standby, whichever, has it on its disk."""
 
@@ -134,9 +136,12 @@ class DatabaseNode:
         """Send a signal to all of the server's processes, as what happens to its machine."""
         main = int((self.data / "postmaster.pid").read_text().split()[0])
         children = map(int, Path(f"/proc/{main}/task/{main}/children").read_text().split())
-        for process in (main, *children):
+        processes = [main, *children]
+        for process in processes:
             with suppress(ProcessLookupError):
                 os.kill(process, number)
+        if number == signal.SIGKILL:
+            wait_until_blocking(lambda: not any(map(_is_running, processes)), "the server's processes are gone")
 
     def connected(self) -> "psycopg.Connection[tuple[object, ...]]":
         """Return a connection to the server's first database."""
@@ -144,6 +149,13 @@ class DatabaseNode:
 
     def _control(self, *arguments: str | Path) -> None:
         self._run([self._programs / "pg_ctl", "-D", self.data, "-w", "-t", "120", *arguments])
+
+
+def _is_running(process: int) -> bool:
+    try:
+        return ") Z " not in Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return False
 
 
 class DatabaseNodes:
@@ -166,11 +178,18 @@ class DatabaseNodes:
     def take_over(self) -> None:
         """Make the standby that has received most the primary, and let the others follow it."""
         former = self.primary
+        self._wait_for_last_changes()
         self.primary = max(self.standbys, key=lambda node: node.received())
         self.primary.promote()
         for node in self.standbys:
             if node is not former:
                 node.follow(self.primary)
+
+    def _wait_for_last_changes(self) -> None:
+        """Wait until the standbys have what was on its way: one that is ahead of the next primary cannot follow it."""
+        received: list[int] = []
+        while received != (received := [node.received() for node in self.standbys]):
+            time.sleep(SETTLE_SECONDS)
 
     def rejoin(self, node: DatabaseNode) -> None:
         """Let a former primary begin again, as a standby without any content of before."""
