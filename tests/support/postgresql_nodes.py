@@ -90,12 +90,18 @@ class DatabaseNode:
     def copy(self, source: "DatabaseNode") -> None:
         """Become a standby of a running server, without any content of before."""
         shutil.rmtree(self.data, ignore_errors=True)
+        for left in self._folder.glob(f".s.PGSQL.{self.port}*"):  # its lock counts while its process is a zombie
+            left.unlink()
         address = f"postgresql://postgres:{PASSWORD}@127.0.0.1:{source.port}/"
         self._run([self._programs / "pg_basebackup", "-D", self.data, "-R", "-c", "fast", "-N", "-d", address])
 
     def start(self) -> None:
         options = f"-p {self.port} -h 127.0.0.1 -k {self._folder} -F"
-        self._control("-l", self._folder / f"log-{self.port}", "-o", options, "start")
+        log = self._folder / f"log-{self.port}"
+        try:
+            self._control("-l", log, "-o", options, "start")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{log.read_text()[-2000:]}") from None
 
     def stop(self) -> None:
         with suppress(AssertionError):  # it was killed, and its test failed before it was started again
@@ -135,8 +141,11 @@ class DatabaseNode:
     def send(self, number: signal.Signals) -> None:
         """Send a signal to all of the server's processes, as what happens to its machine."""
         main = int((self.data / "postmaster.pid").read_text().split()[0])
-        children = map(int, Path(f"/proc/{main}/task/{main}/children").read_text().split())
-        processes = [main, *children]
+        try:
+            children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+        except FileNotFoundError:
+            return  # it was killed before
+        processes = [main, *map(int, children)]
         for process in processes:
             with suppress(ProcessLookupError):
                 os.kill(process, number)
