@@ -33,8 +33,10 @@ SYNC_INTERVAL_MS = 500
 class Load:
     """Everything that writes and reads while the database fails over."""
 
-    def __init__(self, nodes: list[Node], nginx: Nginx, agent: AgentProcess, *, loses_changes: bool) -> None:
-        self.nodes, self.nginx, self.agent = nodes, nginx, agent
+    def __init__(
+        self, nodes: list[Node], databases: DatabaseNodes, nginx: Nginx, agent: AgentProcess, *, loses_changes: bool
+    ) -> None:
+        self.nodes, self.databases, self.nginx, self.agent = nodes, databases, nginx, agent
         self.agents = [Agent(server, nodes, seed) for seed, server in enumerate(SIMULATED)]
         self.console = Console(nodes, expects_resets=loses_changes)
         self.operator = None if loses_changes else Operator(nodes)
@@ -73,7 +75,12 @@ class Load:
         def has_progressed() -> bool:
             return all(agent.acknowledged > acknowledged[agent.server] + 3 for agent in self.agents)
 
-        await wait_until(has_progressed, "every agent has reported")
+        def last_lines() -> list[list[str]]:
+            return [node.log_lines[-6:] for node in self.nodes] + [
+                node.last_log_lines() for node in self.databases.nodes
+            ]
+
+        await wait_until(has_progressed, "every agent has reported", last_seen=last_lines)
         polls = self.console.polls
         await wait_until(lambda: self.console.polls >= polls + 2, "the console has read the changes")
 
@@ -132,7 +139,7 @@ async def loaded(
         httpx.AsyncClient(timeout=LONGEST_WAIT_S, trust_env=False) as http,
     ):
         agent = AgentProcess(tmp_path, programs, NGINX_SERVER, nodes[0], nginx, SYNC_INTERVAL_MS)
-        load = Load(nodes, nginx, agent, loses_changes=loses_changes)
+        load = Load(nodes, databases, nginx, agent, loses_changes=loses_changes)
 
         async def fail_over_now_and_then() -> None:
             chance = Random(SEED)

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -17,7 +16,6 @@ from tests.support.real.processes import free_port
 from tests.support.waiting import wait_until_blocking
 
 NODES = 3
-SETTLE_SECONDS = 0.3
 QUORUM = "ANY 1 (*)"
 """A commit waits until one standby, whichever, has it on its disk."""
 
@@ -152,6 +150,10 @@ class DatabaseNode:
         if number == signal.SIGKILL:
             wait_until_blocking(lambda: not any(map(_is_running, processes)), "the server's processes are gone")
 
+    def last_log_lines(self) -> list[str]:
+        """Return the newest lines of its log."""
+        return (self._folder / f"log-{self.port}").read_text().splitlines()[-8:]
+
     def connected(self) -> "psycopg.Connection[tuple[object, ...]]":
         """Return a connection to the server's first database."""
         return psycopg.connect(self.url(), password=PASSWORD, autocommit=True)
@@ -187,18 +189,12 @@ class DatabaseNodes:
     def take_over(self) -> None:
         """Make the standby that has received most the primary, and let the others follow it."""
         former = self.primary
-        self._wait_for_last_changes()
+        self.cut_off_standbys()  # one that is ahead of the next primary could not follow it
         self.primary = max(self.standbys, key=lambda node: node.received())
         self.primary.promote()
         for node in self.standbys:
             if node is not former:
                 node.follow(self.primary)
-
-    def _wait_for_last_changes(self) -> None:
-        """Wait until the standbys have what was on its way: one that is ahead of the next primary cannot follow it."""
-        received: list[int] = []
-        while received != (received := [node.received() for node in self.standbys]):
-            time.sleep(SETTLE_SECONDS)
 
     def rejoin(self, node: DatabaseNode) -> None:
         """Let a former primary begin again, as a standby without any content of before."""
@@ -208,15 +204,10 @@ class DatabaseNodes:
         wait_until_blocking(self.primary.has_standby, "a standby receives changes")
 
     def cut_off_standbys(self) -> None:
-        """Let the standbys fall behind."""
+        """Let the standbys receive nothing more."""
         for node in self.standbys:
             node.follow(None)
-
-    def kill_primary(self) -> None:
-        """Kill the primary, as a failure of its machine."""
-        self.primary.send(signal.SIGKILL)
-        for node in self.standbys:  # else one of them may still receive what the other one lacks
-            wait_until_blocking(lambda node=node: not node.receives(), "the standby has received the last changes")
+            wait_until_blocking(lambda node=node: not node.receives(), "the standby is cut off")
 
     def replace_hanging_primary(self) -> DatabaseNode:
         """Let a standby take over from a primary that hangs, and is back at once. Return it: it works as before."""
@@ -231,7 +222,7 @@ class DatabaseNodes:
     def fail_over(self) -> None:
         """Kill the primary and let a standby take over; later the former primary is a standby."""
         former = self.primary
-        self.kill_primary()
+        former.send(signal.SIGKILL)
         self.take_over()
         self.rejoin(former)
 

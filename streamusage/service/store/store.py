@@ -165,16 +165,19 @@ class Store:
         with self._search_lock:
             if self._searched_at <= asked_at:
                 self._searched_at = time.monotonic()
-                if self._history and self._engine.find_successor(self._url, self._history):
+                self._engine.search_primaries(self._url)
+                if self._break_former_connections():
                     self._left_at = time.monotonic()
-                    self._break_connections()
             return self._left_at >= asked_at
 
-    def _break_connections(self) -> None:
-        log.warning("the store %s: another server has taken over from the one in use, which is left", self.display_url)
-        for engine in (self._writer, self._readers, self._standby_readers):
-            if engine is not None:
-                self._engine.break_connections(engine)
+    def _break_former_connections(self) -> bool:
+        engines = [engine for engine in (self._writer, self._readers, self._standby_readers) if engine is not None]
+        broken = sum(map(self._engine.break_former_connections, engines))
+        if broken:
+            log.warning(
+                "the store %s: another server has taken over from the one in use, which is left", self.display_url
+            )
+        return broken > 0
 
     @property
     def has_standbys(self) -> bool:
@@ -223,6 +226,7 @@ class Store:
         history = self._engine.history_of(connection)
         if history == self._history:
             return
+        self._break_former_connections()  # of readers
         self._next_history = history
         with self._seen_lock:
             self._seen_change = 0

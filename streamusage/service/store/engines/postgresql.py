@@ -8,7 +8,7 @@ hangs in the middle of a write, and rolls the write back.
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -158,28 +158,21 @@ class PostgresqlEngine:
 
         return history_of(connection)
 
-    def find_successor(self, url: URL, history: str) -> str:
-        """As `StoreEngine.find_successor`: asks every host of the URL."""
-        from streamusage.service.store.engines.postgresql_history import DatabaseHistory, read_history
-
-        newest = DatabaseHistory.parse(history)
+    def search_primaries(self, url: URL) -> None:
+        """As `StoreEngine.search_primaries`: each new connection notes the history that it reaches."""
         for server in _single_servers(url):
             engine = _engine(server, 1, "READ COMMITTED", {})
             try:
-                with engine.connect() as connection:
-                    found = read_history(connection)
-            except DBAPIError:
-                continue  # a standby, or not reached
+                with suppress(DBAPIError), engine.connect():  # a standby, or not reached
+                    pass
             finally:
                 engine.dispose()
-            newest = found if found.succeeds(newest) else newest
-        return str(newest) if str(newest) != history else ""
 
-    def break_connections(self, engine: Engine) -> None:
-        """As `StoreEngine.break_connections`."""
-        from streamusage.service.store.engines.postgresql_failover import break_sessions
+    def break_former_connections(self, engine: Engine) -> int:
+        """As `StoreEngine.break_former_connections`."""
+        from streamusage.service.store.engines.postgresql_failover import break_former_sessions
 
-        break_sessions(engine)
+        return break_former_sessions(engine)
 
     def loss_warnings(self, connection: Connection) -> list[str]:
         """As `StoreEngine.loss_warnings`."""

@@ -13,7 +13,12 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from streamusage.service.store.engines.postgresql_history import TIMELINE, DatabaseHistory, history_of_session
+from streamusage.service.store.engines.postgresql_history import (
+    TIMELINE,
+    DatabaseHistory,
+    history_of_session,
+    is_of_former_primary,
+)
 
 _SETTINGS = "SELECT current_setting('synchronous_standby_names'), current_setting('synchronous_commit')"
 _LASTING_COMMITS = ("on", "remote_apply")
@@ -54,20 +59,25 @@ def observe_failovers(engine: Engine) -> None:
 
 
 def keep_sessions(engine: Engine) -> None:
-    """Keep track of the engine's connections to servers, for `break_sessions`."""
+    """Keep track of the engine's connections to servers, for `break_former_sessions`."""
     sessions: WeakSet[Session[Any]] = WeakSet()
     _SESSIONS[engine] = sessions
     event.listen(engine, "connect", lambda session, _entry: sessions.add(session))
 
 
-def break_sessions(engine: Engine) -> None:
-    """Shut down the sockets of all connections of the engine: what waits for an answer ends with an error.
+def break_former_sessions(engine: Engine) -> int:
+    """Shut down the sockets of the engine's connections to former primaries: what waits for an answer ends with an
+    error. Return how many there were.
 
     A server that hangs, and is no longer the primary, would otherwise be waited for as long as its machine answers.
     """
+    broken = 0
     for session in list(_SESSIONS[engine]):
-        with suppress(OSError, Error), socket.socket(fileno=os.dup(session.fileno())) as connected:
-            connected.shutdown(socket.SHUT_RDWR)
+        if is_of_former_primary(session):
+            with suppress(OSError, Error), socket.socket(fileno=os.dup(session.fileno())) as connected:
+                connected.shutdown(socket.SHUT_RDWR)
+                broken += 1
+    return broken
 
 
 def lock_changes(connection: Connection) -> None:

@@ -7,11 +7,12 @@ over refuses the former one.
 
 import threading
 from collections.abc import Callable
-from typing import Any, NamedTuple, Self, cast
+from typing import Any, NamedTuple, cast
+from weakref import WeakKeyDictionary
 
 from psycopg import Connection as Session
 from psycopg import Error, OperationalError
-from sqlalchemy import Connection, Dialect, Engine, event
+from sqlalchemy import Dialect, Engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
 TIMELINE = "('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int"
@@ -24,8 +25,10 @@ _HISTORY = (
 
 _newest_timelines: dict[str, int] = {}
 """The newest timeline of each cluster that this process has reached."""
+_histories: WeakKeyDictionary["Session[Any]", "DatabaseHistory"] = WeakKeyDictionary()
+"""What each connection reached when it was made."""
 _lock = threading.Lock()
-"""Held while that is read and written: connections are made in any thread."""
+"""Held while these are read and written: connections are made in any thread."""
 
 
 class DatabaseHistory(NamedTuple):
@@ -41,16 +44,6 @@ class DatabaseHistory(NamedTuple):
     def __str__(self) -> str:
         return f"{self.cluster}/{self.timeline:08X}" if self.cluster else ""
 
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Return the history of a text."""
-        cluster, _, timeline = text.partition("/")
-        return cls(cluster, int(timeline, 16) if timeline else 0)
-
-    def succeeds(self, other: "DatabaseHistory") -> bool:
-        """Return whether it belongs to a server that has replaced the one of the other history."""
-        return bool(self.cluster) and self.cluster == other.cluster and self.timeline > other.timeline
-
 
 def history_of_session(session: "Session[Any]") -> DatabaseHistory:
     """Return the history of the server that a new connection has reached. Raises `psycopg.Error`."""
@@ -65,12 +58,6 @@ def history_of_session(session: "Session[Any]") -> DatabaseHistory:
     finally:
         if not session.closed:
             session.rollback()
-
-
-def read_history(connection: Connection) -> DatabaseHistory:
-    """Return the history of the database that a connection reaches. Raises `DBAPIError`."""
-    row = connection.exec_driver_sql(_HISTORY).one()
-    return DatabaseHistory(row[0], row[1])
 
 
 def refuse_former_primaries(engine: Engine) -> None:
@@ -103,9 +90,17 @@ def _connect_to_newest(
 def _is_replaced(session: "Session[Any]") -> bool:
     """Return whether this process has reached a server that took over from this one; else note its timeline."""
     history = history_of_session(session)
-    if not history.cluster or not history.timeline:
-        return False
     with _lock:
-        newest = _newest_timelines.get(history.cluster, 0)
-        _newest_timelines[history.cluster] = max(newest, history.timeline)
-    return history.timeline < newest
+        _histories[session] = history
+        newest = max(_newest_timelines.get(history.cluster, 0), history.timeline)
+        _newest_timelines[history.cluster] = newest
+    return is_of_former_primary(session)
+
+
+def is_of_former_primary(session: "Session[Any]") -> bool:
+    """Return whether this process has reached a server that took over from that of a connection."""
+    with _lock:
+        history = _histories.get(session)
+        if history is None or not history.cluster or not history.timeline:
+            return False
+        return history.timeline < _newest_timelines[history.cluster]

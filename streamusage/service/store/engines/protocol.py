@@ -139,12 +139,14 @@ class StoreEngine(Protocol):
         """
         ...
 
-    def find_successor(self, url: URL, history: str) -> str:
-        """Return the history of a server that has taken over from the one of a history; empty if none is found."""
+    def search_primaries(self, url: URL) -> None:
+        """Connect to each server of the URL, so that this process knows which one has taken over last."""
         ...
 
-    def break_connections(self, engine: Engine) -> None:
-        """Break all connections of an engine, also those that wait for an answer. Others are made when needed."""
+    def break_former_connections(self, engine: Engine) -> int:
+        """Break the connections of an engine to servers from which another one has taken over, also those that wait
+        for an answer. Others are made when needed. Return how many there were.
+        """
         ...
 
     def loss_warnings(self, connection: Connection) -> list[str]:

@@ -101,12 +101,12 @@ class SqliteEngine:
         """As `StoreEngine.history_of`: a file has one history, and a restored one is opened anew."""
         return ""
 
-    def find_successor(self, url: URL, history: str) -> str:
-        """As `StoreEngine.find_successor`."""
-        return ""
+    def search_primaries(self, url: URL) -> None:
+        """As `StoreEngine.search_primaries`."""
 
-    def break_connections(self, engine: Engine) -> None:
-        """As `StoreEngine.break_connections`: nothing waits for another machine."""
+    def break_former_connections(self, engine: Engine) -> int:
+        """As `StoreEngine.break_former_connections`: nothing waits for another machine."""
+        return 0
 
     def loss_warnings(self, connection: Connection) -> list[str]:
         """As `StoreEngine.loss_warnings`: a commit is on the disk."""
