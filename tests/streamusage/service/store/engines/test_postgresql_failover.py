@@ -248,6 +248,7 @@ async def test_reader_who_has_seen_the_new_primary_gets_nothing_from_the_former_
         store_url = both_hosts(primary, standby, url.rpartition("/")[2])
         async with an_estate(tmp_path, store_url=store_url) as late:
             await write(late, "a")
+            await asyncio.gather(*(changes(late) for _ in range(16)))  # connections that stay with the former primary
             await asyncio.to_thread(standby.wait_for, primary.lsn())
             await asyncio.to_thread(standby.promote)
             async with an_estate(tmp_path, store_url=f"{url.replace(str(primary.port), str(standby.port))}") as early:
