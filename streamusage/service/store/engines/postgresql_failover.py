@@ -16,7 +16,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from streamusage.service.store.engines.postgresql_history import (
     TIMELINE,
     DatabaseHistory,
-    history_of_session,
+    cluster_of_session,
     is_of_former_primary,
 )
 
@@ -44,7 +44,7 @@ def observe_failovers(engine: Engine) -> None:
     def note(session: "Session[Any]", entry: ConnectionPoolEntry) -> None:
         warnings: list[str] = []
         entry.info[_WARNINGS] = warnings
-        entry.info[_CLUSTER_ID] = history_of_session(session).cluster
+        entry.info[_CLUSTER_ID] = cluster_of_session(session)
 
         def add(diagnostic: Diagnostic) -> None:
             if diagnostic.severity_nonlocalized == "WARNING":

@@ -45,19 +45,10 @@ class DatabaseHistory(NamedTuple):
         return f"{self.cluster}/{self.timeline:08X}" if self.cluster else ""
 
 
-def history_of_session(session: "Session[Any]") -> DatabaseHistory:
-    """Return the history of the server that a new connection has reached. Raises `psycopg.Error`."""
-    try:
-        with session.cursor() as cursor:
-            row = cursor.execute(_HISTORY).fetchone()
-        return DatabaseHistory("", 0) if row is None else DatabaseHistory(row[0], row[1])
-    except Error as error:
-        if error.sqlstate is None:
-            raise
-        return DatabaseHistory("", 0)  # the user may not execute pg_control_system()
-    finally:
-        if not session.closed:
-            session.rollback()
+def cluster_of_session(session: "Session[Any]") -> str:
+    """Return the identifier of the cluster that a connection reached; empty if the user may not see it."""
+    with _lock:
+        return _histories[session].cluster
 
 
 def refuse_former_primaries(engine: Engine) -> None:
@@ -89,7 +80,7 @@ def _connect_to_newest(
 
 def _is_replaced(session: "Session[Any]") -> bool:
     """Return whether this process has reached a server that took over from this one; else note its timeline."""
-    history = history_of_session(session)
+    history = _read_history(session)
     with _lock:
         _histories[session] = history
         newest = max(_newest_timelines.get(history.cluster, 0), history.timeline)
@@ -104,3 +95,18 @@ def is_of_former_primary(session: "Session[Any]") -> bool:
         if history is None or not history.cluster or not history.timeline:
             return False
         return history.timeline < _newest_timelines[history.cluster]
+
+
+def _read_history(session: "Session[Any]") -> DatabaseHistory:
+    """Return the history of the server that a new connection has reached. Raises `psycopg.Error`."""
+    try:
+        with session.cursor() as cursor:
+            row = cursor.execute(_HISTORY).fetchone()
+        return DatabaseHistory("", 0) if row is None else DatabaseHistory(row[0], row[1])
+    except Error as error:
+        if error.sqlstate is None:
+            raise
+        return DatabaseHistory("", 0)  # the user may not execute pg_control_system()
+    finally:
+        if not session.closed:
+            session.rollback()
