@@ -23,7 +23,7 @@ from streamusage.service.http.direct_reports import DirectReports
 from streamusage.service.http.server.connection_limits import ConnectionLimits
 from streamusage.service.metrics import Metrics
 from streamusage.service.store.store import open_store
-from streamusage.service.store.writer import Writer
+from streamusage.service.store.writing.writer import Writer
 from streamusage.service.tokens import read_tokens
 from streamusage.service.trusted_clock import TrustedClock
 

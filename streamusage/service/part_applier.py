@@ -8,7 +8,7 @@ import logging
 
 from streamusage.service.errors import StoreError, UnreachableStoreError, UnusableStoreError
 from streamusage.service.http.context import Service
-from streamusage.service.ingest.reports import apply_next_part
+from streamusage.service.ingest.reports import apply_next_part, locks_of_server
 from streamusage.service.store.report_parts import find_servers_with_parts
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,9 @@ class PartApplier:
         """Apply one part of a server's report. Return how many are left; `None` if it could not be applied."""
         now_ms = self._service.clock.now_ms()
         try:
-            return await self._service.write(lambda connection: apply_next_part(connection, server, now_ms))
+            return await self._service.write(
+                lambda connection: apply_next_part(connection, server, now_ms), locks_of_server(server)
+            )
         except (UnusableStoreError, UnreachableStoreError):
             pass  # the store logs it, once a minute
         except StoreError as error:

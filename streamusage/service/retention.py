@@ -18,6 +18,7 @@ from streamusage.core.coverage import slot_of
 from streamusage.service.rules.rollups import HOUR_MS
 from streamusage.service.store.audit import record_audit
 from streamusage.service.store.change_feed import SAMPLES_KEPT_FROM, SLOTS_KEPT_FROM, forget_tombstones, raise_counter
+from streamusage.service.store.engines.locks import WHOLE_STORE, LockSet
 from streamusage.service.store.expired_rows import (
     ExpiredRows,
     Key,
@@ -25,6 +26,7 @@ from streamusage.service.store.expired_rows import (
     closed_held_reports,
     ended_coverage,
     ended_records,
+    find_owed_sums,
     forgettable_tombstones,
     old_samples,
     parts_of_deleted_sessions,
@@ -52,6 +54,9 @@ ROWS_PER_WRITE = 2_000
 TOMBSTONE_DAYS = 30
 """The shortest time for which a deleted record is remembered as deleted and an unused cursor stays valid."""
 
+LONGEST_OUTAGE_DAYS = 40
+"""How long samples are kept at most for a server that owes those with which their sums are complete."""
+
 _SERVERS_PER_READ = 200
 _GROUPS_PER_WRITE = 500
 _RECORDS_SHARE = 4
@@ -75,7 +80,7 @@ class StoreAccess(Protocol):
         """Return the result of a read on one snapshot."""
         ...
 
-    async def write(self, work: Callable[[Connection], Result]) -> Result:
+    async def write(self, work: Callable[[Connection], Result], locks: LockSet = WHOLE_STORE) -> Result:
         """Return the result of a write after its commit."""
         ...
 
@@ -143,7 +148,10 @@ async def discard_rows(
 ) -> Discarded:
     """Run one round over all tables and return what it discarded."""
     usage_before, days_before = _thresholds(retention, now_ms)
-    samples_before, hours_before = slot_of(usage_before), days_before - days_before % HOUR_MS
+    hours_before = days_before - days_before % HOUR_MS
+    earliest = now_ms - LONGEST_OUTAGE_DAYS * DAY_MS
+    owed_from = await keeper.read(lambda connection: find_owed_sums(connection, earliest))
+    samples_before = slot_of(usage_before if owed_from is None else min(usage_before, owed_from))
     run = _Round(keeper, rows_per_write)
     by_usage = {
         usage.name: await run.discard_records(ended_records(usage_before), now_ms),

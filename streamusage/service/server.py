@@ -38,8 +38,9 @@ from streamusage.service.limits import Limits
 from streamusage.service.metrics import Metrics
 from streamusage.service.part_applier import PartApplier
 from streamusage.service.retention import Retention, count_due, discard_rows
+from streamusage.service.store.engines.locks import WHOLE_STORE, LockSet
 from streamusage.service.store.store import open_store
-from streamusage.service.store.writer import Writer
+from streamusage.service.store.writing.writer import Writer
 from streamusage.service.tokens import Tokens
 from streamusage.service.trusted_clock import CHECK_SECONDS, TrustedClock
 
@@ -257,14 +258,14 @@ class _WhileTrusted:
         """Return the result of a read."""
         return await self._service.read(work)
 
-    async def write(self, work: Callable[[Connection], Result]) -> Result:
+    async def write(self, work: Callable[[Connection], Result], locks: LockSet = WHOLE_STORE) -> Result:
         """Return the result of a write. Raises `ClockDoubtError` in a doubt."""
 
         def checked(connection: Connection) -> Result:
             self._service.clock.require_trust("retention stopped")
             return work(connection)
 
-        return await self._service.write(checked)
+        return await self._service.write(checked, locks)
 
 
 async def _run_job(what: str, work: Callable[[], Awaitable[None]]) -> None:

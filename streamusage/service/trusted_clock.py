@@ -27,6 +27,7 @@ from streamusage.service.store.clock_rows import (
     newest_time,
     save_clock,
 )
+from streamusage.service.store.engines.locks import LockSet
 from streamusage.service.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -165,7 +166,7 @@ class TrustedClock:
         """Store the state if it is due."""
         saved, state = self._saved, self._state
         if saved is None or state.doubt != saved.doubt or state.elapsed_ms - saved.elapsed_ms >= SAVE_MS:
-            await access.write(lambda connection: save_clock(connection, state))
+            await access.write(lambda connection: save_clock(connection, state), LockSet())
             self._saved = state
 
     async def _follow_operator(self, access: StoreAccess) -> None:

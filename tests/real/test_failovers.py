@@ -143,6 +143,7 @@ async def loaded(
 
         async def fail_over_now_and_then() -> None:
             chance = Random(SEED)
+            await load.wait_for_progress()  # an agent of this load cannot begin again where its first epoch is lost
             for _ in range(FAILOVERS):
                 await asyncio.sleep(chance.uniform(1.0, 4.0))
                 await fault(databases, load)

@@ -65,6 +65,9 @@ class DatabaseNode:
             file.write(settings)
         (self.data / "recovery.signal").touch()
         self.start()
+        with self.connected() as connection:
+            recovered = b"SELECT NOT pg_is_in_recovery()"
+            wait_until_blocking(lambda: connection.execute(recovered).fetchone() == (True,), "the end of recovery")
 
     def finish_log(self) -> None:
         """Archive the log up to now."""

@@ -26,8 +26,9 @@ from streamusage.service.ingest.part_signals import PartSignals
 from streamusage.service.limits import MIB, Limits
 from streamusage.service.metrics import Metrics
 from streamusage.service.queries.record_list import RecordList
+from streamusage.service.store.engines.locks import WHOLE_STORE, LockSet
 from streamusage.service.store.store import Store
-from streamusage.service.store.writer import Writer
+from streamusage.service.store.writing.writer import Writer
 from streamusage.service.tokens import Identity, Tokens
 from streamusage.service.trusted_clock import TrustedClock
 
@@ -124,9 +125,9 @@ class Service:
         for threads in (self._threads, self._watching):
             await asyncio.to_thread(threads.shutdown)
 
-    async def write(self, work: Callable[[Connection], Result]) -> Result:
+    async def write(self, work: Callable[[Connection], Result], locks: LockSet = WHOLE_STORE) -> Result:
         """Return the result of a write after its commit."""
-        return await self.writer.write(work)
+        return await self.writer.write(work, locks)
 
     def _read(self, work: Callable[[Connection], Result], seen_change: int | None = None) -> Result:
         try:

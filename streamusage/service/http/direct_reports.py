@@ -22,7 +22,8 @@ from streamusage.service.http.report_decoding import decode_report
 from streamusage.service.http.requests import BodyLimit, inflate
 from streamusage.service.http.routes.agents import OTHER_SERVER, quarantine_reason
 from streamusage.service.http.server.exchange import Exchange, Headers
-from streamusage.service.ingest.reports import ingest_report, quarantine_report
+from streamusage.service.ingest.reports import ingest_report, locks_of_report, locks_of_server, quarantine_report
+from streamusage.service.store.engines.locks import LockSet
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ class DirectReports:
             finish(None, broken)
             return True
         try:
-            write = self._judge(head, body, now_ms)
+            write, locks = self._judge(head, body, now_ms)
             service.in_flight.begin(head.server)
         except (ApiError, ServiceError) as error:
             finish(None, error)
@@ -129,25 +130,27 @@ class DirectReports:
             finish(None, StoreError("too many bodies are being received; nothing was done; retry"))
             return True
         try:
-            service.writer.submit_with_callback(write, finish_write)
+            service.writer.submit_with_callback(write, finish_write, locks)
         except StoreError as error:
             finish_write(None, error)
         return True
 
     def _judge(
         self, head: _ReportHead, body: bytes, now_ms: int
-    ) -> Callable[[Connection], Acknowledgement | Refusal | PartsPendingError]:
-        """Return the write of a report. Raises `ApiError` or `LimitExceededError`."""
+    ) -> tuple[Callable[[Connection], Acknowledgement | Refusal | PartsPendingError], LockSet]:
+        """Return the write of a report, and its locks. Raises `ApiError` or `LimitExceededError`."""
         try:
             report = decode_report(body, self._service.limits)
         except msgspec.ValidationError as error:
             reason = quarantine_reason(error)
-            return lambda connection: quarantine_report(connection, head.server, body, reason, now_ms)
+            return lambda connection: quarantine_report(connection, head.server, body, reason, now_ms), locks_of_server(
+                head.server
+            )
         if report.server != head.server:
             raise ApiError(400, OTHER_SERVER)
         self._service.names.check(report)
         self._service.clock.see_machine(report.server, report.machine)
-        return lambda connection: ingest_report(connection, report, body, now_ms)
+        return lambda connection: ingest_report(connection, report, body, now_ms), locks_of_report(report)
 
     def _answer(
         self, exchange: Exchange, verdict: Acknowledgement | Refusal | None, error: BaseException | None

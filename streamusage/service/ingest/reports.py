@@ -14,7 +14,8 @@ from streamusage.service.accounting.hours import resum_hours
 from streamusage.service.accounting.ledger import record_adjustments
 from streamusage.service.accounting.utc_days import resum_days
 from streamusage.service.errors import ContradictionError, EpochTooHighError, PartsPendingError
-from streamusage.service.ingest.sessions import StreamStart, live_sessions, refresh_records, sessions_of, write_sessions
+from streamusage.service.ingest.session_maximum import FROM_START, find_changed_sums
+from streamusage.service.ingest.sessions import live_sessions, refresh_records, sessions_of, write_sessions
 from streamusage.service.rules.apply import (
     AppliedReport,
     ServerState,
@@ -34,7 +35,9 @@ from streamusage.service.rules.apply import (
 )
 from streamusage.service.rules.coverage import pieces_since_unread
 from streamusage.service.rules.parts import mark_end
+from streamusage.service.rules.session_matching import StreamStart
 from streamusage.service.store.clock_refusals import forget_clock_refusals, load_refused_upto, save_clock_refusal
+from streamusage.service.store.engines.locks import LockSet
 from streamusage.service.store.report_parts import decode_part, encode_part, save_parts, take_next_part
 from streamusage.service.store.schema import held, servers, stream_key
 from streamusage.service.store.server_rows import (
@@ -49,6 +52,7 @@ from streamusage.service.store.server_rows import (
     save_viewers,
 )
 from streamusage.service.store.server_states import (
+    REPORTED,
     ServerCondition,
     condition_of_row,
     load_reporter,
@@ -59,6 +63,7 @@ from streamusage.service.store.server_states import (
     state_of_row,
 )
 from streamusage.service.store.statements import PreparedStatement
+from streamusage.service.store.writing.write_group import do_at_end, lock_server, lock_streams
 
 MAX_HELD_REPORTS = 100
 MAX_HELD_BYTES = 64 * 1024 * 1024
@@ -112,10 +117,23 @@ _ACCEPTED = PreparedStatement(
 """Ends the refusal of a server's reports, and the failure of its source: an agent that still fails reports it again."""
 
 
+def locks_of_server(server: str) -> LockSet:
+    """Return the locks of a write to the rows of a server, but for its sessions."""
+    return LockSet(servers=frozenset((server,)))
+
+
+def locks_of_report(report: Report) -> LockSet:
+    """Return the locks with which a report is ingested."""
+    streams = {stream_key(row.scope, row.name) for row in report.sessions}
+    streams.update(stream_key(row.scope, row.name) for row in report.samples)
+    return LockSet(frozenset((report.server,)), frozenset(streams))
+
+
 def issue_epoch(
     connection: Connection, server: str, request: EpochRequest, now_ms: int
 ) -> EpochIssued | EpochTooHighError | PartsPendingError:
     """Issue an epoch number, or return why not. This has no effect on which reports are accepted."""
+    lock_server(connection, server)
     state, condition = load_state(connection, server)
     if state.parts_pending:  # the viewers at the baseline are not all known
         return PartsPendingError(state.parts_pending)
@@ -123,16 +141,17 @@ def issue_epoch(
         state, issued = next_epoch(state, request, load_viewers(connection, server), now_ms)
     except EpochTooHighError as error:  # not raised: that would roll back the writes of others
         return error
-    save_state(connection, state, condition)
+    save_state(connection, state, condition, ("issued",))
     return issued
 
 
 def record_source_state(connection: Connection, server: str, source: SourceState, now_ms: int) -> None:
     """Record why the agent of a server has no reading. It changes no figure, and no removed server returns by it."""
+    lock_server(connection, server)
     state, condition = load_state(connection, server)
     if not state.epoch:
         state = msgspec.structs.replace(state, role=source.role, sync_interval_ms=source.sync_interval_ms)
-        save_state(connection, state, condition)
+        save_state(connection, state, condition, ("role", "sync_interval_ms"))
     error = shorten_line(remove_secrets(source.error))
     save_source_failure(connection, server, error, max(0, now_ms - source.failing_ms), now_ms)
 
@@ -143,6 +162,7 @@ def ingest_report(
     """Apply a report whole, or accept it whole with its encoded `parts`, which `apply_next_part` applies. Return why
     not, if neither. A report that contradicts counted figures is quarantined as `body`.
     """
+    lock_server(connection, report.server)
     state, condition, is_clock_refused = load_reporter(connection, report.server)
     verdict = classify_report(state, report)
     if verdict == "duplicate":
@@ -155,7 +175,7 @@ def ingest_report(
     ahead_ms = find_newest_instant(report) - now_ms
     if ahead_ms > MOST_AHEAD_MS:
         if not state.epoch:
-            save_state(connection, state, condition)  # it may have no row yet
+            save_state(connection, state, condition, ())  # it may have no row yet
         save_clock_refusal(connection, report, ahead_ms, now_ms)
         return _clock_refusal(state, report, _FROM_THE_FUTURE.format(seconds=-(-ahead_ms // 1000)), now_ms)
     if is_clock_refused and was_refused(report, load_refused_upto(connection, report)):
@@ -203,6 +223,7 @@ def _accept(connection: Connection, state: ServerState, report: Report, now_ms: 
 
 def apply_next_part(connection: Connection, server: str, now_ms: int) -> int:
     """Apply the next part of the server's accepted report. Return the number of parts that still wait."""
+    lock_server(connection, server)
     part = take_next_part(connection, server)
     if part is None:
         return 0
@@ -224,6 +245,7 @@ def quarantine_report(
     the limits nothing is lost: the agent keeps what
     was not acknowledged.
     """
+    lock_server(connection, server)
     state, _ = load_state(connection, server)
     if report is None and len(body) > LARGEST_UNKNOWN_BYTES:
         reason = f"{reason}; it is too large for the quarantine, so only the agent still has this report"
@@ -308,21 +330,48 @@ def _write(
         touched = sessions_of(connection, server)
     elif epoch != before.epoch or condition != condition_before:
         touched = live_sessions(connection, server)
-    save_state(connection, state, condition)
+    save_state(connection, state, condition, REPORTED)
     _ACCEPTED.run(connection, of_server=server)
     save_slots(connection, server, epoch, applied.slots)
     save_pieces(connection, server, applied.pieces)
     _update_accounting(connection, before, applied, now_ms)
+    lock_streams(connection, {stream_key(sample.row.scope, sample.row.name) for sample in applied.samples})
     save_samples(connection, server, applied.samples)
     save_viewers(connection, server, applied.viewers_open, applied.viewers_closed)
     save_outages(connection, server, applied.outages)
     late_before = (now_ms if received_at is None else received_at) - state.late_after_ms
-    touched |= write_sessions(connection, server, state.role, epoch, applied.sessions, late_before, now_ms)
-    backfilled = {stream_key(sample.row.scope, sample.row.name) for sample in applied.samples if sample.late}
-    refresh_records(connection, touched, now_ms, backfilled=backfilled)
+    written = write_sessions(connection, server, state.role, epoch, applied.sessions, late_before, now_ms)
+    changed_sums = find_changed_sums(
+        connection, server, (before.watermark, state.watermark), written.touched, applied.samples
+    )
+    if condition_before.removed and not condition.removed:
+        written.recounted.update(touched)
+    if received_at is not None:  # a part of a report: its publishes may come after their samples
+        written.recounted.update(written.touched)
+    changed_sums |= dict.fromkeys(written.recounted, FROM_START)
+    touched |= written.touched
+    do_at_end(connection, _refresh_touched, _TouchedSessions(touched, changed_sums, now_ms))
     _CLOSE_HELD.run(
         connection, of_server=server, of_epoch=epoch, most=state.acknowledged, watermark=state.watermark or 0
     )
+
+
+class _TouchedSessions(NamedTuple):
+    """Sessions whose records a report may change."""
+
+    keys: set[StreamStart]
+    changed_sums: dict[StreamStart, int]
+    now_ms: int
+
+
+def _refresh_touched(connection: Connection, reports: list[_TouchedSessions]) -> None:
+    """Refresh the records that several reports touch once, after all of them."""
+    changed_sums: dict[StreamStart, int] = {}
+    for report in reports:
+        for key, slot in report.changed_sums.items():
+            changed_sums[key] = min(slot, changed_sums.get(key, slot))
+    touched = {key for report in reports for key in (*report.keys, *report.changed_sums)}
+    refresh_records(connection, touched, max(report.now_ms for report in reports), changed_sums=changed_sums)
 
 
 def _after_unread_time(connection: Connection, applied: AppliedReport) -> AppliedReport:

@@ -26,8 +26,8 @@ from streamusage.service.accounting.ledger import (
 )
 from streamusage.service.accounting.utc_days import forget_days
 from streamusage.service.errors import PartsPendingError, UnknownServerError
+from streamusage.service.ingest.session_maximum import FROM_START
 from streamusage.service.ingest.sessions import (
-    StreamStart,
     live_sessions,
     move_sessions,
     refresh_records,
@@ -49,6 +49,7 @@ from streamusage.service.rules.repair import (
     repaired_end,
     seal,
 )
+from streamusage.service.rules.session_matching import StreamStart
 from streamusage.service.store.audit import record_audit
 from streamusage.service.store.change_feed import SAMPLES_KEPT_FROM, SLOTS_KEPT_FROM, read_counter, set_counter
 from streamusage.service.store.coverage_rows import is_known_server
@@ -267,7 +268,8 @@ def _move_rows(connection: Connection, server: str, repair: Repair, now_ms: int)
     forget_days(connection, server, summed_wrong)
     record_adjustments(connection, server, Interval(repair.marked_from, _AFTER_ALL_DAYS), now_ms)
     _limit_touched(connection, server, now_ms)
-    refresh_records(connection, touched, now_ms, backfilled=streams)
+    touched |= {key for key in sessions_of(connection, server) if key.stream in streams}
+    refresh_records(connection, touched, now_ms, changed_sums=dict.fromkeys(touched, FROM_START))
 
 
 def _move_slots(connection: Connection, server: str, relocation: Relocation) -> None:

@@ -5,27 +5,31 @@ A deleted record stays deleted: later figures for it go to the orphan ledger.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, or_, select, tuple_, update
 
 from streamusage.api.report import Role, SessionRow
-from streamusage.core.coverage import IMPORTED, SLOT_MS, Provenance
+from streamusage.core.coverage import IMPORTED, Provenance
 from streamusage.service.ingest.moved_streams import load_newest_starts, load_unseen_sessions
+from streamusage.service.ingest.session_maximum import FROM_START, count_together
 from streamusage.service.rules.repair import Relocation
 from streamusage.service.rules.session_matching import (
     Anchor,
     Anchors,
     SessionFigures,
     SessionPart,
+    StreamStart,
     is_unseen,
     session_figures,
 )
-from streamusage.service.store.change_feed import allocate_changes
+from streamusage.service.store.change_feed import SAMPLES_KEPT_FROM, allocate_changes, read_counter
 from streamusage.service.store.records import FINAL_REASONS
-from streamusage.service.store.schema import orphans, samples, server_sessions, servers, stream_key, tombstones, usage
+from streamusage.service.store.schema import orphans, server_sessions, servers, stream_key, tombstones, usage
 from streamusage.service.store.sql import upsert
 from streamusage.service.store.statements import PreparedStatement
+from streamusage.service.store.writing.write_group import lock_streams
 
 Item = TypeVar("Item")
 
@@ -74,32 +78,6 @@ _JOINED_BEFORE = PreparedStatement(
     .order_by(server_sessions.c.epoch),
     listed="keys",
 )
-
-
-def _most_together() -> PreparedStatement:
-    """Return the statement of `_seen_together`."""
-    of_session = (server_sessions.c.stream, server_sessions.c.session_start)
-    end_time = func.max(server_sessions.c.end_time).over(partition_by=of_session).label("end_time")
-    parts = (
-        select(*of_session, server_sessions.c.server, end_time)
-        .join(servers, servers.c.server == server_sessions.c.server)
-        .where(tuple_(*of_session).in_(_KEYS), servers.c.removed != "by force")
-        .distinct()
-        .subquery()
-    )
-    of_part = and_(samples.c.server == parts.c.server, samples.c.stream == parts.c.stream)
-    sums = (
-        select(parts.c.stream, parts.c.session_start, func.sum(samples.c.active).label("active"))
-        .join_from(parts, samples, of_part)
-        .where(samples.c.slot >= parts.c.session_start, samples.c.slot <= parts.c.end_time - SLOT_MS)
-        .group_by(parts.c.stream, parts.c.session_start, samples.c.slot)
-        .subquery()
-    )
-    most = select(sums.c.stream, sums.c.session_start, func.max(sums.c.active).label("active"))
-    return PreparedStatement(most.group_by(sums.c.stream, sums.c.session_start), listed="keys")
-
-
-_MOST_TOGETHER = _most_together()
 _ANCHORS = PreparedStatement(
     select(
         server_sessions.c.stream, server_sessions.c.session_start, server_sessions.c.end_time, server_sessions.c.live
@@ -136,11 +114,12 @@ _JOIN_SESSION = (
 )
 
 
-class StreamStart(NamedTuple):
-    """Key of a session: the digest of its stream, and its start time."""
+class WrittenSessions(NamedTuple):
+    """Sessions that the publishes of a report touch."""
 
-    stream: bytes
-    start_time: int
+    touched: set[StreamStart]
+    recounted: set[StreamStart]
+    """Those with other parts than before, and those of which a part has ended: their maximum is counted again."""
 
 
 def write_sessions(
@@ -151,18 +130,20 @@ def write_sessions(
     rows: Sequence[SessionRow],
     late_before: int,
     now_ms: int,
-) -> set[StreamStart]:
+) -> WrittenSessions:
     """Write the publishes of a report and return the sessions that this touches.
 
     Figures from before `late_before` arrived too late to be live.
     """
-    joined = _joined_before(connection, server, rows)
     streams = [stream_key(row.scope, row.name) for row in rows]
+    lock_streams(connection, streams)
+    joined = _joined_before(connection, server, rows)
     anchors_of: Mapping[bytes, Anchors] = {}
     if role == "edge":
         new = {stream for row, stream in zip(rows, streams, strict=True) if (row.publish_id, stream) not in joined}
         anchors_of = _load_anchors(connection, new)
     touched: set[StreamStart] = set()
+    recounted: set[StreamStart] = set()
     anchored: set[StreamStart] = set()
     written = []
     for row, stream in zip(rows, streams, strict=True):
@@ -172,16 +153,18 @@ def write_sessions(
             anchored.add(StreamStart(stream, session_start))
         joined[row.publish_id, stream] = anchors, session_start
         touched.add(StreamStart(stream, session_start))
+        if before is None or not row.live:
+            recounted.add(StreamStart(stream, session_start))
         written.append(
             {name: getattr(row, name) for name in _FIELDS}
             | {"server": server, "epoch": epoch, "stream": stream, "live": int(row.live)}
             | {"anchors": anchors, "late": int(row.end_time < late_before), "session_start": session_start}
         )
     upsert(connection, server_sessions, written)
-    touched |= _rejoin(connection, anchored)
-    touched |= unseen_sessions(connection, anchored)
+    recounted |= _rejoin(connection, anchored)
+    touched |= recounted | unseen_sessions(connection, anchored)
     _keep_orphans(connection, written, now_ms)
-    return touched
+    return WrittenSessions(touched, recounted)
 
 
 def live_sessions(connection: Connection, server: str) -> set[StreamStart]:
@@ -261,21 +244,43 @@ def refresh_records(
     touched: Iterable[StreamStart],
     now_ms: int,
     *,
-    backfilled: Collection[bytes] = (),
+    changed_sums: Mapping[StreamStart, int] = MappingProxyType({}),
     forget_max: bool = False,
 ) -> None:
     """Update the usage records of these sessions. A record whose figures stay the same is not written.
 
-    For streams in `backfilled` samples arrived late: the number of simultaneous subscribers on several servers is
-    computed from them. With `forget_max` the maximum is computed again, because its sources may no longer be
-    accounted for.
+    `changed_sums` are those of which the sum over several servers has changed, each with the first such slot. With
+    `forget_max` the maximum of all is computed again, because its sources may no longer be accounted for.
     """
-    for keys in _batches(sorted(touched), _BATCH_SIZE):
-        _refresh(connection, keys, now_ms, backfilled, forget_max)
+    ordered = sorted(touched)
+    lock_streams(connection, {key.stream for key in ordered})
+    changes = _RecordChanges([], [], [])
+    for keys in _batches(ordered, _BATCH_SIZE):
+        sums = (
+            dict.fromkeys(keys, FROM_START)
+            if forget_max
+            else {key: changed_sums[key] for key in keys if key in changed_sums}
+        )
+        _find_changes(connection, keys, sums, forget_max, changes)
+    _write_changes(connection, changes, now_ms)
 
 
-def _refresh(
-    connection: Connection, keys: list[StreamStart], now_ms: int, backfilled: Collection[bytes], forget_max: bool
+class _RecordChanges(NamedTuple):
+    """What is to be written to usage records and tombstones."""
+
+    written: list[dict[str, Any]]
+    emptied: list[Row[Any]]
+    """Records without any part left."""
+    restored: list[StreamStart]
+    """Keys of tombstones that a record replaces again."""
+
+
+def _find_changes(
+    connection: Connection,
+    keys: list[StreamStart],
+    changed_sums: Mapping[StreamStart, int],
+    forget_max: bool,
+    changes: _RecordChanges,
 ) -> None:
     buried = {
         StreamStart(bytes(row.stream), row.start_time): row.reason for row in _TOMBSTONES.rows(connection, keys=keys)
@@ -290,48 +295,48 @@ def _refresh(
 
     figures = {key: [_part(row) for row in rows] for key, rows in parts.items()}
     newest_starts = load_newest_starts(connection, {key.stream for key in keys if is_unseen(figures[key])})
-    on_several = [key for key in keys if len({row.server for row in parts[key]}) > 1]
-    together = _seen_together(connection, [key for key in on_several if forget_max or key.stream in backfilled])
-    written = []
-    emptied = []
+    on_several = {key for key in keys if len({row.server for row in parts[key]}) > 1}
+    together = count_together(connection, {key: slot for key, slot in changed_sums.items() if key in on_several})
+    kept_from = read_counter(connection, SAMPLES_KEPT_FROM) if changed_sums else 0
     for key in keys:
         old = before.get(key)
         if not parts[key]:
             if old is not None:
-                emptied.append(old)
+                changes.emptied.append(old)
             continue
-        max_before = max(0 if old is None or forget_max else old.max_subscribers, together.get(key, 0))
-        new = session_figures(key.start_time, figures[key], max_before, newest_starts.get(key.stream))
+        most = together.get(key, 0)
+        first = changed_sums.get(key, key.start_time + 1)
+        # Counted whole, and none of its samples was discarded.
+        is_counted_anew = first <= key.start_time and kept_from <= key.start_time
+        if old is not None and not forget_max and not is_counted_anew:
+            most = max(most, old.max_subscribers)
+        new = session_figures(key.start_time, figures[key], most, newest_starts.get(key.stream))
         if old is None or new != _figures_of(old):
             names = {"scope": parts[key][0].scope, "name": parts[key][0].name}
             columns = new._asdict() | {"live": int(new.live), "provenance": new.provenance.value}
-            written.append(key._asdict() | names | columns | {"updated": now_ms, "touched_at": now_ms})
-    change = allocate_changes(connection, len(written) + len(emptied)) if written or emptied else 0
-    for number, values in enumerate(written, start=change + 1):
-        values["change"] = number
-    restored = [key for key in keys if key in buried and parts[key]]
-    if restored:
-        connection.execute(delete(tombstones).where(tuple_(tombstones.c.stream, tombstones.c.start_time).in_(restored)))
-    upsert(connection, usage, written)
-    if emptied:
-        gone = [StreamStart(bytes(row.stream), row.start_time) for row in emptied]
-        connection.execute(delete(usage).where(tuple_(usage.c.stream, usage.c.start_time).in_(gone)))
-        tombstone_rows = [
-            key._asdict()
-            | {"scope": row.scope, "name": row.name, "deleted_at": now_ms, "reason": "joined", "change": number}
-            for number, (key, row) in enumerate(zip(gone, emptied, strict=True), start=change + len(written) + 1)
-        ]
-        upsert(connection, tombstones, tombstone_rows)
+            changes.written.append(key._asdict() | names | columns)
+        if key in buried:
+            changes.restored.append(key)
 
 
-def _seen_together(connection: Connection, keys: Sequence[StreamStart]) -> dict[StreamStart, int]:
-    """Return the most subscribers of these sessions at the end of one slot over all of their servers, by their samples.
-    Only slots within the session count: samples belong to a stream, not to a publish.
-    """
-    if not keys:
-        return {}
-    rows = _MOST_TOGETHER.rows(connection, keys=keys)
-    return {StreamStart(bytes(row.stream), row.session_start): int(row.active) for row in rows}
+def _write_changes(connection: Connection, changes: _RecordChanges, now_ms: int) -> None:
+    written, emptied, restored = changes
+    for batch in _batches(restored, _BATCH_SIZE):
+        connection.execute(delete(tombstones).where(tuple_(tombstones.c.stream, tombstones.c.start_time).in_(batch)))
+    gone = [StreamStart(bytes(row.stream), row.start_time) for row in emptied]
+    for batch in _batches(gone, _BATCH_SIZE):
+        connection.execute(delete(usage).where(tuple_(usage.c.stream, usage.c.start_time).in_(batch)))
+    if not written and not emptied:
+        return
+    change = allocate_changes(connection, len(written) + len(emptied))
+    times = {"updated": now_ms, "touched_at": now_ms}
+    upsert(connection, usage, [row | times | {"change": number} for number, row in enumerate(written, change + 1)])
+    tombstone_rows = [
+        key._asdict()
+        | {"scope": row.scope, "name": row.name, "deleted_at": now_ms, "reason": "joined", "change": number}
+        for number, (key, row) in enumerate(zip(gone, emptied, strict=True), change + len(written) + 1)
+    ]
+    upsert(connection, tombstones, tombstone_rows)
 
 
 def _joined_before(

@@ -1,9 +1,10 @@
 """Change numbers and cursors: which state of the store a console has seen, and whether its cursor is still valid.
 
-Every change of a usage record or tombstone has its own number, one higher than the previous, allocated in the
-transaction that makes the change. A cursor is opaque to its holder. A life begins with each start of a service on the
-store, and with the first write after a failover: a standby that took over may lack the last changes of the database
-before it, so that their numbers are given again.
+Every change of a usage record or tombstone has its own number, one higher than the previous, allocated at the end of
+the transaction that makes the change, which no other one can do before its commit: numbers are in the order of commits.
+A cursor is opaque to its holder. A life begins with each start of a service on the store, and with the first write
+after a failover: a standby that took over may lack the last changes of the database before it, so that their numbers
+are given again.
 """
 
 import secrets
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
+from streamusage.service.store.engines import ENGINES
 from streamusage.service.store.schema import counters, lives, tombstones
 from streamusage.service.store.sql import upsert
 from streamusage.service.store.statements import PreparedStatement
@@ -64,7 +66,11 @@ def last_change(connection: Connection) -> int | None:
 
 
 def allocate_changes(connection: Connection, count: int) -> int:
-    """Allocate `count` change numbers and return the one before the first of them."""
+    """Allocate `count` change numbers and return the one before the first of them.
+
+    Until the commit no other write can: a write does this last.
+    """
+    ENGINES[connection.dialect.name].lock_change_numbers(connection)
     return int(_TAKE_CHANGES.rows(connection, more=count)[0].value) - count
 
 

@@ -6,7 +6,7 @@ Conditions and orders are those of an index of the table, see `schema.py`.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, Table, and_, bindparam, delete, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Select, Table, and_, bindparam, delete, func, select, tuple_
 
 from streamusage.service.store.records import FINAL_REASONS
 from streamusage.service.store.schema import (
@@ -126,6 +126,28 @@ def ended_coverage(connection: Connection, before_ms: int) -> list[ExpiredRows]:
 def _servers_with(table: Table, before_ms: int) -> Select[Any]:
     old = select(table.c.to_ms).where(table.c.server == servers.c.server, table.c.to_ms <= before_ms)
     return select(servers.c.server).where(old.exists())
+
+
+def find_owed_sums(connection: Connection, earliest: int) -> int | None:
+    """Return the instant from which samples of several servers are added up once a silent one of them reports again.
+
+    `None` if no server owes any. A server that is silent since before `earliest` does not count.
+    """
+    of_server, of_others = server_sessions.alias(), server_sessions.alias()
+    is_shared = (
+        select(of_others.c.server)
+        .where(
+            of_others.c.stream == of_server.c.stream,
+            of_others.c.session_start == of_server.c.session_start,
+            of_others.c.server != of_server.c.server,
+        )
+        .exists()
+    )
+    shares = select(of_server.c.server).where(of_server.c.server == servers.c.server, of_server.c.live == 1, is_shared)
+    owed = select(func.min(servers.c.watermark)).where(
+        servers.c.removed == "", servers.c.watermark >= earliest, shares.exists()
+    )
+    return connection.execute(owed).scalar()
 
 
 def old_samples(connection: Connection, server: str, before_ms: int) -> list[ExpiredRows]:

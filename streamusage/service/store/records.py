@@ -7,16 +7,40 @@ from collections.abc import Iterator, Sequence
 from itertools import starmap
 
 import msgspec
-from sqlalchemy import BigInteger, ColumnElement, Connection, and_, delete, func, insert, literal, select, true, tuple_
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    and_,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    literal_column,
+    select,
+    true,
+    tuple_,
+)
 
 from streamusage.core.coverage import IMPORTED
 from streamusage.core.usage import SessionKey, StreamId, UsageRecord
 from streamusage.service.store.audit import record_audit
 from streamusage.service.store.change_feed import allocate_changes
 from streamusage.service.store.schema import stream_key, tombstones, usage
+from streamusage.service.store.writing.write_group import finish_writes
 
-RECORD_COLUMNS = tuple(usage.c[name] for name in UsageRecord.__struct_fields__)
-"""The columns of a `UsageRecord`, in its order."""
+_PRESENT_MAX = case(
+    (and_(usage.c.live == literal_column("1"), usage.c.active_subscribers > usage.c.max_subscribers),
+     usage.c.active_subscribers),
+    else_=usage.c.max_subscribers,
+).label("max_subscribers")  # fmt: skip
+RECORD_COLUMNS = tuple(
+    _PRESENT_MAX if name == "max_subscribers" else usage.c[name] for name in UsageRecord.__struct_fields__
+)
+"""The columns of a `UsageRecord`, in its order. The maximum of a live session is no less than its present sum, which is
+not stored as its maximum: it depends on when servers report.
+"""
 
 FINAL_REASONS = ("deleted", "discarded")
 """The reasons of tombstones that no report replaces by a record again."""
@@ -33,6 +57,7 @@ def encode_stream_records(connection: Connection, stream: StreamId) -> bytes | N
 
 def delete_session(connection: Connection, key: SessionKey, actor: str, now_ms: int) -> UsageRecord | None:
     """Delete one record permanently and return it; return `None` if it does not exist."""
+    finish_writes(connection)
     of_session = and_(_of_stream(StreamId(key.scope, key.name)), usage.c.start_time == key.start_time)
     row = connection.execute(select(*RECORD_COLUMNS).where(of_session)).first()
     if row is None:
@@ -60,6 +85,7 @@ def delete_all(connection: Connection, actor: str, now_ms: int) -> int:
 
 def import_records(connection: Connection, records: Sequence[UsageRecord], actor: str, now_ms: int) -> int:
     """Import the records whose key is not stored, deleted keys included, and return how many were imported."""
+    finish_writes(connection)
     imported = 0
     for batch in _batches(records, _KEYS_PER_BATCH):
         new: dict[tuple[bytes, int], UsageRecord] = {}
@@ -101,6 +127,7 @@ def _array(connection: Connection, where: ColumnElement[bool]) -> bytes:
 
 def replace_with_tombstones(connection: Connection, where: ColumnElement[bool], reason: str, now_ms: int) -> int:
     """Replace each of these records by a tombstone and return how many there were."""
+    finish_writes(connection)
     count = connection.execute(select(func.count()).select_from(usage).where(where)).scalar_one()
     if count:
         change = allocate_changes(connection, count)

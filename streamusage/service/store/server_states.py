@@ -1,5 +1,6 @@
 """Converts a server's row between the store and its state, its condition and why it has no reading."""
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -99,10 +100,23 @@ def save_source_failure(connection: Connection, server: str, error: str, since_m
     )
 
 
-def save_state(connection: Connection, state: ServerState, condition: ServerCondition) -> None:
-    """Write the server's row."""
+ALL_COLUMNS = (*_STATE_FIELDS, *ServerCondition._fields)
+"""The columns of a state and a condition."""
+REPORTED = tuple(name for name in ALL_COLUMNS if name not in ("summed_to", "closed_to"))
+"""Those that a report changes; the others belong to the sums and closings of days."""
+
+
+def save_state(
+    connection: Connection, state: ServerState, condition: ServerCondition, columns: tuple[str, ...] = ALL_COLUMNS
+) -> None:
+    """Write these columns of the server's row. A server without a row gets a whole one."""
     values = {name: getattr(state, name) for name in _STATE_FIELDS}
     values |= {"owes": condition.owes, "unreachable": int(condition.unreachable), "removed": condition.removed}
     if state.baseline is not None:
         values["baseline"] = msgspec.json.encode(state.baseline)
-    upsert(connection, servers, [values])
+    upsert(connection, servers, [values], keep=_others(columns))
+
+
+@cache
+def _others(columns: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in ALL_COLUMNS if name not in columns)

@@ -49,6 +49,9 @@ def _upsert(engine_name: str, table: Table, columns: tuple[str, ...], keep: tupl
     statement: Any = engine.insert(table)
     key = [column.name for column in table.primary_key.columns]
     replaced = {name: statement.excluded[name] for name in columns if name not in key and name not in keep}
-    return PreparedInsert(
-        statement.on_conflict_do_update(index_elements=key, set_=replaced), columns, engine.direct_driver
+    written = (
+        statement.on_conflict_do_update(index_elements=key, set_=replaced)
+        if replaced
+        else statement.on_conflict_do_nothing(index_elements=key)
     )
+    return PreparedInsert(written, columns, engine.direct_driver)

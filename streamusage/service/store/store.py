@@ -1,7 +1,7 @@
 """Opens the store: migrates its tables and provides connections, one that writes and several that read.
 
-A write is exclusive over all processes of a store: what it reads stays unchanged until its commit, and changes are
-numbered in the order of their commits. Each engine ensures this by its own lock.
+A write has locks over all processes of a store: what it reads of the servers and streams that it locks stays unchanged
+until its commit, and changes are numbered in the order of commits. Each engine ensures this by its own locks.
 """
 
 import logging
@@ -30,6 +30,7 @@ from streamusage.service.store.change_feed import (
     newest_history,
 )
 from streamusage.service.store.engines import display_url, resolve
+from streamusage.service.store.engines.locks import LOCKS, WHOLE_STORE, LockSet, NeedsWholeStoreError, locks_of
 from streamusage.service.store.engines.protocol import Damage, Progress, StoreEngine
 from streamusage.service.store.engines.reachability import Reachability
 from streamusage.service.store.health import StoreHealth
@@ -90,9 +91,11 @@ class Store:
                 # Reports need a new connection: on SQLite, one that changed tables takes 1.5 times as long for each.
                 self._writer.dispose()
                 with engine.migration_transaction(self._writer) as connection:
-                    begin_life(connection, now_ms, engine.history_of(connection))
+                    self._next_history = engine.history_of(connection)
+                    begin_life(connection, now_ms, self._next_history)
                     self.loss_warnings = engine.loss_warnings(connection)
-                event.listen(self._writer, "begin", self._follow_history)
+                self._history = self._next_history
+                event.listen(self._writer, "begin", self._begin_write)
         except (DBAPIError, CommandError, OSError) as error:
             self.close()
             if isinstance(error, DBAPIError) and engine.is_damage(error.orig):
@@ -125,14 +128,18 @@ class Store:
             raise
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """The connection that writes. An open transaction on it blocks every other write.
+    def writing(self, locks: LockSet = WHOLE_STORE) -> Iterator[Connection]:
+        """The connection that writes. An open transaction on it has these locks.
 
-        Raises `UnusableStoreError`.
+        Raises `UnusableStoreError`. To begin the transaction raises `NeedsWholeStoreError` if the locks do not suffice.
         """
         self.health.check_write()
         with self._waiting(), self._writer.connect() as connection:
-            yield connection
+            yield connection.execution_options(**{LOCKS: locks})
+
+    def is_conflict(self, error: BaseException) -> bool:
+        """Return whether a write failed because of another one, and may succeed when it is run again."""
+        return isinstance(error, DBAPIError) and self._engine.is_conflict(error.orig)
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:
@@ -221,11 +228,17 @@ class Store:
                 "failover is unknown: check, or retry"
             )
 
-    def _follow_history(self, connection: Connection) -> None:
-        """Begin a life of the change feed in the first write after a failover."""
+    def _begin_write(self, connection: Connection) -> None:
+        """Begin a life of the change feed in the first write after a failover, and take the locks of the write."""
+        locks = locks_of(connection)
         history = self._engine.history_of(connection)
-        if history == self._history:
-            return
+        if history != self._history:
+            if not locks.is_whole_store:
+                raise NeedsWholeStoreError
+            self._follow_history(connection, history)
+        self._engine.lock(connection, locks)
+
+    def _follow_history(self, connection: Connection, history: str) -> None:
         self._break_former_connections()  # of readers
         self._next_history = history
         with self._seen_lock:

@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 import pytest
 from sqlalchemy import Connection, func, select
 
 from streamusage.api.report import SampleRow, SlotRow
 from streamusage.service.retention import DAY_MS, Retention, discard_rows
+from streamusage.service.store.engines.locks import WHOLE_STORE, LockSet
 from streamusage.service.store.schema import hours
 from tests.streamusage.service.conftest import NOW, Estate, a_record, an_estate
 from tests.support.service.reporting import ReportingAgent, a_session
@@ -92,7 +94,7 @@ async def test_hours_are_discarded_in_many_small_writes(estate: Estate) -> None:
     class Counting:
         read = staticmethod(service.read)
 
-        async def write(self, work: Callable[[Connection], Result]) -> Result:
+        async def write(self, work: Callable[[Connection], Result], locks: LockSet = WHOLE_STORE) -> Result:
             before = await service.read(count_hours)
             done = await service.write(work)
             discarded_counts.append(before - await service.read(count_hours))
@@ -122,6 +124,30 @@ async def test_discarded_samples_are_unknown_not_zero(estate: Estate) -> None:
     assert await active_figures() == [[2, 0, 2], [0, 2]]
     await discard(estate)
     assert await active_figures() == [[None, None, 2], [None, 2]]
+
+
+@pytest.mark.parametrize(("silent_days", "maximum"), [(20, 5), (41, 3)])
+async def test_samples_are_kept_for_a_server_that_owes_those_of_the_same_minutes(
+    estate: Estate, silent_days: int, maximum: int
+) -> None:
+    origin = ReportingAgent(estate, "origin-1", "origin", life="o.1")
+    edge = ReportingAgent(estate, "edge-1", "edge", life="e.1")
+    sample = SampleRow(slot=NOW + 120_000, scope="live", name="stream1", revision=0, active=2, highest=3)
+    estate.clock.now += 60_000
+    for agent, publish in ((origin, "o"), (edge, "e")):
+        await agent.sync_up(a_session(publish, end_time=estate.clock.now, active=0, highest=3))
+    estate.clock.now = NOW + 5 * 60_000
+    await origin.sync_up(a_session("o", end_time=estate.clock.now, active=2, highest=3), sample)
+    estate.clock.now += silent_days * DAY_MS
+    await origin.sync_up(a_session("o", end_time=estate.clock.now, active=2, highest=3))
+    await discard(estate)
+    late = NOW + 5 * 60_000
+    await edge.sync_up(
+        a_session("e", end_time=late, live=False, active=0, highest=3),
+        msgspec.structs.replace(sample, active=3),
+        upto_ms=late,
+    )
+    assert [record["maxSubscribers"] for record in await estate.records()] == [maximum]
 
 
 @pytest.mark.parametrize("late", [False, True])
@@ -216,7 +242,7 @@ async def test_record_written_during_retention_is_not_discarded(estate: Estate) 
         read = staticmethod(estate.running.service.read)
         is_report_pending = True
 
-        async def write(self, work: Callable[[Connection], Result]) -> Result:
+        async def write(self, work: Callable[[Connection], Result], locks: LockSet = WHOLE_STORE) -> Result:
             if self.is_report_pending:
                 self.is_report_pending = False
                 await agent.sync_up(a_session("e", live=False, total=9))

@@ -13,6 +13,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from streamusage.service.retention import DAY_MS, Retention, discard_rows
+from streamusage.service.store.engines.locks import WHOLE_STORE, LockSet
 from streamusage.service.store.store import Store, open_store
 
 Result = TypeVar("Result")
@@ -28,7 +29,7 @@ class PlainStoreAccess:
         with self._store.reading() as connection:
             return work(connection)
 
-    async def write(self, work: Callable[[Connection], Result]) -> Result:
+    async def write(self, work: Callable[[Connection], Result], locks: LockSet = WHOLE_STORE) -> Result:
         with self._store.writing() as connection, connection.begin():
             return work(connection)
 

@@ -17,7 +17,14 @@ from streamusage.service.http.report_decoding import SMALL_BYTES, count_rows, de
 from streamusage.service.http.requests import BodyLimit, decode_body, path_below
 from streamusage.service.http.responses import json_response
 from streamusage.service.http.server.exchange import RECEIVED_AT
-from streamusage.service.ingest.reports import ingest_report, issue_epoch, quarantine_report, record_source_state
+from streamusage.service.ingest.reports import (
+    ingest_report,
+    issue_epoch,
+    locks_of_report,
+    locks_of_server,
+    quarantine_report,
+    record_source_state,
+)
 from streamusage.service.rules.parts import LARGEST_WHOLE, split_report
 from streamusage.service.store.report_parts import encode_part
 
@@ -46,7 +53,9 @@ def agent_handlers(service: Service) -> Handlers:
                 raise ApiError(422, f"not an epoch request: {error}; nothing was changed") from None
         service.clock.see_machine(server, epoch_request.machine)
         now_ms = service.clock.now_ms()
-        issued = await service.write(lambda connection: issue_epoch(connection, server, epoch_request, now_ms))
+        issued = await service.write(
+            lambda connection: issue_epoch(connection, server, epoch_request, now_ms), locks_of_server(server)
+        )
         if isinstance(issued, PartsPendingError):
             service.parts.announce_work()
         if isinstance(issued, EpochTooHighError | PartsPendingError):
@@ -81,7 +90,8 @@ def agent_handlers(service: Service) -> Handlers:
             except msgspec.ValidationError as error:
                 reason = quarantine_reason(error)
                 return await service.write(
-                    lambda connection: quarantine_report(connection, server, body, reason, now_ms)
+                    lambda connection: quarantine_report(connection, server, body, reason, now_ms),
+                    locks_of_server(server),
                 ), False
             if report.server != server:
                 raise ApiError(400, OTHER_SERVER)
@@ -92,7 +102,7 @@ def agent_handlers(service: Service) -> Handlers:
                 parts = await asyncio.to_thread(_encode_parts, report, now_ms)
             write = partial(ingest_report, report=report, body=body, now_ms=now_ms, parts=parts)
             try:
-                return await service.write(write), bool(parts)
+                return await service.write(write, locks_of_report(report)), bool(parts)
             finally:
                 if parts:  # also if the client went away, or the answer of the store is unknown
                     service.parts.announce_work()
@@ -110,7 +120,9 @@ def agent_handlers(service: Service) -> Handlers:
         source = question.source
         if source is not None:
             now_ms = service.clock.now_ms()
-            await service.write(lambda connection: record_source_state(connection, server, source, now_ms))
+            await service.write(
+                lambda connection: record_source_state(connection, server, source, now_ms), locks_of_server(server)
+            )
         reading = ClockReading(now=service.clock.now_ms(), received_at=received_at_ms, clock=service.clock.word)
         return json_response(reading)
 

@@ -17,6 +17,7 @@ from streamusage.service.metrics import CONTENT_TYPE, clock_metrics, store_metri
 from streamusage.service.queries.orphans import list_orphans
 from streamusage.service.store.audit import list_audit_entries
 from streamusage.service.store.change_feed import set_counter
+from streamusage.service.store.engines.locks import LockSet
 
 _ENTRIES = 1_000
 """Entries of a page, unless the client asks for another number."""
@@ -124,7 +125,7 @@ class _Readiness:
         now_ms = self._service.clock.now_ms()
         try:
             async with asyncio.timeout(READY_SECONDS):
-                await self._service.write(lambda connection: set_counter(connection, "ready_at", now_ms))
+                await self._service.write(lambda connection: set_counter(connection, "ready_at", now_ms), LockSet())
         except StoreError as error:
             return str(error)
         except TimeoutError:

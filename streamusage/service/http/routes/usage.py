@@ -13,7 +13,9 @@ from streamusage.service.http.requests import parse_stream, path_below
 from streamusage.service.http.responses import encoding_for, json_response, list_json
 from streamusage.service.queries.live_streams import list_live_streams
 from streamusage.service.queries.record_list import list_version
+from streamusage.service.store.engines.locks import LockSet
 from streamusage.service.store.records import delete_all, delete_session, delete_stream, encode_stream_records
+from streamusage.service.store.schema import stream_key
 
 _NO_RECORDS = "no usage records of that stream"
 
@@ -51,15 +53,18 @@ def usage_handlers(service: Service) -> Handlers:
         call.query.allow_only({"accessToken", "startTime"})
         start_time = call.query.number("startTime")
         now_ms = service.clock.now_ms()
+        locks = LockSet(streams=frozenset((stream_key(*stream),)))
         if start_time is None:
             deleted = await service.write(
-                lambda connection: delete_stream(connection, stream, call.client_name, now_ms)
+                lambda connection: delete_stream(connection, stream, call.client_name, now_ms), locks
             )
             if not deleted:
                 raise ApiError(404, _NO_RECORDS)
             return Response()
         key = SessionKey(*stream, start_time)
-        record = await service.write(lambda connection: delete_session(connection, key, call.client_name, now_ms))
+        record = await service.write(
+            lambda connection: delete_session(connection, key, call.client_name, now_ms), locks
+        )
         if record is None:
             raise ApiError(404, "no usage record of that stream with that startTime")
         return json_response(record)

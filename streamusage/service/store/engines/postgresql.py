@@ -1,8 +1,6 @@
 """PostgreSQL as a store, for any number of processes at once.
 
-Every write holds the lock of the row that numbers changes, from its start to its commit. Therefore the figures of a
-session are never summed from two servers' reports concurrently, a report is judged against committed data, and a
-change that is committed later has a higher number: a cursor skips nothing. The server disconnects a process that
+Every write holds locks from its start to its commit, see `postgresql_locks`. The server disconnects a process that
 hangs in the middle of a write, and rolls the write back.
 """
 
@@ -18,6 +16,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from streamusage.service.errors import StoreError
+from streamusage.service.store.engines.locks import LockSet, locks_of
 from streamusage.service.store.engines.protocol import Damage, DamageMark, Progress
 
 READ_CONNECTIONS = 8
@@ -136,8 +135,8 @@ class PostgresqlEngine:
     def writer(self, url: URL) -> Engine:
         """As `StoreEngine.writer`."""
         from streamusage.service.store.engines.postgresql_failover import (
+            begin_write,
             keep_sessions,
-            lock_changes,
             observe_failovers,
         )
 
@@ -148,9 +147,33 @@ class PostgresqlEngine:
         @event.listens_for(engine, "begin")
         def lock(connection: Connection) -> None:
             if not connection.get_execution_options().get(_MAKES):
-                lock_changes(connection)
+                begin_write(connection, is_whole_store=locks_of(connection).is_whole_store)
 
         return engine
+
+    def lock(self, connection: Connection, locks: LockSet) -> None:
+        """As `StoreEngine.lock`."""
+        from streamusage.service.store.engines.postgresql_locks import lock_all
+
+        lock_all(connection, locks)
+
+    def try_lock(self, connection: Connection, more: LockSet) -> bool:
+        """As `StoreEngine.try_lock`."""
+        from streamusage.service.store.engines.postgresql_locks import try_lock_all
+
+        return try_lock_all(connection, more)
+
+    def lock_change_numbers(self, connection: Connection) -> None:
+        """As `StoreEngine.lock_change_numbers`."""
+        from streamusage.service.store.engines.postgresql_locks import lock_change_numbers
+
+        lock_change_numbers(connection)
+
+    def is_conflict(self, error: BaseException | None) -> bool:
+        """As `StoreEngine.is_conflict`."""
+        from streamusage.service.store.engines.postgresql_locks import is_conflict
+
+        return is_conflict(error)
 
     def history_of(self, connection: Connection) -> str:
         """As `StoreEngine.history_of`."""
@@ -203,12 +226,12 @@ class PostgresqlEngine:
     @contextmanager
     def migration_transaction(self, writing: Engine) -> Iterator[Connection]:
         """As `StoreEngine.migration_transaction`."""
-        from streamusage.service.store.engines.postgresql_failover import lock_changes
+        from streamusage.service.store.engines.postgresql_failover import begin_write
 
         with writing.connect().execution_options(**{_MAKES: True}) as connection, connection.begin():
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MAKING_TABLES})
             if connection.execute(text("SELECT to_regclass('counters')")).scalar() is not None:
-                lock_changes(connection)
+                begin_write(connection, is_whole_store=True)
             yield connection
 
     def insert(self, table: Any) -> Any:

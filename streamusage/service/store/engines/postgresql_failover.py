@@ -19,6 +19,7 @@ from streamusage.service.store.engines.postgresql_history import (
     cluster_of_session,
     is_of_former_primary,
 )
+from streamusage.service.store.engines.postgresql_locks import lock_store, share_store
 
 _SETTINGS = "SELECT current_setting('synchronous_standby_names'), current_setting('synchronous_commit')"
 _LASTING_COMMITS = ("on", "remote_apply")
@@ -80,12 +81,14 @@ def break_former_sessions(engine: Engine) -> int:
     return broken
 
 
-def lock_changes(connection: Connection) -> None:
-    """Take the lock of the row that numbers changes, and note the history that the database continues."""
+def begin_write(connection: Connection, *, is_whole_store: bool) -> None:
+    """Share the lock of the whole store, or take it alone, and note the history that the database continues."""
     info = connection.info
     cluster = info[_CLUSTER_ID]
     of_timeline = f"SELECT {TIMELINE if cluster else '0'}"
-    locked = connection.exec_driver_sql(f"{of_timeline} FROM counters WHERE name = 'change' FOR UPDATE").scalar()
+    (lock_store if is_whole_store else share_store)(connection)
+    mode = "UPDATE" if is_whole_store else "KEY SHARE"  # for processes of earlier releases, see `postgresql_locks`
+    locked = connection.exec_driver_sql(f"{of_timeline} FROM counters WHERE name = 'change' FOR {mode}").scalar()
     # A store that is being created has no row to lock.
     timeline = connection.exec_driver_sql(of_timeline).scalar() if locked is None else locked
     info[_HISTORY] = str(DatabaseHistory(cluster, int(timeline or 0)))
@@ -93,7 +96,7 @@ def lock_changes(connection: Connection) -> None:
 
 
 def history_of(connection: Connection) -> str:
-    """Return the history that `lock_changes` noted; empty if the user may not see the cluster."""
+    """Return the history that `begin_write` noted; empty if the user may not see the cluster."""
     return str(connection.info[_HISTORY])
 
 

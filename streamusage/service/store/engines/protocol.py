@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, Protocol
 from sqlalchemy import Connection, Dialect, Engine
 from sqlalchemy.engine import URL
 
+from streamusage.service.store.engines.locks import LockSet
+
 
 class DirectDriver(NamedTuple):
     """A driver whose own connection runs compiled statements faster than SQLAlchemy does."""
@@ -128,7 +130,30 @@ class StoreEngine(Protocol):
         ...
 
     def writer(self, url: URL) -> Engine:
-        """Return an engine with one connection, whose every transaction holds the write lock from its start."""
+        """Return an engine with one connection, whose every transaction shares the lock of the whole store, or has it
+        alone (`locks_of`).
+        """
+        ...
+
+    def lock(self, connection: Connection, locks: LockSet) -> None:
+        """Lock servers and streams at the beginning of a write, and wait for other writes that have them.
+
+        Raises `NeedsWholeStoreError` if there are too many.
+        """
+        ...
+
+    def try_lock(self, connection: Connection, more: LockSet) -> bool:
+        """Lock more servers and streams in the middle of a write, without waiting. Return whether they were free."""
+        ...
+
+    def lock_change_numbers(self, connection: Connection) -> None:
+        """Wait until every other write that has numbered changes is committed."""
+        ...
+
+    def is_conflict(self, error: BaseException | None) -> bool:
+        """Return whether the driver's error means that a write failed because of another one, and may succeed when it
+        is run again.
+        """
         ...
 
     def history_of(self, connection: Connection) -> str:

@@ -19,6 +19,7 @@ from sqlalchemy.pool import QueuePool
 
 from streamusage.core.open_files import OWNER_ONLY
 from streamusage.service.errors import StoreError
+from streamusage.service.store.engines.locks import LockSet
 from streamusage.service.store.engines.protocol import Damage, DirectDriver, Progress
 from streamusage.service.store.page_checksums import (
     PLAIN_VFS,
@@ -96,6 +97,20 @@ class SqliteEngine:
     def readers(self, url: URL) -> Engine:
         """As `StoreEngine.readers`."""
         return _engine(self.file_of(url), "BEGIN", READ_CONNECTIONS, writes=False)
+
+    def lock(self, connection: Connection, locks: LockSet) -> None:
+        """As `StoreEngine.lock`: one write at a time has the whole file."""
+
+    def try_lock(self, connection: Connection, more: LockSet) -> bool:
+        """As `StoreEngine.try_lock`."""
+        return True
+
+    def lock_change_numbers(self, connection: Connection) -> None:
+        """As `StoreEngine.lock_change_numbers`."""
+
+    def is_conflict(self, error: BaseException | None) -> bool:
+        """As `StoreEngine.is_conflict`."""
+        return False
 
     def history_of(self, connection: Connection) -> str:
         """As `StoreEngine.history_of`: a file has one history, and a restored one is opened anew."""

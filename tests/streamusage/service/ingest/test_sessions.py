@@ -64,13 +64,33 @@ async def test_origin_and_edge_are_one_session_in_any_order_of_arrival(estate: E
 async def test_maximum_is_a_simultaneous_sum_and_never_a_sum_of_maxima(estate: Estate) -> None:
     origin = ReportingAgent(estate, "origin-1", "origin")
     edge = ReportingAgent(estate, "edge-1", "edge")
-    await origin.sync_up(a_session("o1", active=10, highest=10, total=10))
-    await edge.sync_up(a_session("e1", active=1, highest=20, total=20))
-    assert (await estate.records())[0]["maxSubscribers"] == 20
-    await edge.sync_up(a_session("e1", active=15, highest=20, total=34))
-    assert (await estate.records())[0]["maxSubscribers"] == 25
-    await edge.sync_up(a_session("e1", active=0, highest=20, total=34))
-    assert (await estate.records())[0]["maxSubscribers"] == 25
+
+    async def report(agent: ReportingAgent, publish: str, at: int, active: int, highest: int, **more: object) -> None:
+        slot = at - at % MINUTE
+        await agent.sync_up(
+            a_session(publish, end_time=at, active=active, highest=highest, total=40, **more),
+            SampleRow(slot=slot, scope="live", name="stream1", revision=0, active=active, highest=highest),
+            upto_ms=at,
+        )
+
+    async def maximum() -> object:
+        return (await estate.records())[0]["maxSubscribers"]
+
+    start = NOW - NOW % MINUTE + MINUTE
+    estate.clock.now = start + 3 * MINUTE
+    await report(origin, "o1", start + 50_000, 10, 10)
+    await report(edge, "e1", start + 50_000, 1, 20)
+    assert await maximum() == 20, "at one server"
+    await report(edge, "e1", start + 55_000, 15, 20)
+    assert await maximum() == 25, "now, while it is live"
+    await report(edge, "e1", start + 70_000, 0, 20)
+    await report(origin, "o1", start + 70_000, 3, 10)
+    assert await maximum() == 25, "at the end of the first minute"
+    await report(edge, "e1", start + 130_000, 18, 20)
+    await report(edge, "e1", start + 140_000, 0, 20)
+    await report(origin, "o1", start + 140_000, 0, 10, live=False)
+    await report(edge, "e1", start + 150_000, 0, 20, live=False)
+    assert await maximum() == 25, "18 subscribers at the edge were not at the end of a minute"
 
 
 async def test_deleted_session_stays_deleted_and_its_later_figures_are_orphans(estate: Estate) -> None:
@@ -98,7 +118,7 @@ async def test_origin_and_edge_are_one_session_whose_maximum_is_no_sum_of_maxima
     estate.clock.now += 10_000
     await origin.sync_up(a_session("o", active=5, highest=5, total=6))
     await edge.sync_up(a_session("e", start_time=NOW + 900, active=0, highest=4, total=4))
-    assert await fetch_figures(estate) == [(5, 8, 5, 10)]
+    assert await fetch_figures(estate) == [(5, 5, 5, 10)], "3 at the edge were not there with 5 at the origin"
 
 
 async def test_simultaneous_subscribers_of_an_outage_count_when_backfilled(estate: Estate) -> None:

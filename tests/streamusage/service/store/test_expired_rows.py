@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from streamusage.service.retention import DAY_MS, Retention, count_due, discard_rows
+from streamusage.service.store.engines.locks import WHOLE_STORE, LockSet
 from streamusage.service.store.schema import metadata, servers
 from streamusage.service.store.store import Store, open_store
 from tests.streamusage.service.conftest import NOW
@@ -40,7 +41,7 @@ class Keeper:
         with self._store.reading() as connection:
             return self._recorded(connection, work)
 
-    async def write(self, work: Callable[[Connection], Result]) -> Result:
+    async def write(self, work: Callable[[Connection], Result], locks: LockSet = WHOLE_STORE) -> Result:
         with self._store.writing() as connection, connection.begin():
             before = changed_rows(connection)
             result = self._recorded(connection, work)

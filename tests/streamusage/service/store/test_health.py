@@ -12,7 +12,7 @@ from streamusage.service.store.engines.sqlite import connect_to_file, sqlite_url
 from streamusage.service.store.health import LOG_SECONDS, StoreHealth
 from streamusage.service.store.store import open_store
 from streamusage.service.store.store_file import StoreFile
-from streamusage.service.store.writer import Writer
+from streamusage.service.store.writing.writer import Writer
 from tests.streamusage.service.conftest import Estate, a_record, an_estate
 from tests.support.database_files import move, remove, remove_log, replace
 from tests.support.waiting import LONGEST_WAIT_S, wait_until

@@ -11,7 +11,7 @@ from streamusage.service.errors import StoreError
 from streamusage.service.store.engines.sqlite import sqlite_url
 from streamusage.service.store.schema import counters
 from streamusage.service.store.store import Store, open_store
-from streamusage.service.store.writer import Writer
+from streamusage.service.store.writing.writer import Writer
 from tests.support.service.held_write import HeldWrite
 from tests.support.waiting import LONGEST_WAIT_S
 
