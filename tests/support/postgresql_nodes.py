@@ -23,9 +23,10 @@ QUORUM = "ANY 1 (*)"
 class DatabaseNode:
     """One of the servers, on a port that stays its own."""
 
-    def __init__(self, folder: Path, run: Callable[[list[str | Path]], None]) -> None:
+    def __init__(self, folder: Path, run: Callable[[list[str | Path]], None], *, has_fsync: bool = False) -> None:
         self.port = free_port()
         self.data = folder / f"node-{self.port}"
+        self._options = () if has_fsync else ("-F",)
         self._folder = folder
         self._run = run
         programs = postgresql_programs()
@@ -97,7 +98,7 @@ class DatabaseNode:
         self._run([self._programs / "pg_basebackup", "-D", self.data, "-R", "-c", "fast", "-N", "-d", address])
 
     def start(self) -> None:
-        options = f"-p {self.port} -h 127.0.0.1 -k {self._folder} -F"
+        options = " ".join((f"-p {self.port} -h 127.0.0.1 -k {self._folder}", *self._options))
         log = self._folder / f"log-{self.port}"
         try:
             self._control("-l", log, "-o", options, "start")
@@ -231,13 +232,13 @@ class DatabaseNodes:
 
 
 @contextmanager
-def database_nodes(standbys: str) -> Iterator[DatabaseNodes]:
-    """Run three servers for the block. `standbys` is their `synchronous_standby_names`.
+def database_nodes(standbys: str, *, has_fsync: bool = False, how_many: int = NODES) -> Iterator[DatabaseNodes]:
+    """Run servers for the block, the first as the primary. `standbys` is their `synchronous_standby_names`.
 
     Without fsync, committed data survives a killed server, but no power loss.
     """
     with owned_folder() as (folder, run):
-        nodes = [DatabaseNode(folder, run) for _ in range(NODES)]
+        nodes = [DatabaseNode(folder, run, has_fsync=has_fsync) for _ in range(how_many)]
         nodes[0].create(standbys)
         with ExitStack() as running:
             for node in nodes:

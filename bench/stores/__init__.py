@@ -1,0 +1,1 @@
+"""Databases of the benchmarks, and what they are filled with."""
