@@ -1,0 +1,161 @@
+"""Durable reports a second on PostgreSQL with one, two and three service processes, beside a loop without a service.
+
+`python -m bench.postgresql [DURATION]` loads `streamtop serve` processes over HTTP from 64 agents with persistent
+connections, for DURATION (4s) each, on one database server and on three with quorum commit, all with fsync. The loop
+runs the statements that a service in this process recorded for reports of the same form, with plain psycopg, in groups
+of the size that one service process has on average in a commit.
+
+What the services' transactions wait for is sampled from `pg_stat_activity` every 10 ms: the share of samples of an open
+transaction in which it waits for a lock of another one is the share of a report's writing that is lock waiting.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+from bench.estate import ADMIN, Reporter, Served, post, tokens_for
+from bench.percentiles import percentile
+from bench.stores.durable_servers import KINDS, DurableServer, describe_machine, durable_server
+from bench.stores.lock_samples import WaitSampler, WaitShares
+from bench.stores.recorded_writes import record_reports, run_writes, send_up_to_now
+from streamusage.core.durations import parse_duration_ms
+from tests.support.service.nodes import Node
+
+AGENTS = 64
+ROWS = (1, 20, 200)
+PROCESSES = (1, 2, 3)
+TARGET = 2
+"""Least ratio of three processes to one, where there are cores for them."""
+
+
+class ReportRate(NamedTuple):
+    """Figures of one number of processes."""
+
+    processes: int
+    reports_per_second: float
+    group: float
+    """Reports in a commit."""
+    cores: float
+    """Processor time of the services, in cores."""
+    p50_ms: float
+    p99_ms: float
+    waits: WaitShares
+
+
+async def measure_rate(url: str, nodes: Sequence[Node], reporters: Sequence[Reporter], seconds: float) -> ReportRate:
+    """Measure the reports that these processes acknowledge."""
+    services = [Served(node.url, node.pid) for node in nodes]
+    took: list[float] = []
+    ends = time.monotonic() + seconds
+
+    async def load(number: int, reporter: Reporter) -> None:
+        async with post(services[number % len(services)].port) as send:
+            while (began := time.monotonic()) < ends:
+                send_up_to_now(reporter)
+                await reporter.send(send)
+                took.append(time.monotonic() - began)
+
+    commits = sum([await service.commits() for service in services])
+    sampler = WaitSampler(url)
+    used, began = sum(service.cpu_seconds() for service in services), time.monotonic()
+    with sampler.running():
+        await asyncio.gather(*(load(number, reporter) for number, reporter in enumerate(reporters)))
+        length = time.monotonic() - began
+    used = sum(service.cpu_seconds() for service in services) - used
+    commits = sum([await service.commits() for service in services]) - commits
+    return ReportRate(
+        len(nodes),
+        len(took) / length,
+        len(took) / max(1, commits),
+        used / length,
+        median(took) * 1000,
+        percentile(took, 0.99) * 1000,
+        sampler.shares(),
+    )
+
+
+async def measure_processes(url: str, rows: int, processes: Sequence[int], seconds: float) -> list[ReportRate]:
+    """Measure each number of processes on one store, which no other process uses."""
+    reporters = [Reporter(f"s{number}", rows, time.time_ns() // 1_000_000) for number in range(AGENTS)]
+    rates: list[ReportRate] = []
+    nodes: list[Node] = []
+    with tempfile.TemporaryDirectory() as name:
+        tokens = f'[[token]]\nvalue = "{ADMIN}"\nrole = "admin"\n{tokens_for(reporters)}'
+        (Path(name) / "tokens.toml").write_text(tokens)
+        async with AsyncExitStack() as running:
+            for count in sorted(processes):
+                while len(nodes) < count:
+                    nodes.append(Node(Path(name), url))
+                    await nodes[-1].start()
+                    running.push_async_callback(nodes[-1].kill)
+                if not rates:  # first reports cost more, and are not measured
+                    port = Served(nodes[0].url, nodes[0].pid).port
+                    await asyncio.gather(*(reporter.begin(port) for reporter in reporters))
+                    await measure_rate(url, nodes, reporters, min(1.0, seconds / 2))
+                rates.append(await measure_rate(url, nodes, reporters, seconds))
+    return rates
+
+
+def measure_rows(server: DurableServer, rows: int, processes: Sequence[int], seconds: float) -> dict[str, Any]:
+    """Measure reports with that many rows, print the figures and return them."""
+    with server.database() as url:
+        rates = asyncio.run(measure_processes(url, rows, processes, seconds))
+    with server.database() as url:
+        writes = asyncio.run(record_reports(url, rows))
+        bare = run_writes(url, writes, max(1, round(rates[0].group)), seconds)
+    statements = sum(map(len, writes)) / len(writes)
+    print(
+        f"  {rows:3} rows: bare loop {bare:6.0f}/s, {statements:.0f} statements a report, in groups of "
+        f"{max(1, round(rates[0].group))}",
+        flush=True,
+    )
+    for rate in rates:
+        print(describe(rate, rates[0], bare), flush=True)
+    return {"bare": bare, "processes": [rate._asdict() | {"waits": rate.waits._asdict()} for rate in rates]}
+
+
+def describe(rate: ReportRate, first: ReportRate, bare: float) -> str:
+    """Return the line of a number of processes."""
+    ratio = rate.reports_per_second / first.reports_per_second
+    of_target = f" (target {TARGET})" if rate.processes == max(PROCESSES) else ""
+    return (
+        f"    {rate.processes} process{'es' if rate.processes > 1 else '  '} {rate.reports_per_second:6.0f}/s, "
+        f"{rate.reports_per_second / bare:.2f} of the loop, {ratio:.2f} of {first.processes} process{of_target}; "
+        f"groups of {rate.group:.1f}, {rate.cores:.1f} cores; p50 {rate.p50_ms:.0f} ms, p99 {rate.p99_ms:.0f} ms; "
+        f"of open transactions {rate.waits.lock:.0%} lock, {rate.waits.standby:.0%} standby, "
+        f"{rate.waits.client:.0%} client"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.postgresql")
+    parser.add_argument("duration", nargs="?", default="4s", help="length of each measurement, such as 4s")
+    parser.add_argument("--rows", type=int, nargs="+", default=list(ROWS))
+    parser.add_argument("--processes", type=int, nargs="+", default=list(PROCESSES))
+    parser.add_argument("--servers", choices=[*KINDS], nargs="+", default=[*KINDS])
+    parser.add_argument("--no-fsync", action="store_true", help="commits need no disk, as with a very fast one")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to a file")
+    arguments = parser.parse_args()
+    seconds = parse_duration_ms(arguments.duration, default_unit="s") / 1000
+    logging.getLogger("streamusage").setLevel(logging.ERROR)  # of the service that is recorded
+    print(f"{AGENTS} agents, {describe_machine()}")
+    document: dict[str, Any] = {"cores": len(os.sched_getaffinity(0))}
+    for kind in arguments.servers:
+        with durable_server(KINDS[kind], has_fsync=not arguments.no_fsync) as server:
+            print(f"{server.name}:")
+            document[kind] = {rows: measure_rows(server, rows, arguments.processes, seconds) for rows in arguments.rows}
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(document, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
