@@ -177,7 +177,7 @@ def measure_read(store: Store, url: str, read: LargeRead) -> ReadCost:
                 began = time.perf_counter()
                 read.query(connection)
                 took.append(time.perf_counter() - began)
-        sizes = dict(session.execute("SELECT relname, reltuples FROM pg_class").fetchall())
+        sizes: dict[str, float] = dict(session.execute("SELECT relname, reltuples FROM pg_class").fetchall())
     with store.reading() as connection, executed_plans(connection) as plans:
         read.query(connection)
     scans = [scan for scan in plans.scans if sizes.get(scan.table, 0) > LARGE_ROWS]
@@ -254,7 +254,8 @@ def main() -> None:
     samples = samples if arguments.samples is None else arguments.samples
     logging.getLogger("streamusage").setLevel(logging.ERROR)
     print(describe_machine())
-    costs, document = [], {}
+    costs: list[ReadCost] = []
+    document: dict[str, Any] = {}
     if arguments.no_reads:
         print("skipped: reads")
     else:

@@ -1,9 +1,9 @@
 """Durable reports a second on PostgreSQL with one, two and three service processes, beside a loop without a service.
 
-`python -m bench.postgresql [DURATION]` loads `streamtop serve` processes over HTTP from 64 agents with persistent
-connections, for DURATION (4s) each, on one database server and on three with quorum commit, all with fsync. The loop
-runs the statements that a service in this process recorded for reports of the same form, with plain psycopg, in groups
-of the size that one service process has on average in a commit.
+`python -m bench.postgresql [DURATION]` loads `streamtop serve` processes over HTTP from 64 agents (24 at 200 rows)
+with persistent connections, for DURATION (4s) each, on one database server and on three with quorum commit, all with
+fsync. The loop runs the statements that a service in this process recorded for reports of the same form, with plain
+psycopg, in groups of the size that the service has on average in a commit with the first number of processes.
 
 What the services' transactions wait for is sampled from `pg_stat_activity` every 10 ms: the share of samples of an open
 transaction in which it waits for a lock of another one is the share of a report's writing that is lock waiting.
@@ -30,8 +30,8 @@ from bench.stores.recorded_writes import record_reports, run_writes, send_up_to_
 from streamusage.core.durations import parse_duration_ms
 from tests.support.service.nodes import Node
 
-AGENTS = 64
-ROWS = (1, 20, 200)
+AGENTS = {1: 64, 20: 64, 200: 24}
+"""How many agents report at once, by the rows of a report."""
 PROCESSES = (1, 2, 3)
 TARGET = 2
 """Least ratio of three processes to one, where there are cores for them."""
@@ -85,14 +85,14 @@ async def measure_rate(url: str, nodes: Sequence[Node], reporters: Sequence[Repo
 
 async def measure_processes(url: str, rows: int, processes: Sequence[int], seconds: float) -> list[ReportRate]:
     """Measure each number of processes on one store, which no other process uses."""
-    reporters = [Reporter(f"s{number}", rows, time.time_ns() // 1_000_000) for number in range(AGENTS)]
+    reporters = [Reporter(f"s{number}", rows, time.time_ns() // 1_000_000) for number in range(AGENTS[rows])]
     rates: list[ReportRate] = []
     nodes: list[Node] = []
     with tempfile.TemporaryDirectory() as name:
         tokens = f'[[token]]\nvalue = "{ADMIN}"\nrole = "admin"\n{tokens_for(reporters)}'
         (Path(name) / "tokens.toml").write_text(tokens)
         async with AsyncExitStack() as running:
-            for count in sorted(processes):
+            for count in processes:
                 while len(nodes) < count:
                     nodes.append(Node(Path(name), url))
                     await nodes[-1].start()
@@ -105,32 +105,52 @@ async def measure_processes(url: str, rows: int, processes: Sequence[int], secon
     return rates
 
 
-def measure_rows(server: DurableServer, rows: int, processes: Sequence[int], seconds: float) -> dict[str, Any]:
-    """Measure reports with that many rows, print the figures and return them."""
-    with server.database() as url:
-        rates = asyncio.run(measure_processes(url, rows, processes, seconds))
-    with server.database() as url:
-        writes = asyncio.run(record_reports(url, rows))
-        bare = run_writes(url, writes, max(1, round(rates[0].group)), seconds)
+def measure_rows(
+    server: DurableServer, rows: int, processes: Sequence[int], seconds: float, turns: int
+) -> dict[str, Any]:
+    """Measure reports with that many rows, print the medians of the turns and return them."""
+    runs: list[list[ReportRate]] = []
+    loops: list[float] = []
+    for _ in range(turns):
+        with server.database() as url:
+            runs.append(asyncio.run(measure_processes(url, rows, processes, seconds)))
+        with server.database() as url:
+            writes = asyncio.run(record_reports(url, rows))
+            group = max(1, round(runs[-1][0].group))
+            loops.append(run_writes(url, writes, group, seconds))
     statements = sum(map(len, writes)) / len(writes)
     print(
-        f"  {rows:3} rows: bare loop {bare:6.0f}/s, {statements:.0f} statements a report, in groups of "
-        f"{max(1, round(rates[0].group))}",
+        f"  {rows:3} rows: bare loop {median(loops):6.0f}/s, {statements:.0f} statements a report, "
+        f"in groups of {group}",
         flush=True,
     )
-    for rate in rates:
-        print(describe(rate, rates[0], bare), flush=True)
-    return {"bare": bare, "processes": [rate._asdict() | {"waits": rate.waits._asdict()} for rate in rates]}
+    found = []
+    for rates in zip(*runs, strict=True):
+        of_loop = [rate.reports_per_second / loop for rate, loop in zip(rates, loops, strict=True)]
+        of_first = [rate.reports_per_second / run[0].reports_per_second for rate, run in zip(rates, runs, strict=True)]
+        figures = median_rate(rates)
+        print(describe(figures, of_loop, of_first), flush=True)
+        ratios = {"of_loop": median(of_loop), "of_first": median(of_first)}
+        found.append(figures._asdict() | ratios | {"waits": figures.waits._asdict()})
+    return {"loop": median(loops), "statements": statements, "processes": found}
 
 
-def describe(rate: ReportRate, first: ReportRate, bare: float) -> str:
-    """Return the line of a number of processes."""
-    ratio = rate.reports_per_second / first.reports_per_second
-    of_target = f" (target {TARGET})" if rate.processes == max(PROCESSES) else ""
+def median_rate(rates: Sequence[ReportRate]) -> ReportRate:
+    """Return the medians of several turns."""
+    *figures, waits = zip(*rates, strict=True)
+    processes, *others = map(median, figures)
+    return ReportRate(int(processes), *others, WaitShares(*map(median, zip(*waits, strict=True))))
+
+
+def describe(rate: ReportRate, of_loop: Sequence[float], of_first: Sequence[float]) -> str:
+    """Return the line of a number of processes; ratios are medians of those of each turn."""
+    target = f", target {TARGET} where cores allow" if rate.processes == max(PROCESSES) else ""
     return (
         f"    {rate.processes} process{'es' if rate.processes > 1 else '  '} {rate.reports_per_second:6.0f}/s, "
-        f"{rate.reports_per_second / bare:.2f} of the loop, {ratio:.2f} of {first.processes} process{of_target}; "
-        f"groups of {rate.group:.1f}, {rate.cores:.1f} cores; p50 {rate.p50_ms:.0f} ms, p99 {rate.p99_ms:.0f} ms; "
+        f"{median(of_loop):.2f} of the loop, {median(of_first):.2f} of the first number "
+        f"({min(of_first):.2f} to {max(of_first):.2f}{target}); groups of {rate.group:.1f}; "
+        f"{rate.cores / rate.reports_per_second * 1000:.1f} ms of a core a report; "
+        f"p50 {rate.p50_ms:.0f} ms, p99 {rate.p99_ms:.0f} ms; "
         f"of open transactions {rate.waits.lock:.0%} lock, {rate.waits.standby:.0%} standby, "
         f"{rate.waits.client:.0%} client"
     )
@@ -139,7 +159,8 @@ def describe(rate: ReportRate, first: ReportRate, bare: float) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.postgresql")
     parser.add_argument("duration", nargs="?", default="4s", help="length of each measurement, such as 4s")
-    parser.add_argument("--rows", type=int, nargs="+", default=list(ROWS))
+    parser.add_argument("--rows", type=int, nargs="+", default=list(AGENTS), choices=list(AGENTS))
+    parser.add_argument("--turns", type=int, default=1)
     parser.add_argument("--processes", type=int, nargs="+", default=list(PROCESSES))
     parser.add_argument("--servers", choices=[*KINDS], nargs="+", default=[*KINDS])
     parser.add_argument("--no-fsync", action="store_true", help="commits need no disk, as with a very fast one")
@@ -147,12 +168,15 @@ def main() -> None:
     arguments = parser.parse_args()
     seconds = parse_duration_ms(arguments.duration, default_unit="s") / 1000
     logging.getLogger("streamusage").setLevel(logging.ERROR)  # of the service that is recorded
-    print(f"{AGENTS} agents, {describe_machine()}")
+    print(describe_machine())
     document: dict[str, Any] = {"cores": len(os.sched_getaffinity(0))}
     for kind in arguments.servers:
         with durable_server(KINDS[kind], has_fsync=not arguments.no_fsync) as server:
             print(f"{server.name}:")
-            document[kind] = {rows: measure_rows(server, rows, arguments.processes, seconds) for rows in arguments.rows}
+            document[kind] = {
+                rows: measure_rows(server, rows, sorted(arguments.processes), seconds, arguments.turns)
+                for rows in arguments.rows
+            }
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(document, indent=2) + "\n")
 

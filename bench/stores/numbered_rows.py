@@ -140,7 +140,7 @@ def write_rows(url: str, numbering: Numbering, seed: int, all_ready: Barrier, se
                 taken = connection.execute(_TAKE, (ROWS_A_WRITE,)).fetchone()
                 assert taken is not None
                 given["before"] = taken[0] - ROWS_A_WRITE
-            rows = connection.execute(upsert, given).fetchall()
+            rows: list[Any] = connection.execute(upsert, given).fetchall()
             if numbering.notifies:
                 connection.execute(f"NOTIFY {_CHANNEL}".encode())
             committing_at = time.monotonic()
@@ -164,7 +164,7 @@ def number_rows(url: str, numbering: Numbering, over: Event) -> list[WrittenChan
                     assert taken is not None
                     numbers = list(range(taken[0] - len(keys) + 1, taken[0] + 1))
                     streams, starts = zip(*keys, strict=True)
-                    rows = connection.execute(_NUMBER, (list(streams), list(starts), numbers)).fetchall()
+                    rows: list[Any] = connection.execute(_NUMBER, (list(streams), list(starts), numbers)).fetchall()
                     committing_at = time.monotonic()
             if keys:
                 at = time.monotonic()
