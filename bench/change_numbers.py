@@ -31,7 +31,7 @@ from bench.stores.numbered_rows import (
     write_rows,
 )
 from streamusage.core.durations import parse_duration_ms
-from tests.support.waiting import wait_until_blocking
+from tests.support.waiting import LONGEST_WAIT_S, wait_until_blocking
 
 WRITERS = 6
 _SPAWN = multiprocessing.get_context("spawn")
@@ -76,7 +76,7 @@ def run_numbering(server: DurableServer, numbering: Numbering, seconds: float) -
         over = _SPAWN.Event()
         reader = Worker(follow_changes, url, over)
         sequencer = Worker(number_rows, url, numbering, over) if numbering.has_sequencer else None
-        all_ready = _SPAWN.Barrier(WRITERS)
+        all_ready = _SPAWN.Barrier(WRITERS, timeout=LONGEST_WAIT_S)
         writers = [Worker(write_rows, url, numbering, seed, all_ready, seconds) for seed in range(WRITERS)]
         written: list[WrittenChange] = [*chain.from_iterable(threads.map(Worker.result, writers))]
         if sequencer is not None:
