@@ -65,7 +65,7 @@ class ExecutedPlans:
 
 @contextmanager
 def executed_plans(connection: Connection) -> Iterator[ExecutedPlans]:
-    """Yield the plans of what the connection executes in the block, which takes longer."""
+    """Yield the plans of what the connection executes in the block; after it all of them are known."""
     plans = ExecutedPlans()
     for statement in _EXPLAIN:
         connection.exec_driver_sql(statement)
@@ -73,6 +73,7 @@ def executed_plans(connection: Connection) -> Iterator[ExecutedPlans]:
     session.add_notice_handler(plans.add)
     try:
         yield plans
+        # The server ends a statement, and reports its plan, when it receives the next one.
+        connection.exec_driver_sql("SET LOCAL auto_explain.log_min_duration = -1")
     finally:
         session.remove_notice_handler(plans.add)
-        connection.exec_driver_sql("SET LOCAL auto_explain.log_min_duration = -1")
