@@ -19,7 +19,7 @@ BENCHMARKS = {
     "gap_view": "keys in the gap view with 500 servers and 30 days",
     "console_cost": "what consoles and retention cost the service",
 }
-"""Modules of this package, with what they measure, in the order in which they run."""
+"""Modules of `bench.console`, with what they measure, in the order in which they run."""
 
 
 def main() -> None:
@@ -33,7 +33,9 @@ def main() -> None:
         for name in given.names or BENCHMARKS:
             print(f"== {name}: {BENCHMARKS[name]}", flush=True)
             document, began = Path(directory) / f"{name}.json", time.monotonic()
-            ended = subprocess.run([sys.executable, "-m", f"bench.{name}", "--json", str(document)], check=False)
+            ended = subprocess.run(
+                [sys.executable, "-m", f"bench.console.{name}", "--json", str(document)], check=False
+            )
             print(f"== {name}: {time.monotonic() - began:.0f} s\n", flush=True)
             if document.exists():
                 figures[name] = json.loads(document.read_text())

@@ -1,6 +1,6 @@
 """What the console and a command import before they draw and print, and what happens to keys that are typed meanwhile.
 
-No test asserts a duration: `python -m bench.start` measures them.
+No test asserts a duration: `python -m bench.console.start` measures them.
 """
 
 import asyncio

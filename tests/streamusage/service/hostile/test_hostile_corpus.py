@@ -1,6 +1,6 @@
 """One hostile party with a valid token against a real service: refused by name, and nobody else is harmed.
 
-`python -m bench.hostile` prints the figures of the same corpus as ratios.
+`python -m bench.service.hostile` prints the figures of the same corpus as ratios.
 """
 
 import asyncio

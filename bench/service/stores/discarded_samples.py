@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import psycopg
 
 from bench.estate import ADMIN, Reporter, Served, post, tokens_for
-from bench.stores.generated_rows import copy_rows, copy_to_servers, server_name
-from bench.stores.recorded_writes import send_up_to_now
+from bench.service.stores.generated_rows import copy_rows, copy_to_servers, server_name
+from bench.service.stores.recorded_writes import send_up_to_now
 from streamusage.core.coverage import SLOT_MS
 from streamusage.service.retention import DAY_MS, Retention, discard_rows
 from streamusage.service.store.schema import stream_key

@@ -1,4 +1,6 @@
-"""A plain Stream Manager in a process of its own: `python -m bench.listing_service SESSIONS LIVE` prints its port.
+"""A plain Stream Manager in a process of its own.
+
+`python -m bench.console.listing_service SESSIONS LIVE` prints its port.
 
 Each poll of its list has other figures in one session of a hundred.
 """

@@ -1,4 +1,6 @@
-"""Opening views over a stream with 50,000 sessions and over one with 10: `python -m bench.stream_detail [SESSIONS]`.
+"""Opening views over a stream with 50,000 sessions and over one with 10.
+
+`python -m bench.console.stream_detail [SESSIONS]`.
 
 The real service has both streams; the console runs in a headless terminal of 100 x 24 cells. Each view is opened and
 closed several times; the figure is the least processor time of the press, drawing included, and its ratio.

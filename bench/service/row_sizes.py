@@ -1,7 +1,7 @@
 """Bytes of a row of each table in PostgreSQL, with its indexes, as reports write it, and of the write-ahead log.
 
-`python -m bench.row_sizes [SERVERS]` applies what that many servers (4) owe after a day at the documented maximum.
-docs/scale.md multiplies the figures.
+`python -m bench.service.row_sizes [SERVERS]` applies what that many servers (4) owe after a day at the documented
+maximum. docs/scale.md multiplies the figures.
 """
 
 import os

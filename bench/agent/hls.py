@@ -1,6 +1,6 @@
 """HLS viewers from a log: processor time against reading and splitting the same lines, and memory.
 
-    python -m bench.hls [VIEWERS] [SECONDS]
+    python -m bench.agent.hls [VIEWERS] [SECONDS]
 
 The log has a playlist and a segment of each viewer every few seconds: with 10,000 viewers 3,000 lines a second. The
 agent's part is the source and the meter, with a reading every second. The baseline follows the same log and splits

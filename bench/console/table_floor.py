@@ -1,4 +1,4 @@
-"""What the console's table is compared with: `python -m bench.table_floor SESSIONS` prints a JSON object.
+"""What the console's table is compared with: `python -m bench.console.table_floor SESSIONS` prints a JSON object.
 
 - decoding the list's bytes, and sorting the records by one figure, with nothing kept;
 - a minimal line table of Textual over the same rows, with a cursor and a status line: the same keys are pressed in it.
@@ -18,7 +18,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widgets import Static
 
-from bench.listing_service import listing
+from bench.console.listing_service import listing
 from bench.percentiles import percentile
 from streamusage.core.usage import UsageRecord
 

@@ -1,8 +1,8 @@
 """Ways to number changes under concurrent writers: throughput, delay until a reader sees them, and changes it misses.
 
-`python -m bench.change_numbers [DURATION]` runs six writers, each a process with plain psycopg, on throwaway tables in
-PostgreSQL with fsync: on one server, and on three with quorum commit. Each way to number is compared with today's, one
-lock that every write holds from its beginning to its commit, in the same turn. A turn takes DURATION (3s).
+`python -m bench.service.change_numbers [DURATION]` runs six writers, each a process with plain psycopg, on throwaway
+tables in PostgreSQL with fsync: on one server, and on three with quorum commit. Each way to number is compared with
+today's, one lock that every write holds from its beginning to its commit, in the same turn. A turn takes DURATION (3s).
 """
 
 import argparse
@@ -17,8 +17,8 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from bench.percentiles import percentile
-from bench.stores.durable_servers import KINDS, DurableServer, describe_machine, durable_server
-from bench.stores.numbered_rows import (
+from bench.service.stores.durable_servers import KINDS, DurableServer, describe_machine, durable_server
+from bench.service.stores.numbered_rows import (
     NUMBERINGS,
     TODAY,
     Numbering,
@@ -95,7 +95,7 @@ def run_numbering(server: DurableServer, numbering: Numbering, seconds: float) -
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.change_numbers")
+    parser = argparse.ArgumentParser(prog="python -m bench.service.change_numbers")
     parser.add_argument("duration", nargs="?", default="3s", help="length of a turn, such as 3s")
     parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--servers", choices=[*KINDS], nargs="+", default=[*KINDS])

@@ -1,8 +1,8 @@
-"""The service under other HTTP servers, used through their public options only, for `bench.reports --server`.
+"""The service under other HTTP servers, used through their public options only, for `bench.service.reports --server`.
 
-`python -m bench.asgi_servers KIND --listen HOST:PORT --store URL --tokens FILE` serves the same application and the
-same reports. Reports are answered by an ASGI application in front of the routes, because these servers have no other
-way in. hypercorn, granian and uvicorn are not dependencies of the project: install those to be measured.
+`python -m bench.service.asgi_servers KIND --listen HOST:PORT --store URL --tokens FILE` serves the same application and
+the same reports. Reports are answered by an ASGI application in front of the routes, because these servers have no
+other way in. hypercorn, granian and uvicorn are not dependencies of the project: install those to be measured.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """A week without the service at 1,000 viewers and 100 new viewers a minute: size of the journal, time of recovery.
 
 The product's own ledger fills the journal; then the real agent code sends it to the real service over HTTP.
-`python -m bench.week_outage [DAYS]`
+`python -m bench.agent.week_outage [DAYS]`
 """
 
 import asyncio

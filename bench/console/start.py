@@ -1,4 +1,4 @@
-"""How fast the console and the client commands start: `python -m bench.start [ROUNDS] [--json FILE]`.
+"""How fast the console and the client commands start: `python -m bench.console.start [ROUNDS] [--json FILE]`.
 
 Every program runs in a terminal of its own (80 x 24), in turns: an empty Textual app, the console against a service of
 this run, `ls`, `--help` and `--version`, and the least that each of them has to import. Each figure is the median over

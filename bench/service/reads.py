@@ -1,6 +1,7 @@
 """Cost of reads among many records: the list against a static file of the same bytes, and a poll of `changes`.
 
-`python -m bench.reads [RECORDS]` prints both. The static file goes through the same server, protocol and client.
+`python -m bench.service.reads [RECORDS]` prints both. The static file goes through the same server, protocol and
+client.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """Reads of a large store on PostgreSQL as ratios to plain SELECTs of the same rows, with what is read as a whole; and
 reports beside retention.
 
-`python -m bench.large_store` fills a store with 100 servers and 200,000 sessions, closes 90 days, and discards 200,000
-samples. `--full` fills it with 1,000 servers and 1,000,000 sessions, and discards 10,000,000 samples.
+`python -m bench.service.large_store` fills a store with 100 servers and 200,000 sessions, closes 90 days, and discards
+200,000 samples. `--full` fills it with 1,000 servers and 1,000,000 sessions, and discards 10,000,000 samples.
 
 Each query is the service's own and runs on a snapshot of the store, without HTTP. The plain SELECT fetches the same
 rows with psycopg and drops them. The scans are those of the plans that were executed: a table of more than 10,000 rows
@@ -26,10 +26,10 @@ import psycopg
 from sqlalchemy import Connection
 
 from bench.percentiles import percentile
-from bench.stores.discarded_samples import measure_discarding
-from bench.stores.durable_servers import ALONE, DurableServer, describe_machine, durable_server
-from bench.stores.generated_rows import StoreSize, fill_store, server_name
-from bench.stores.statement_plans import TableScan, executed_plans
+from bench.service.stores.discarded_samples import measure_discarding
+from bench.service.stores.durable_servers import ALONE, DurableServer, describe_machine, durable_server
+from bench.service.stores.generated_rows import StoreSize, fill_store, server_name
+from bench.service.stores.statement_plans import TableScan, executed_plans
 from streamusage.core.coverage import Interval
 from streamusage.core.days import day_of, zone
 from streamusage.service.queries.changes import changes_since
@@ -237,7 +237,7 @@ def measure_retention(server: DurableServer, count: int) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.large_store")
+    parser = argparse.ArgumentParser(prog="python -m bench.service.large_store")
     parser.add_argument("--full", action="store_true", help="the sizes of the targets: long, and 10 GB on the disk")
     parser.add_argument("--servers", type=int)
     parser.add_argument("--days", type=int)

@@ -1,4 +1,4 @@
-"""The console over a plain Stream Manager, measured from inside: `python -m bench.table_probe PORT SESSIONS`.
+"""The console over a plain Stream Manager, measured from inside: `python -m bench.console.table_probe PORT SESSIONS`.
 
 Prints a JSON object. The console runs without a terminal; a frame is what it hands to its driver.
 """
@@ -28,7 +28,7 @@ KEYS = 60
 POLLS = 3
 POLL_SECONDS = 1.0
 MEGABYTE = 1_000_000
-STYLES = Path(__file__).parent.parent / "tui/styles/console.tcss"
+STYLES = Path(__file__).parents[2] / "tui/styles/console.tcss"
 
 
 # The probe looks at the state between frames: an event would add the delay of its task.

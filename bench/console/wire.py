@@ -1,4 +1,4 @@
-"""Bytes that the console sends to its terminal: `python -m bench.wire [--quick] [--json FILE]`.
+"""Bytes that the console sends to its terminal: `python -m bench.console.wire [--quick] [--json FILE]`.
 
 The real program runs in a pseudo-terminal of 80x24 and of 200x50 cells, on a real service in this process, once with
 the display stage and once without it (the baseline: what Textual writes by itself). The terminal answers that it has
@@ -23,7 +23,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.counted_console import LONGEST_WAIT_S, Console, command_of, console, environment_of
+from bench.console.counted_console import LONGEST_WAIT_S, Console, command_of, console, environment_of
 from streamusage.api.report import SampleRow
 from streamusage.core.clock import SystemClock
 from streamusage.service.server import run_service

@@ -1,9 +1,9 @@
 """Durable reports a second on PostgreSQL with one, two and three service processes, beside a loop without a service.
 
-`python -m bench.postgresql [DURATION]` loads `streamtop serve` processes over HTTP from 64 agents (24 at 200 rows)
-with persistent connections, for DURATION (4s) each, on one database server and on three with quorum commit, all with
-fsync. The loop runs the statements that a service in this process recorded for reports of the same form, with plain
-psycopg, in groups of the size that the service has on average in a commit with the first number of processes.
+`python -m bench.service.postgresql [DURATION]` loads `streamtop serve` processes over HTTP from 64 agents (24 at 200
+rows) with persistent connections, for DURATION (4s) each, on one database server and on three with quorum commit, all
+with fsync. The loop runs the statements that a service in this process recorded for reports of the same form, with
+plain psycopg, in groups of the size that the service has on average in a commit with the first number of processes.
 
 What the services' transactions wait for is sampled from `pg_stat_activity` every 10 ms: the share of samples of an open
 transaction in which it waits for a lock of another one is the share of a report's writing that is lock waiting.
@@ -24,9 +24,9 @@ from typing import Any, NamedTuple
 
 from bench.estate import ADMIN, Reporter, Served, post, tokens_for
 from bench.percentiles import percentile
-from bench.stores.durable_servers import KINDS, DurableServer, describe_machine, durable_server
-from bench.stores.lock_samples import WaitSampler, WaitShares
-from bench.stores.recorded_writes import record_reports, run_writes, send_up_to_now
+from bench.service.stores.durable_servers import KINDS, DurableServer, describe_machine, durable_server
+from bench.service.stores.lock_samples import WaitSampler, WaitShares
+from bench.service.stores.recorded_writes import record_reports, run_writes, send_up_to_now
 from streamusage.core.durations import parse_duration_ms
 from tests.support.service.nodes import Node
 
@@ -157,7 +157,7 @@ def describe(rate: ReportRate, of_loop: Sequence[float], of_first: Sequence[floa
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.postgresql")
+    parser = argparse.ArgumentParser(prog="python -m bench.service.postgresql")
     parser.add_argument("duration", nargs="?", default="4s", help="length of each measurement, such as 4s")
     parser.add_argument("--rows", type=int, nargs="+", default=list(AGENTS), choices=list(AGENTS))
     parser.add_argument("--turns", type=int, default=1)

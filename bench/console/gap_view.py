@@ -1,4 +1,4 @@
-"""Duration of a key press in the gap view with 500 servers and 30 days: `python -m bench.gap_view`.
+"""Duration of a key press in the gap view with 500 servers and 30 days: `python -m bench.console.gap_view`.
 
 The real screen runs in a headless terminal with the coverage of a service in which each server has one or two gaps a
 day. Every key is pressed many times. The exit code is 1 if the slowest press takes more than 16 ms of processor time,
@@ -126,7 +126,7 @@ ACTIONS: dict[str, tuple[str, tuple[int, ...]]] = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.gap_view")
+    parser = argparse.ArgumentParser(prog="python -m bench.console.gap_view")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to a file")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:

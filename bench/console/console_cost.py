@@ -1,6 +1,6 @@
 """What consoles and retention cost the service: each figure with a baseline of the same run, a ratio and a target.
 
-    python -m bench.console_cost [SCALE] [--json FILE]
+    python -m bench.console.console_cost [SCALE] [--json FILE]
 
 Everything runs in this process on a SQLite store, without HTTP: processor time is comparable on a shared machine. The
 baselines do what the service did before: a scan of all samples for each console, a page encoded for each console, a
@@ -94,7 +94,7 @@ class Keeper:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.console_cost")
+    parser = argparse.ArgumentParser(prog="python -m bench.console.console_cost")
     parser.add_argument("scale", nargs="?", type=float, default=1.0)
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()

@@ -1,7 +1,8 @@
 """Cost of an agent beside a media server with 1,000 viewers that is polled every second.
 
 The real agent process, over HTTP, against a page of the size and shape that nginx-rtmp writes, and the real service.
-Prints the share of one core and the memory over the measured time: `python -m bench.agent_cost [SECONDS] [VIEWERS]`.
+Prints the share of one core and the memory over the measured time: `python -m bench.agent.agent_cost [SECONDS]
+[VIEWERS]`.
 """
 
 import asyncio

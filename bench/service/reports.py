@@ -1,11 +1,11 @@
 """Processor time of a durable report over HTTP, against a bare loop over the same transactions without HTTP.
 
-`python -m bench.reports [SECONDS]` prints the ratio at 1, 20 and 200 rows a report with its target, the reports a
-second, and how long an acknowledgement takes at half of that load. Both sides write the same reports in groups of the
+`python -m bench.service.reports [SECONDS]` prints the ratio at 1, 20 and 200 rows a report with its target, the reports
+a second, and how long an acknowledgement takes at half of that load. Both sides write the same reports in groups of the
 same size, with full sync, on one core. Processor time is comparable on a shared machine, reports a second are not.
 
 `--before CHECKOUT` measures the service of another checkout of the project in the same run, in turns with this one.
-`--server KIND` measures another HTTP server in the same way, see bench/asgi_servers.py.
+`--server KIND` measures another HTTP server in the same way, see bench/service/asgi_servers.py.
 """
 
 import argparse
@@ -17,8 +17,8 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from bench.asgi_servers import KINDS
 from bench.estate import REPOSITORY, Reporter, post, served, tokens_for
+from bench.service.asgi_servers import KINDS
 from streamusage.core.durations import parse_duration_ms
 from streamusage.service.ingest.reports import ingest_report
 from streamusage.service.store.engines.sqlite import sqlite_url
@@ -127,7 +127,7 @@ async def latency(folder: Path, rows: int, rate: float, seconds: float) -> list[
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench.reports")
+    parser = argparse.ArgumentParser(prog="python -m bench.service.reports")
     parser.add_argument("duration", nargs="?", default="5s", help="length of a turn, such as 5s")
     parser.add_argument("--rows", type=int, nargs="+", default=list(TARGETS), choices=list(TARGETS))
     parser.add_argument("--turns", type=int, default=3)
@@ -144,7 +144,7 @@ def main() -> None:
     variants = [service]
     if arguments.before:
         variants.insert(0, Variant("before", checkout=arguments.before.resolve()))
-    variants += [Variant(kind, ("bench.asgi_servers", kind)) for kind in arguments.server]
+    variants += [Variant(kind, ("bench.service.asgi_servers", kind)) for kind in arguments.server]
     os.sched_setaffinity(0, {LOAD_CORE})  # the load; the service runs on the other core
     with tempfile.TemporaryDirectory() as name:
         for rows in arguments.rows:

@@ -1,8 +1,8 @@
 """What one hostile party with a valid token costs the others: the delay of another agent's reports, as a ratio.
 
-`python -m bench.hostile` sends the corpus of tests/support/service/hostile_requests.py to a service on SQLite, and then
-the largest report that an honest agent owes after 40 days, until all of its parts are applied. `python -m bench.hostile
-postgresql` does so with a PostgreSQL server of its own.
+`python -m bench.service.hostile` sends the corpus of tests/support/service/hostile_requests.py to a service on SQLite,
+and then the largest report that an honest agent owes after 40 days, until all of its parts are applied. `python -m
+bench.service.hostile postgresql` does so with a PostgreSQL server of its own.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Processor share of a service whose servers sync every ten seconds, evenly spread.
 
-`python -m bench.sync_load [SERVERS] [SECONDS]` prints the share of one core, and whether the service kept up.
+`python -m bench.service.sync_load [SERVERS] [SECONDS]` prints the share of one core, and whether the service kept up.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Speed of daily statistics: closed days, summed UTC days in another zone, and slots alone, as ratios.
 
-    python -m bench.daily_statistics [SERVERS] [DAYS]
+    python -m bench.service.daily_statistics [SERVERS] [DAYS]
 
 The store is filled with the same hour for every server, directly and not through reports, because only reads are
 measured. The slots alone are summed for some of the servers and scaled to all of them.

@@ -1,4 +1,4 @@
-"""The console's table over a plain Stream Manager: `python -m bench.console_table [SESSIONS …] [--json FILE]`.
+"""The console's table over a plain Stream Manager: `python -m bench.console.console_table [SESSIONS …] [--json FILE]`.
 
 Each size is measured in fresh processes: one for the service, one for the baselines, one for the console. A ratio to
 a baseline of the same run is more reliable than milliseconds. A callback is the longest one of the event loop, in
@@ -71,12 +71,12 @@ def run(module: str, *arguments: object) -> dict[str, float]:
 
 def measure(sessions: int, live: int) -> dict[str, Any]:
     """Return the rows of one size."""
-    floor = run("bench.table_floor", sessions)
-    command = [sys.executable, "-m", "bench.listing_service", str(sessions), str(live)]
+    floor = run("bench.console.table_floor", sessions)
+    command = [sys.executable, "-m", "bench.console.listing_service", str(sessions), str(live)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as service:
         assert service.stdout is not None
         try:
-            console = run("bench.table_probe", int(service.stdout.readline()), sessions)
+            console = run("bench.console.table_probe", int(service.stdout.readline()), sessions)
         finally:
             service.kill()
     rows = []
@@ -105,7 +105,7 @@ def describe(result: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.console_table")
+    parser = argparse.ArgumentParser(prog="python -m bench.console.console_table")
     parser.add_argument("sessions", nargs="*", type=int, default=SIZES)
     parser.add_argument("--live", type=int, default=0, help="number of sessions in the live list")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to a file")

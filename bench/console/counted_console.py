@@ -1,4 +1,4 @@
-"""The console in a pseudo-terminal whose output is counted, for `bench.wire`."""
+"""The console in a pseudo-terminal whose output is counted, for `bench.console.wire`."""
 
 import asyncio
 import contextlib
