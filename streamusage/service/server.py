@@ -38,7 +38,9 @@ from streamusage.service.limits import Limits
 from streamusage.service.metrics import Metrics
 from streamusage.service.part_applier import PartApplier
 from streamusage.service.retention import Retention, count_due, discard_rows
+from streamusage.service.store.engines import ENGINES
 from streamusage.service.store.engines.locks import WHOLE_STORE, LockSet
+from streamusage.service.store.partitions.long_spans import cut_long_spans
 from streamusage.service.store.store import open_store
 from streamusage.service.store.writing.writer import Writer
 from streamusage.service.tokens import Tokens
@@ -186,6 +188,7 @@ async def run_service(
         asyncio.create_task(_watch_conditions(service, edge_timeout_ms)),
         asyncio.create_task(_run_retention(service, retention or Retention())),
         asyncio.create_task(_run_accounting(service)),
+        asyncio.create_task(_keep_partitions(service)),
         asyncio.create_task(PartApplier(service).run()),
     ]
     try:
@@ -245,6 +248,25 @@ async def _run_retention(service: Service, retention: Retention) -> None:
     await service.clock.sleep(random.uniform(60, 120))
     while True:
         await _run_job("discard rows older than their retention", discard)
+        await service.clock.sleep(RETENTION_INTERVAL_SECONDS * random.uniform(0.75, 1.25))
+
+
+async def _keep_partitions(service: Service) -> None:
+    """Create the partitions of the days to come, and cut the spans that a process of an earlier version wrote."""
+
+    def create(connection: Connection) -> list[str]:
+        now_ms = service.clock.now_ms()
+        cut_long_spans(connection, now_ms)
+        return ENGINES[connection.dialect.name].create_partitions(connection, now_ms)
+
+    async def keep() -> None:
+        if await service.write(create):
+            # The database does not do this itself for a divided table as a whole.
+            await service.in_thread(service.store.refresh_statistics)
+
+    await service.clock.sleep(random.uniform(60, 120))
+    while True:
+        await _run_job("create partitions", keep)
         await service.clock.sleep(RETENTION_INTERVAL_SECONDS * random.uniform(0.75, 1.25))
 
 

@@ -16,6 +16,8 @@ from streamusage.service.rules.apply import LateFigures, Piece, ServerState
 from streamusage.service.rules.coverage import LateSlot, backfilled_deltas, is_overdue, merge_pieces
 from streamusage.service.rules.epoch_repair import has_exhausted_epochs
 from streamusage.service.rules.repair import is_ahead, is_filed_ahead
+from streamusage.service.rules.utc_days import DAY_MS
+from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, read_counter
 from streamusage.service.store.coverage_rows import CoveredServer, is_known_server, load_covered_servers
 from streamusage.service.store.schema import outages, server_sessions, servers, slot_connections, slots, spans
 from streamusage.service.store.server_states import (
@@ -50,7 +52,8 @@ def list_coverage(connection: Connection, window: Interval, now_ms: int, server:
     """Return the spans inside the window, of one server or of all."""
     from_ms, to_ms = window
     only = None if server is None else [server]
-    late_slots = _late_slots(connection, slot_of(from_ms), to_ms, only)
+    kept_from = read_counter(connection, SLOTS_KEPT_FROM)
+    late_slots = _late_slots(connection, max(slot_of(from_ms), kept_from), to_ms, only)
     outages_of = _outages(connection, from_ms, to_ms, only)
     found = []
     for state, pieces in load_covered_servers(connection, from_ms, to_ms, now_ms, only):
@@ -158,6 +161,10 @@ def _late_slots(
             spans.c.state != Provenance.LIVE.value,
             spans.c.to_ms > slots.c.slot,
             spans.c.from_ms < slots.c.slot + SLOT_MS,
+            spans.c.from_ms > slots.c.slot - DAY_MS,
+            # As follows from the bounds of the slots: only these partitions are searched.
+            spans.c.from_ms > from_slot - DAY_MS,
+            spans.c.from_ms < to_ms + SLOT_MS,
         )
         .exists()
     )

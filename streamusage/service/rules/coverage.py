@@ -4,7 +4,7 @@ The stored spans end at the watermark. The time after it is owed once it is over
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from streamusage.api.daily import GapDelta
@@ -13,6 +13,7 @@ from streamusage.core.coverage import Interval, Provenance, slot_of
 from streamusage.core.figures import SLOT_SUM_NAMES
 from streamusage.core.reasons import CLOCK_REFUSED, FILED_AHEAD, NEVER_READ, REPORT_HELD, SOURCE_UNREAD
 from streamusage.service.rules.apply import LateFigures, Piece, ServerState
+from streamusage.service.rules.utc_days import DAY_MS, utc_day_of
 
 
 class LateSlot(NamedTuple):
@@ -102,6 +103,15 @@ def merge_pieces(pieces: Iterable[Piece], from_ms: int, to_ms: int) -> list[Piec
         else:
             result.append(piece)
     return result
+
+
+def cut_at_midnight(piece: Piece) -> Iterator[Piece]:
+    """Yield the piece as parts that each lie in one UTC day, oldest first. `merge_pieces` joins them again."""
+    from_ms = piece.from_ms
+    while from_ms < piece.to_ms:
+        to_ms = min(piece.to_ms, utc_day_of(from_ms) + DAY_MS)
+        yield piece._replace(from_ms=from_ms, to_ms=to_ms)
+        from_ms = to_ms
 
 
 def backfilled_deltas(pieces: Sequence[Piece], late_slots: Iterable[LateSlot]) -> list[GapDelta | None]:

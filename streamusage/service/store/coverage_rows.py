@@ -4,17 +4,23 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from streamusage.core.coverage import Interval
 from streamusage.service.rules.apply import Piece, ServerState
 from streamusage.service.rules.coverage import ahead_pieces, owed_pieces
 from streamusage.service.rules.epoch_repair import LARGEST_EPOCH
 from streamusage.service.rules.repair import is_ahead
+from streamusage.service.rules.utc_days import DAY_MS
 from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, read_counter
 from streamusage.service.store.schema import held, servers, spans
 from streamusage.service.store.server_rows import piece_of_row
 from streamusage.service.store.server_states import state_of_row
+
+LONGEST_SPAN_MS = 8 * DAY_MS
+"""No span is longer. One of this version lies in one UTC day; a process of an earlier version on the same store writes
+longer ones, which are cut within the hour (`long_spans`).
+"""
 
 
 class CoveredServer(NamedTuple):
@@ -35,10 +41,12 @@ def load_covered_servers(
     was ever accepted.
     """
     query = select(servers).where(is_known_server()).order_by(servers.c.server)
-    pieces_query = select(spans).where(spans.c.to_ms > from_ms, spans.c.from_ms < to_ms).order_by(spans.c.from_ms)
+    overlap = and_(spans.c.to_ms > from_ms, spans.c.from_ms < to_ms, spans.c.from_ms > from_ms - LONGEST_SPAN_MS)
+    # Servers are named in any case: the index begins with them.
+    of_servers = spans.c.server.in_(select(servers.c.server) if only is None else only)
+    pieces_query = select(spans).where(overlap, of_servers).order_by(spans.c.from_ms)
     if only is not None:
         query = query.where(servers.c.server.in_(only))
-        pieces_query = pieces_query.where(spans.c.server.in_(only))
     kept_from = read_counter(connection, SLOTS_KEPT_FROM)
     rows = connection.execute(query).all()
     removed = {row.server for row in rows if row.removed}

@@ -206,6 +206,14 @@ samples = Table(
     **TABLE_OPTIONS,
 )
 
+DIVIDED_BY = {
+    slots.name: slots.c.slot,
+    slot_connections.name: slot_connections.c.slot,
+    samples.name: samples.c.slot,
+    spans.name: spans.c.from_ms,
+}
+"""The large tables, and the time of their rows, by which an engine may divide them."""
+
 usage = Table(
     "usage",
     metadata,

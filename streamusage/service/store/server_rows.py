@@ -1,4 +1,9 @@
-"""Converts a server's rows between the store and the types of the rules. Its state is in `server_states`."""
+"""Converts a server's rows between the store and the types of the rules. Its state is in `server_states`.
+
+A stored span lies in one UTC day, so that it lies in one partition, and retention discards it with its day. Readers
+that list spans join them again with `merge_pieces`. Longer spans of earlier versions were cut by migration 0017;
+`partitions/long_spans` cuts those of a process that is not upgraded yet.
+"""
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
@@ -20,6 +25,8 @@ from streamusage.service.rules.apply import (
     StoredSample,
     StoredSlot,
 )
+from streamusage.service.rules.coverage import cut_at_midnight
+from streamusage.service.rules.utc_days import utc_day_of
 from streamusage.service.store.schema import (
     outages,
     samples,
@@ -79,10 +86,17 @@ _SAMPLES = PreparedStatement(
     select(samples).where(
         samples.c.server == _SERVER,
         tuple_(samples.c.stream, samples.c.slot).in_(bindparam("keys", expanding=True)),
+        samples.c.slot >= bindparam("first"),
+        samples.c.slot <= bindparam("last"),
     ),
     listed="keys",
 )
-_LAST_SPAN = PreparedStatement(select(spans).where(spans.c.server == _SERVER).order_by(spans.c.from_ms.desc()).limit(1))
+_LAST_SPAN = PreparedStatement(
+    select(spans)
+    .where(spans.c.server == _SERVER, spans.c.from_ms >= bindparam("day"), spans.c.from_ms < bindparam("before"))
+    .order_by(spans.c.from_ms.desc())
+    .limit(1)
+)
 
 
 def load_viewers(connection: Connection, server: str) -> list[ViewerRow]:
@@ -134,10 +148,14 @@ def save_slots(connection: Connection, server: str, epoch: int, stored: Sequence
 
 
 def save_pieces(connection: Connection, server: str, pieces: Sequence[Piece]) -> None:
-    """Add newly covered time to the server's spans. The last span is extended if the new time is of the same kind."""
+    """Add newly covered time to the server's spans. The span before it is extended up to the end of its UTC day if the
+    new time is of the same kind.
+    """
     if not pieces:
         return
-    grown = [piece_of_row(row) for row in _LAST_SPAN.rows(connection, of_server=server)]
+    first = pieces[0].from_ms
+    found = _LAST_SPAN.rows(connection, of_server=server, day=utc_day_of(first - 1), before=first)
+    grown = [piece_of_row(row) for row in found]
     for piece in pieces:
         if grown and grown[-1].to_ms == piece.from_ms and _same_kind(grown[-1], piece):
             grown[-1] = grown[-1]._replace(to_ms=piece.to_ms)
@@ -147,9 +165,16 @@ def save_pieces(connection: Connection, server: str, pieces: Sequence[Piece]) ->
 
 
 def write_pieces(connection: Connection, server: str, pieces: Sequence[Piece]) -> None:
-    """Write pieces of the server's coverage as they are."""
-    rows = [{"server": server} | piece._asdict() | {"state": str(piece.state)} for piece in pieces]
-    upsert(connection, spans, rows)
+    """Write pieces of the server's coverage, each cut at midnight."""
+    upsert(
+        connection,
+        spans,
+        (
+            {"server": server} | part._asdict() | {"state": str(part.state)}
+            for piece in pieces
+            for part in cut_at_midnight(piece)
+        ),
+    )
 
 
 def piece_of_row(row: Row[Any]) -> Piece:
@@ -282,7 +307,8 @@ def _load_samples(connection: Connection, server: str, rows: ReportRows) -> dict
     named = {(stream_key(row.scope, row.name), row.slot): row for row in rows.samples}
     stored = {}
     for keys in _batches(sorted(named)):
-        for row in _SAMPLES.rows(connection, of_server=server, keys=keys):
+        of_slots = [slot for _, slot in keys]
+        for row in _SAMPLES.rows(connection, of_server=server, keys=keys, first=min(of_slots), last=max(of_slots)):
             sample_row = named[bytes(row.stream), row.slot]
             stored[SampleKey(row.slot, sample_row.scope, sample_row.name)] = StoredSample(
                 row.epoch,

@@ -86,11 +86,13 @@ class Store:
         """The newest change that was read or written through this process, while there are standby readers."""
         try:
             if now_ms is not None:
+                engine.prepare_migrations(url)
                 with engine.migration_transaction(self._writer) as connection:
                     _migrate(connection)
                 # Reports need a new connection: on SQLite, one that changed tables takes 1.5 times as long for each.
                 self._writer.dispose()
                 with engine.migration_transaction(self._writer) as connection:
+                    engine.create_partitions(connection, now_ms)
                     self._next_history = engine.history_of(connection)
                     begin_life(connection, now_ms, self._next_history)
                     self.loss_warnings = engine.loss_warnings(connection)

@@ -5,7 +5,7 @@ hangs in the middle of a write, and rolls the write back.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,9 +15,17 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
+from streamusage.core.coverage import Interval
 from streamusage.service.errors import StoreError
 from streamusage.service.store.engines.locks import LockSet, locks_of
+from streamusage.service.store.engines.postgresql_partitions import (
+    create_partitions,
+    create_partitions_at,
+    drop_partition,
+    list_partitions,
+)
 from streamusage.service.store.engines.protocol import Damage, DamageMark, Progress
+from streamusage.service.store.migrations.divided_tables import prepare
 
 READ_CONNECTIONS = 8
 APPLICATION_NAME = "streamtop"
@@ -233,6 +241,31 @@ class PostgresqlEngine:
             if connection.execute(text("SELECT to_regclass('counters')")).scalar() is not None:
                 begin_write(connection, is_whole_store=True)
             yield connection
+
+    def prepare_migrations(self, url: URL) -> None:
+        """As `StoreEngine.prepare_migrations`."""
+        engine = _engine(_choose_session(url, writes=True), 1, "AUTOCOMMIT", {"statement_timeout": 0})
+        try:
+            with engine.connect() as connection:
+                prepare(connection)
+        finally:
+            engine.dispose()
+
+    def create_partitions(self, connection: Connection, now_ms: int) -> list[str]:
+        """As `StoreEngine.create_partitions`."""
+        return create_partitions(connection, now_ms)
+
+    def create_partitions_at(self, connection: Connection, table: str, times: Iterable[int]) -> None:
+        """As `StoreEngine.create_partitions_at`."""
+        create_partitions_at(connection, table, times)
+
+    def list_partitions(self, connection: Connection, table: str) -> list[Interval]:
+        """As `StoreEngine.list_partitions`."""
+        return list_partitions(connection, table)
+
+    def drop_partition(self, connection: Connection, table: str, period: Interval) -> bool:
+        """As `StoreEngine.drop_partition`."""
+        return drop_partition(connection, table, period)
 
     def insert(self, table: Any) -> Any:
         """As `StoreEngine.insert`."""

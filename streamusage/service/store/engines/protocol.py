@@ -1,6 +1,6 @@
 """What the store needs of a database engine. Everything that differs between engines is behind `StoreEngine`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from sqlalchemy import Connection, Dialect, Engine
 from sqlalchemy.engine import URL
 
+from streamusage.core.coverage import Interval
 from streamusage.service.store.engines.locks import LockSet
 
 
@@ -196,6 +197,28 @@ class StoreEngine(Protocol):
 
     def migration_transaction(self, writing: Engine) -> AbstractContextManager[Connection]:
         """A transaction for migrations, exclusive among all processes."""
+        ...
+
+    def prepare_migrations(self, url: URL) -> None:
+        """Do what migrations need and what may take long, while services use the store. It changes no row."""
+        ...
+
+    def create_partitions(self, connection: Connection, now_ms: int) -> list[str]:
+        """Create the partitions of the present and of the days to come, where tables are divided by time. Return the
+        names of the new ones.
+        """
+        ...
+
+    def create_partitions_at(self, connection: Connection, table: str, times: Iterable[int]) -> None:
+        """Create the partitions in which these instants lie, where the table is divided by time."""
+        ...
+
+    def list_partitions(self, connection: Connection, table: str) -> list[Interval]:
+        """Return the periods of a table that can be dropped as a whole, oldest first; none if it is not divided."""
+        ...
+
+    def drop_partition(self, connection: Connection, table: str, period: Interval) -> bool:
+        """Drop all rows of such a period. Return False, with nothing changed, if it is in use or does not exist."""
         ...
 
     def insert(self, table: Any) -> Any:

@@ -6,6 +6,7 @@ A new file has a checksum in every page (`page_checksums`). Only `check_url` cre
 
 import logging
 import os
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, closing, suppress
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,6 +18,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import QueuePool
 
+from streamusage.core.coverage import Interval
 from streamusage.core.open_files import OWNER_ONLY
 from streamusage.service.errors import StoreError
 from streamusage.service.store.engines.locks import LockSet
@@ -142,6 +144,24 @@ class SqliteEngine:
     def migration_transaction(self, writing: Engine) -> AbstractContextManager[Connection]:
         """As `StoreEngine.migration_transaction`."""
         return writing.begin()
+
+    def prepare_migrations(self, url: URL) -> None:
+        """As `StoreEngine.prepare_migrations`: nobody else uses the file."""
+
+    def create_partitions(self, connection: Connection, now_ms: int) -> list[str]:
+        """As `StoreEngine.create_partitions`: tables are not divided."""
+        return []
+
+    def create_partitions_at(self, connection: Connection, table: str, times: Iterable[int]) -> None:
+        """As `StoreEngine.create_partitions_at`."""
+
+    def list_partitions(self, connection: Connection, table: str) -> list[Interval]:
+        """As `StoreEngine.list_partitions`."""
+        return []
+
+    def drop_partition(self, connection: Connection, table: str, period: Interval) -> bool:
+        """As `StoreEngine.drop_partition`."""
+        return False
 
     def insert(self, table: Any) -> Any:
         """As `StoreEngine.insert`."""

@@ -1,35 +1,13 @@
 """Migrations of stores with rows."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, Integer, Table, insert, inspect, select
 
 from streamusage.service.store.change_feed import last_change
-from streamusage.service.store.engines import resolve
-from streamusage.service.store.schema import counters, samples, server_sessions, servers, stream_key, usage
-from streamusage.service.store.store import MIGRATIONS, open_store
-
-
-@contextmanager
-def writing_at(url: str, revision: str) -> Iterator[Connection]:
-    """Create a store with the tables of a revision and yield a connection to it in a transaction."""
-    engine, checked_url = resolve(url)
-    engine.create(checked_url)
-    writer = engine.writer(checked_url)
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.set_main_option("path_separator", "os")
-    try:
-        with engine.migration_transaction(writer) as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, revision)
-            yield connection
-    finally:
-        writer.dispose()
+from streamusage.service.store.schema import counters, samples, server_sessions, servers, spans, stream_key, usage
+from streamusage.service.store.store import open_store
+from tests.support.service.earlier_schema import writing_at
 
 
 def test_samples_are_kept_in_the_order_of_their_streams(store_url: str) -> None:
@@ -95,6 +73,27 @@ def test_subscribers_of_overdue_servers_are_given_apart_and_their_records_are_se
             assert last_change(connection) == 4
     finally:
         store.close()
+
+
+def test_spans_of_several_days_are_cut_at_midnight(store_url: str) -> None:
+    day = 86_400_000
+    others = {"state": "lost", "reason": "journal lost", "detected_at": 7, "filled_at": None}
+    stored = [("a", 5, 3 * day), ("a", 3 * day, 3 * day + 9), ("b", 2 * day - 1, 2 * day), ("c", day, 4 * day + 1)]
+    with writing_at(store_url, "0016_feed_history") as connection:
+        for server, from_ms, to_ms in stored:
+            connection.execute(insert(spans).values(server=server, from_ms=from_ms, to_ms=to_ms, **others))
+    store = open_store(store_url, 0)
+    try:
+        with store.reading() as connection:
+            found = connection.execute(select(spans).order_by(spans.c.server, spans.c.from_ms)).all()
+    finally:
+        store.close()
+    assert [(row.server, row.from_ms, row.to_ms) for row in found] == [
+        *[("a", 5, day), ("a", day, 2 * day), ("a", 2 * day, 3 * day), ("a", 3 * day, 3 * day + 9)],
+        ("b", 2 * day - 1, 2 * day),
+        *[("c", day, 2 * day), ("c", 2 * day, 3 * day), ("c", 3 * day, 4 * day), ("c", 4 * day, 4 * day + 1)],
+    ]
+    assert all({name: getattr(row, name) for name in others} == others for row in found)
 
 
 def fill(connection: Connection, table: Table, **values: Any) -> None:
