@@ -1,6 +1,8 @@
 """Discards rows older than their retention, in many small writes, so that a report never waits long for one.
 
-No write changes more than 5,000 rows, however many are due: `ROWS_PER_WRITE` of the table, and a few beside them.
+No write changes more than 5,000 rows, however many are due: `ROWS_PER_WRITE` of the table, and a few beside them. Where
+the engine divides a table by time, whole partitions are dropped (`store/partitions`): one that is in use stays
+until a later round, and its rows are counted just before it is dropped. What is hidden is the same on every engine.
 
 Usage records are discarded by when the service last wrote them, and leave a tombstone: figures that arrive later are
 orphans, as after a delete. Daily statistics and the coverage they rest on have their own retention. A live session
@@ -12,12 +14,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, Select, delete, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Select, delete, func, select
 
-from streamusage.core.coverage import slot_of
+from streamusage.core.coverage import Interval, slot_of
 from streamusage.service.rules.rollups import HOUR_MS
 from streamusage.service.store.audit import record_audit
-from streamusage.service.store.change_feed import SAMPLES_KEPT_FROM, SLOTS_KEPT_FROM, forget_tombstones, raise_counter
+from streamusage.service.store.change_feed import (
+    SAMPLES_KEPT_FROM,
+    SLOTS_KEPT_FROM,
+    forget_tombstones,
+    raise_counter,
+    read_counter,
+)
 from streamusage.service.store.engines.locks import WHOLE_STORE, LockSet
 from streamusage.service.store.expired_rows import (
     ExpiredRows,
@@ -30,6 +38,14 @@ from streamusage.service.store.expired_rows import (
     forgettable_tombstones,
     old_samples,
     parts_of_deleted_sessions,
+    within,
+)
+from streamusage.service.store.partitions.expired_partitions import (
+    RowRange,
+    count_within,
+    drop_partition,
+    find_expired,
+    is_within,
 )
 from streamusage.service.store.records import replace_with_tombstones
 from streamusage.service.store.schema import (
@@ -95,6 +111,8 @@ class Discarded:
     """Rows older than `usage_before_ms`, by table."""
     by_days: dict[str, int]
     """Rows older than `days_before_ms`, by table."""
+    in_use: tuple[str, ...] = ()
+    """Tables with an expired partition that could not be dropped now."""
 
     @property
     def rows(self) -> int:
@@ -112,6 +130,8 @@ class Discarded:
             named = ", ".join(f"{count} rows of {name}" for name, count in counts.items() if count)
             if named:
                 parts.append(f"{named} from before {_utc(before_ms)}")
+        if self.in_use:
+            parts.append(f"partitions of {', '.join(self.in_use)} are in use and are dropped later")
         return "; ".join(parts) or "no rows"
 
 
@@ -128,16 +148,19 @@ def count_due(connection: Connection, retention: Retention, now_ms: int) -> Disc
     def count(query: Select[Any]) -> int:
         return int(connection.execute(query).scalar_one())
 
-    records, rows = ended_records(usage_before), before(slots.c.slot, days_before)
+    records, expired = ended_records(usage_before), find_expired(connection, slots.c.slot, days_before)
+    due_slots = [*expired.partitions, *(rows.expired for rows in expired.by_row)]
     # By server, because the index of what ended begins with it.
-    of_server = select(func.count()).where(spans.c.server == servers.c.server, spans.c.to_ms <= days_before)
+    of_server = select(func.count()).where(
+        spans.c.server == servers.c.server, spans.c.to_ms <= days_before, spans.c.from_ms <= days_before
+    )
     ended = select(func.coalesce(func.sum(of_server.scalar_subquery()), 0)).select_from(servers)
     return Discarded(
         usage_before,
         days_before,
         {usage.name: count(select(func.count()).select_from(usage).where(records.where))},
         {
-            slots.name: count(select(func.count()).select_from(slots).where(rows.where)),
+            slots.name: sum(count_within(connection, slots.c.slot, interval) for interval in due_slots),
             spans.name: count(ended),
         },
     )
@@ -163,25 +186,41 @@ async def discard_rows(
         held.name: await run.discard(closed_held_reports(usage_before)),
     }
 
-    def mark_slots(connection: Connection) -> None:
-        raise_counter(connection, SLOTS_KEPT_FROM, days_before)
+    def hide_slots(connection: Connection) -> None:
+        if _has_visible_slots(connection, days_before):
+            raise_counter(connection, SLOTS_KEPT_FROM, days_before)
 
+    if await keeper.read(lambda connection: _has_visible_slots(connection, days_before)):
+        await keeper.write(hide_slots)
     by_days = {
-        slots.name: await run.discard(before(slots.c.slot, days_before), mark_slots),
-        slot_connections.name: await run.discard(before(slot_connections.c.slot, days_before), mark_slots),
+        slots.name: await run.discard_divided(slots.c.slot, days_before, hide_slots),
+        slot_connections.name: await run.discard_divided(slot_connections.c.slot, days_before, hide_slots),
         hours.name: await run.discard(before(hours.c.hour, hours_before)),
         utc_days.name: await run.discard(before(utc_days.c.day, hours_before - DAY_MS + 1)),
-        spans.name: 0,
+        spans.name: await run.drop_partitions(spans.c.from_ms, days_before, keep=spans.c.to_ms > days_before),
         outages.name: 0,
         orphans.name: await run.discard(before(orphans.c.last_at, days_before)),
         audit.name: await run.discard(before(audit.c.at, days_before)),
     }
+    # Spans of a partition that has expired in part are discarded, too: they are few, and nothing hides them.
     coverage = await keeper.read(lambda connection: ended_coverage(connection, days_before))
     for table in (spans, outages):
         by_days[table.name] += await run.discard_groups([rows for rows in coverage if rows.table is table])
     forgotten = now_ms - max(TOMBSTONE_DAYS, retention.usage_stats_discard_threshold_days) * DAY_MS
     await run.forget_tombstones(forgettable_tombstones(forgotten))
-    return Discarded(usage_before, days_before, by_usage, by_days)
+    return Discarded(usage_before, days_before, by_usage, by_days, tuple(run.in_use))
+
+
+def _has_visible_slots(connection: Connection, before_ms: int) -> bool:
+    """Return whether slots that are not hidden yet are older than an instant."""
+    kept_from = read_counter(connection, SLOTS_KEPT_FROM)
+    if kept_from >= before_ms:
+        return False
+    expired = Interval(kept_from, before_ms)
+    return any(
+        connection.execute(select(time).where(is_within(time, expired)).order_by(time).limit(1)).first() is not None
+        for time in (slots.c.slot, slot_connections.c.slot)
+    )
 
 
 class _Round:
@@ -191,6 +230,8 @@ class _Round:
         self._keeper = keeper
         self._rows = rows_per_write
         self._records = max(1, rows_per_write // _RECORDS_SHARE)
+        self.in_use: list[str] = []
+        """The tables with an expired partition that is in use."""
 
     async def discard(self, rows: ExpiredRows, mark: Callable[[Connection], None] = lambda _connection: None) -> int:
         """Delete the rows, and `mark` in each write that they are gone. Return how many there were."""
@@ -204,6 +245,45 @@ class _Round:
             count = await self._keeper.write(work)
             discarded += count
         return discarded
+
+    async def discard_divided(self, time: Column[int], before_ms: int, hide: Callable[[Connection], None]) -> int:
+        """Discard the rows of a table that may be divided, and `hide` them in each write. Return their number."""
+        discarded = await self.drop_partitions(time, before_ms, hide)
+        for rows in await self._rows_expired(time, before_ms):
+            discarded += await self.discard(within(time, rows.expired), hide)
+        return discarded
+
+    async def drop_partitions(
+        self,
+        time: Column[int],
+        before_ms: int,
+        hide: Callable[[Connection], None] = lambda _connection: None,
+        keep: ColumnElement[bool] | None = None,
+    ) -> int:
+        """Drop the partitions of which all has expired, oldest first, up to one that is in use. Return how many rows
+        they had. One with a row to `keep` stays.
+        """
+        table, discarded = time.table, 0
+        expired = await self._keeper.read(lambda connection: find_expired(connection, time, before_ms))
+        for period in expired.partitions:
+            of_period = is_within(time, period)
+
+            def drop(connection: Connection, period: Interval = period, of_period: Any = of_period) -> bool | None:
+                hide(connection)
+                if keep is not None and connection.execute(select(time).where(of_period, keep).limit(1)).first():
+                    return None
+                return drop_partition(connection, time, period)
+
+            count = await self._keeper.read(lambda connection, period=period: count_within(connection, time, period))  # type: ignore[misc]
+            dropped = await self._keeper.write(drop)
+            if dropped is False:
+                self.in_use.append(table.name)
+                break
+            discarded += count if dropped else 0
+        return discarded
+
+    async def _rows_expired(self, time: Column[int], before_ms: int) -> list[RowRange]:
+        return await self._keeper.read(lambda connection: find_expired(connection, time, before_ms).by_row)
 
     async def discard_records(self, rows: ExpiredRows, now_ms: int) -> int:
         """Replace the usage records by tombstones and return how many there were."""
@@ -248,13 +328,19 @@ class _Round:
     async def discard_samples(self, before_ms: int) -> int:
         """Delete all samples from before that slot and return how many there were."""
         await self._keeper.write(lambda connection: raise_counter(connection, SAMPLES_KEPT_FROM, before_ms))
+        discarded = await self.drop_partitions(samples.c.slot, before_ms)
+        for rows in await self._rows_expired(samples.c.slot, before_ms):
+            discarded += await self._discard_samples_by_row(rows)
+        return discarded
+
+    async def _discard_samples_by_row(self, expired: RowRange) -> int:
         names = await self._keeper.read(lambda connection: list(connection.execute(select(servers.c.server)).scalars()))
         discarded = 0
         for start in range(0, len(names), _SERVERS_PER_READ):
 
             def find(connection: Connection, start: int = start) -> list[ExpiredRows]:
                 some = names[start : start + _SERVERS_PER_READ]
-                return [rows for server in some for rows in old_samples(connection, server, before_ms)]
+                return [rows for server in some for rows in old_samples(connection, server, expired)]
 
             discarded += await self.discard_groups(await self._keeper.read(find))
         return discarded

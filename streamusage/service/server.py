@@ -242,7 +242,7 @@ async def _run_retention(service: Service, retention: Retention) -> None:
             return
         discarded = await discard_rows(_WhileTrusted(service), retention, now_ms)
         service.metrics.count_discarded(discarded.records)
-        if discarded.rows:
+        if discarded.rows or discarded.in_use:
             log_jobs.info("retention discarded %s", discarded)
 
     await service.clock.sleep(random.uniform(60, 120))

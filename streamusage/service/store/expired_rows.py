@@ -8,8 +8,11 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Column, ColumnElement, Connection, Select, Table, and_, bindparam, delete, func, select, tuple_
 
+from streamusage.core.coverage import Interval
+from streamusage.service.store.partitions.expired_partitions import RowRange, is_within
 from streamusage.service.store.records import FINAL_REASONS
 from streamusage.service.store.schema import (
+    DIVIDED_BY,
     has_ended,
     held,
     outages,
@@ -54,12 +57,20 @@ class ExpiredRows(NamedTuple):
         """Delete the oldest of these rows and return how many."""
         key = list(self.table.primary_key.columns)
         oldest = select(*key).where(self.where).order_by(*self.order).limit(at_most)
-        return connection.execute(delete(self.table).where(tuple_(*key).in_(oldest))).rowcount
+        these = tuple_(*key).in_(oldest)
+        # Of a divided table only the partitions in question are searched.
+        wanted = and_(these, self.where) if self.table.name in DIVIDED_BY else these
+        return connection.execute(delete(self.table).where(wanted)).rowcount
 
 
 def before(time: Column[int], before_ms: int) -> ExpiredRows:
     """Return the rows with an earlier time, in a table with an index that begins with it."""
     return ExpiredRows(time.table, time < before_ms, [time])
+
+
+def within(time: Column[int], interval: Interval) -> ExpiredRows:
+    """Return the rows with a time in an interval, in a table with an index that begins with it."""
+    return ExpiredRows(time.table, is_within(time, interval), [time])
 
 
 def ended_records(before_ms: int) -> ExpiredRows:
@@ -117,14 +128,20 @@ def forgettable_tombstones(before_ms: int) -> ExpiredRows:
 def ended_coverage(connection: Connection, before_ms: int) -> list[ExpiredRows]:
     """Return the spans and outages that ended by that time, for each server that has any."""
     return [
-        ExpiredRows(table, and_(table.c.server == server, table.c.to_ms <= before_ms), [table.c.to_ms])
+        ExpiredRows(
+            table,
+            and_(table.c.server == server, table.c.to_ms <= before_ms, table.c.from_ms <= before_ms),
+            [table.c.to_ms],
+        )
         for table in (spans, outages)
         for server in connection.execute(_servers_with(table, before_ms)).scalars()
     ]
 
 
 def _servers_with(table: Table, before_ms: int) -> Select[Any]:
-    old = select(table.c.to_ms).where(table.c.server == servers.c.server, table.c.to_ms <= before_ms)
+    old = select(table.c.to_ms).where(
+        table.c.server == servers.c.server, table.c.to_ms <= before_ms, table.c.from_ms <= before_ms
+    )
     return select(servers.c.server).where(old.exists())
 
 
@@ -150,31 +167,27 @@ def find_owed_sums(connection: Connection, earliest: int) -> int | None:
     return connection.execute(owed).scalar()
 
 
-def old_samples(connection: Connection, server: str, before_ms: int) -> list[ExpiredRows]:
-    """Return the server's samples from before that slot, for each stream that has any."""
+def old_samples(connection: Connection, server: str, time: RowRange) -> list[ExpiredRows]:
+    """Return the server's samples inside an interval, for each stream that has any."""
     return [
         ExpiredRows(
             samples,
-            and_(samples.c.server == server, samples.c.stream == stream, samples.c.slot < before_ms),
+            and_(samples.c.server == server, samples.c.stream == stream, is_within(samples.c.slot, time.expired)),
             [samples.c.slot],
         )
-        for stream in connection.execute(
-            _STREAMS_WITH_OLD_SAMPLES, {"of_server": server, "before": before_ms}
-        ).scalars()
+        for stream in connection.execute(_streams_with_samples(time), {"of_server": server}).scalars()
     ]
 
 
-def _streams_with_old_samples() -> Select[Any]:
+def _streams_with_samples(time: RowRange) -> Select[Any]:
     """Return the query for the streams of a server: each step is one search of the next stream in the primary key."""
     of_server = samples.c.server == bindparam("of_server")
-    next_stream = select(samples.c.stream).where(of_server).order_by(samples.c.stream).limit(1)
+    searched = of_server if time.searched is None else and_(of_server, is_within(samples.c.slot, time.searched))
+    next_stream = select(samples.c.stream).where(searched).order_by(samples.c.stream).limit(1)
     streams = select(next_stream.scalar_subquery().label("stream")).cte("streams", recursive=True)
     following = next_stream.where(samples.c.stream > streams.c.stream).correlate(streams).scalar_subquery()
     streams = streams.union_all(select(following).where(streams.c.stream.is_not(None)))
     old = select(samples.c.slot).where(
-        of_server, samples.c.stream == streams.c.stream, samples.c.slot < bindparam("before")
+        of_server, samples.c.stream == streams.c.stream, is_within(samples.c.slot, time.expired)
     )
     return select(streams.c.stream).where(streams.c.stream.is_not(None), old.exists())
-
-
-_STREAMS_WITH_OLD_SAMPLES = _streams_with_old_samples()
