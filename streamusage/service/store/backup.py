@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pysqlite3 import dbapi2
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, Table, func, insert, select
 from sqlalchemy.exc import DBAPIError
 
 from streamusage.core.open_files import OWNER_ONLY
 from streamusage.service.errors import StoreError
-from streamusage.service.store.engines import resolve
+from streamusage.service.rules.utc_days import DAY_MS
+from streamusage.service.store.engines import ENGINES, resolve
 from streamusage.service.store.engines.protocol import Progress
 from streamusage.service.store.engines.sqlite import connect_to_file, sqlite_url
 from streamusage.service.store.page_checksums import has_page_checksums, vacuum_target
-from streamusage.service.store.schema import audit, metadata, servers, usage
+from streamusage.service.store.schema import DIVIDED_BY, audit, metadata, servers, usage
 from streamusage.service.store.store import (
     Store,
     is_in_use,
@@ -151,9 +152,17 @@ def copy_rows(source: Connection, target: Connection, progress: Progress) -> Non
     for number, table in enumerate(tables):
         progress(f"copying {table.name}", number, len(tables))
         target.execute(table.delete())
+        ENGINES[target.dialect.name].create_partitions_at(target, table.name, _days_with_rows(source, table))
         result = source.execution_options(stream_results=True).execute(select(table))
         for rows in result.mappings().partitions(_ROWS_PER_INSERT):
             target.execute(insert(table), [dict(row) for row in rows])
+
+
+def _days_with_rows(source: Connection, table: Table) -> Iterator[int]:
+    """Yield the UTC days of a table's rows, if an engine may divide it by time. Nothing is read before the first."""
+    time = DIVIDED_BY.get(table.name)
+    if time is not None:
+        yield from source.execute(select(time - time % DAY_MS).distinct()).scalars()
 
 
 def _copy_to_file(store: Store, fresh: Path, progress: Progress) -> None:

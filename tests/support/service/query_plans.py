@@ -19,6 +19,8 @@ class Plans:
         """The tables that are read as a whole, each with the SQL."""
         self.indexes: set[str] = set()
         """The indexes that are searched, without those of primary keys."""
+        self.relations: set[str] = set()
+        """On PostgreSQL, the tables and partitions that are read."""
 
     def add_sqlite(self, sql: str, steps: list[str]) -> None:
         for step in steps:
@@ -28,6 +30,8 @@ class Plans:
 
     def add_postgresql(self, sql: str, plan: dict[str, Any]) -> None:
         kind = plan["Node Type"]
+        if "Relation Name" in plan:
+            self.relations.add(plan["Relation Name"])
         if kind == "Seq Scan" or (kind in ("Index Scan", "Index Only Scan") and "Index Cond" not in plan):
             self.scans.setdefault(plan["Relation Name"], set()).add(sql)
         elif "Index Cond" in plan:

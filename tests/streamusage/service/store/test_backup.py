@@ -14,11 +14,13 @@ from streamusage.service.errors import StoreError
 from streamusage.service.store.backup import back_up, restore
 from streamusage.service.store.engines.sqlite import connect_to_file, sqlite_url
 from streamusage.service.store.page_checksums import has_page_checksums
+from streamusage.service.store.schema import DIVIDED_BY
 from streamusage.service.store.store import open_store
 from streamusage.service.store.store_file import StoreFile
 from tests.streamusage.service.conftest import a_record
 from tests.support.postgresql import Cluster
 from tests.support.program import REPOSITORY
+from tests.support.service.partitions import rows_by_partition
 from tests.support.service.used_store import NOON, figures, use, used_estate
 
 LATER = NOON + 19 * 3_600_000
@@ -73,6 +75,8 @@ async def test_backup_moves_a_store_to_postgresql_and_back(tmp_path: Path, postg
             assert await figures(estate) == before
             with pytest.raises(StoreError, match="a service uses that database"):
                 restore(url, first, ignore)
+        for table in DIVIDED_BY.keys() - {"samples"}:
+            assert rows_by_partition(url, table).keys() == {f"{table}_2026_11"}
         back_up(url, again, ignore)
     restore(source, again, ignore, replace=True)
     async with used_estate(source, LATER) as estate:

@@ -4,14 +4,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from streamusage.api.report import SlotRow
 from streamusage.service.errors import StoreError, UnusableStoreError
+from streamusage.service.rules.apply import LateFigures, StoredSlot
+from streamusage.service.store.server_rows import save_slots
 from streamusage.service.store.store import open_store, open_unchanged
-from tests.streamusage.service.conftest import a_record, an_estate
+from tests.streamusage.service.conftest import NOW, a_record, an_estate
 from tests.support.postgresql import Cluster
 from tests.support.program import REPOSITORY
 from tests.support.waiting import wait_until
@@ -72,6 +76,23 @@ def test_damaged_index_is_found_with_its_table(database: str, postgresql: Cluste
         assert {damage.table for damage in found} == {"server_sessions"}
         assert any("server_sessions_live" in damage.what for damage in found)
         checked.close()
+
+
+@pytest.mark.parametrize("part", ["slots_2026_11", "slots_2026_11_pkey"])
+def test_damaged_partition_is_found(database: str, postgresql: Cluster, part: str) -> None:
+    with closing(open_store(database, NOW)) as store, store.writing() as connection, connection.begin():
+        save_slots(connection, "edge-1", 1, [StoredSlot(SlotRow(slot=NOW, revision=1), LateFigures())])
+    with postgresql.damaged_copy(database, part) as url, closing(open_unchanged(url)) as checked:
+        assert {damage.table for damage in checked.find_damage() or []} == {"slots_2026_11"}
+        found = verify(url)
+        assert (found.returncode, "slots_2026_11" in found.stdout) == (1, True), found.stdout + found.stderr
+
+
+def test_check_with_amcheck_compares_the_indexes_of_partitions(database: str) -> None:
+    with closing(open_store(database, NOW)) as store:
+        with psycopg.connect(database, autocommit=True) as connection:
+            connection.execute("CREATE EXTENSION IF NOT EXISTS amcheck")
+        assert store.find_damage() == []
 
 
 def mark_of(url: str) -> str:
