@@ -20,6 +20,11 @@ from tests.support.postgresql import PASSWORD, cluster
 from tests.support.service.hostile_requests import largest_honest_report
 
 ROWS_A_PART = 5_000
+_SIZE = text(
+    "SELECT coalesce(sum(pg_total_relation_size(relid)), pg_total_relation_size(:name)) "
+    "FROM pg_partition_tree(CAST(:name AS regclass))"
+)
+"""The size of a table with its partitions."""
 LEAST_ROWS = 1_000
 """Of smaller tables the pages weigh more than the rows."""
 
@@ -46,9 +51,9 @@ def row_sizes(store: Store) -> list[tuple[str, int, float]]:
         sizes = []
         for table in metadata.sorted_tables:
             rows = connection.execute(select(func.count()).select_from(table)).scalar() or 0
-            size = connection.execute(text("SELECT pg_total_relation_size(:name)"), {"name": table.name}).scalar() or 0
+            size = connection.execute(_SIZE, {"name": table.name}).scalar() or 0
             if rows >= LEAST_ROWS:
-                sizes.append((table.name, rows, size / rows))
+                sizes.append((table.name, rows, float(size) / rows))
     return sorted(sizes, key=lambda row: -row[1])
 
 
