@@ -33,12 +33,12 @@ class WrittenStore:
     """Access of retention and of an agent to a store through one writer."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self.store = store
         self.writer = Writer(store)
 
     async def read(self, work: Callable[[Connection], Result]) -> Result:
         def run() -> Result:
-            with self._store.reading() as connection:
+            with self.store.reading() as connection:
                 return work(connection)
 
         return await asyncio.to_thread(run)
@@ -89,6 +89,7 @@ async def measure(access: WrittenStore, now_ms: int) -> tuple[float, int, list[f
     waits.clear()
     began = time.perf_counter()
     discarded = await discard_rows(access, Retention(7, 400), now_ms)
+    await asyncio.to_thread(access.store.drop_detached)
     seconds = time.perf_counter() - began
     over.set()
     await reporting

@@ -1,8 +1,8 @@
 """Discards rows older than their retention, in many small writes, so that a report never waits long for one.
 
 No write changes more than 5,000 rows, however many are due: `ROWS_PER_WRITE` of the table, and a few beside them. Where
-the engine divides a table by time, whole partitions are dropped (`store/partitions`): one that is in use stays
-until a later round, and its rows are counted just before it is dropped. What is hidden is the same on every engine.
+the engine divides a table by time, whole partitions are detached (`store/partitions`): one that is in use stays
+until a later round, and its rows are counted just before. What is hidden is the same on every engine.
 
 Usage records are discarded by when the service last wrote them, and leave a tombstone: figures that arrive later are
 orphans, as after a delete. Daily statistics and the coverage they rest on have their own retention. A live session
@@ -43,7 +43,7 @@ from streamusage.service.store.expired_rows import (
 from streamusage.service.store.partitions.expired_partitions import (
     RowRange,
     count_within,
-    drop_partition,
+    detach_partition,
     find_expired,
     is_within,
 )
@@ -112,7 +112,7 @@ class Discarded:
     by_days: dict[str, int]
     """Rows older than `days_before_ms`, by table."""
     in_use: tuple[str, ...] = ()
-    """Tables with an expired partition that could not be dropped now."""
+    """Tables with an expired partition that could not be detached now."""
 
     @property
     def rows(self) -> int:
@@ -197,7 +197,7 @@ async def discard_rows(
         slot_connections.name: await run.discard_divided(slot_connections.c.slot, days_before, hide_slots),
         hours.name: await run.discard(before(hours.c.hour, hours_before)),
         utc_days.name: await run.discard(before(utc_days.c.day, hours_before - DAY_MS + 1)),
-        spans.name: await run.drop_partitions(spans.c.from_ms, days_before, keep=spans.c.to_ms > days_before),
+        spans.name: await run.detach_partitions(spans.c.from_ms, days_before, keep=spans.c.to_ms > days_before),
         outages.name: 0,
         orphans.name: await run.discard(before(orphans.c.last_at, days_before)),
         audit.name: await run.discard(before(audit.c.at, days_before)),
@@ -248,19 +248,19 @@ class _Round:
 
     async def discard_divided(self, time: Column[int], before_ms: int, hide: Callable[[Connection], None]) -> int:
         """Discard the rows of a table that may be divided, and `hide` them in each write. Return their number."""
-        discarded = await self.drop_partitions(time, before_ms, hide)
+        discarded = await self.detach_partitions(time, before_ms, hide)
         for rows in await self._rows_expired(time, before_ms):
             discarded += await self.discard(within(time, rows.expired), hide)
         return discarded
 
-    async def drop_partitions(
+    async def detach_partitions(
         self,
         time: Column[int],
         before_ms: int,
         hide: Callable[[Connection], None] = lambda _connection: None,
         keep: ColumnElement[bool] | None = None,
     ) -> int:
-        """Drop the partitions of which all has expired, oldest first, up to one that is in use. Return how many rows
+        """Detach the partitions of which all has expired, oldest first, up to one that is in use. Return how many rows
         they had. One with a row to `keep` stays.
         """
         table, discarded = time.table, 0
@@ -268,18 +268,18 @@ class _Round:
         for period in expired.partitions:
             of_period = is_within(time, period)
 
-            def drop(connection: Connection, period: Interval = period, of_period: Any = of_period) -> bool | None:
+            def detach(connection: Connection, period: Interval = period, of_period: Any = of_period) -> bool | None:
                 hide(connection)
                 if keep is not None and connection.execute(select(time).where(of_period, keep).limit(1)).first():
                     return None
-                return drop_partition(connection, time, period)
+                return detach_partition(connection, time, period)
 
             count = await self._keeper.read(lambda connection, period=period: count_within(connection, time, period))  # type: ignore[misc]
-            dropped = await self._keeper.write(drop)
-            if dropped is False:
+            detached = await self._keeper.write(detach)
+            if detached is False:
                 self.in_use.append(table.name)
                 break
-            discarded += count if dropped else 0
+            discarded += count if detached else 0
         return discarded
 
     async def _rows_expired(self, time: Column[int], before_ms: int) -> list[RowRange]:
@@ -328,7 +328,7 @@ class _Round:
     async def discard_samples(self, before_ms: int) -> int:
         """Delete all samples from before that slot and return how many there were."""
         await self._keeper.write(lambda connection: raise_counter(connection, SAMPLES_KEPT_FROM, before_ms))
-        discarded = await self.drop_partitions(samples.c.slot, before_ms)
+        discarded = await self.detach_partitions(samples.c.slot, before_ms)
         for rows in await self._rows_expired(samples.c.slot, before_ms):
             discarded += await self._discard_samples_by_row(rows)
         return discarded

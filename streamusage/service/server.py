@@ -244,6 +244,7 @@ async def _run_retention(service: Service, retention: Retention) -> None:
         service.metrics.count_discarded(discarded.records)
         if discarded.rows or discarded.in_use:
             log_jobs.info("retention discarded %s", discarded)
+        await service.in_thread(service.store.drop_detached)
 
     await service.clock.sleep(random.uniform(60, 120))
     while True:

@@ -263,6 +263,13 @@ class Store:
         except DBAPIError as error:
             raise StoreError(f"the statistics of the store were not refreshed: {error.orig}") from None
 
+    def drop_detached(self) -> None:
+        """Free the space of partitions that retention has detached. Raises `StoreError`."""
+        try:
+            self._engine.drop_detached(self._url)
+        except DBAPIError as error:
+            raise StoreError(f"the space of expired rows was not freed: {error.orig}") from None
+
     def copy_file(self, target: Path, progress: Progress) -> bool:
         """Copy one state of the store to a new SQLite file. Return False if it must be copied row by row."""
         return self._engine.copy_file(self._url, target, progress)

@@ -180,6 +180,16 @@ async def test_partition_with_a_span_that_has_not_ended_stays(tmp_path: Path, po
             assert (rows_by_partition(url, "spans"), partitions_of(url, "spans")) == ({}, {"spans_default"})
 
 
+async def test_service_frees_the_space_of_expired_partitions(tmp_path: Path, postgresql: Cluster) -> None:
+    with postgresql.database() as url:
+        async with an_estate(tmp_path, OwnedClock(), url, retention=KEPT) as estate:
+            estate.clock.now += 60 * DAY_MS
+            left = "SELECT count(*) FROM pg_class WHERE relname LIKE '%2026_11%'"
+            async with asyncio.timeout(LONGEST_WAIT_S):
+                while run_sql(url, left) != [(0,)]:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+
+
 async def test_service_creates_partitions_as_time_passes(tmp_path: Path, postgresql: Cluster) -> None:
     with postgresql.database() as url:
         async with an_estate(tmp_path, OwnedClock(), url, retention=NEVER) as estate:

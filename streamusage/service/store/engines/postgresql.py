@@ -21,7 +21,8 @@ from streamusage.service.store.engines.locks import LockSet, locks_of
 from streamusage.service.store.engines.postgresql_partitions import (
     create_partitions,
     create_partitions_at,
-    drop_partition,
+    detach_partition,
+    drop_detached,
     list_partitions,
 )
 from streamusage.service.store.engines.protocol import Damage, DamageMark, Progress
@@ -263,9 +264,18 @@ class PostgresqlEngine:
         """As `StoreEngine.list_partitions`."""
         return list_partitions(connection, table)
 
-    def drop_partition(self, connection: Connection, table: str, period: Interval) -> bool:
-        """As `StoreEngine.drop_partition`."""
-        return drop_partition(connection, table, period)
+    def detach_partition(self, connection: Connection, table: str, period: Interval) -> bool:
+        """As `StoreEngine.detach_partition`."""
+        return detach_partition(connection, table, period)
+
+    def drop_detached(self, url: URL) -> None:
+        """As `StoreEngine.drop_detached`."""
+        engine = _engine(_choose_session(url, writes=True), 1, "AUTOCOMMIT", {"statement_timeout": 0})
+        try:
+            with engine.connect() as connection:
+                drop_detached(connection)
+        finally:
+            engine.dispose()
 
     def insert(self, table: Any) -> Any:
         """As `StoreEngine.insert`."""

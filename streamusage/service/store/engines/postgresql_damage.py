@@ -26,6 +26,7 @@ _INDEXES = (
     "JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.n ORDER BY k.place) "
     "FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = %s ORDER BY c.relname"
 )
+_IS_THERE = "SELECT 1 FROM pg_class WHERE oid = %s AND relname = %s"
 _BY_INDEX_ONLY = ("enable_seqscan", "enable_sort", "enable_bitmapscan", "enable_incremental_sort")
 
 
@@ -44,7 +45,7 @@ def find_damage(engine: Engine) -> list[Damage]:
         connection: Connection[Any] = pooled.connection.driver_connection  # type: ignore[assignment]
         has_amcheck = bool(connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'amcheck'").fetchone())
         for oid, table in connection.execute(_TABLES).fetchall():
-            _note(connection, found, table, lambda name=table: _read_table(connection, name))  # type: ignore[misc]
+            _note(connection, found, oid, table, lambda name=table: _read_table(connection, name))  # type: ignore[misc]
             for index, name, columns in connection.execute(_INDEXES, (oid,)).fetchall():
 
                 def read(index: int = index, table: str = table, columns: list[str] = columns) -> None:
@@ -52,16 +53,20 @@ def find_damage(engine: Engine) -> list[Damage]:
                     if has_amcheck:
                         connection.execute("SELECT bt_index_check(%s::oid::regclass, true)", (index,))
 
-                _note(connection, found, table, read, f"the index {name}: ")
+                _note(connection, found, oid, table, read, f"the index {name}: ")
     return found
 
 
 def _note(
-    connection: "Connection[Any]", found: list[Damage], table: str, read: Callable[[], None], what: str = ""
+    connection: "Connection[Any]", found: list[Damage], oid: int, table: str, read: Callable[[], None], what: str = ""
 ) -> None:
+    """Read a part of a table, and note damage. A table that retention has dropped meanwhile, or renamed, is none."""
     try:
         read()
     except Error as error:
+        connection.rollback()
+        if connection.execute(_IS_THERE, (oid, table)).fetchone() is None:
+            return
         if not is_damage(error):
             raise
         found.append(Damage(table, what + " ".join(str(error).split())))

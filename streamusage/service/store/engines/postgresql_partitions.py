@@ -1,10 +1,11 @@
-"""Partitions by time of the large tables in PostgreSQL: created ahead, and dropped as a whole.
+"""Partitions by time of the large tables in PostgreSQL: created ahead, detached and dropped as a whole.
 
 Samples have a partition for each UTC day, `samples_2026_11_30`, the other tables one for each month, `slots_2026_11`.
 Rows of any other time are in `TABLE_default`, so that no write lacks a partition; those of before the table was divided
 are in `TABLE_initial`. Rows of the default partition move when a partition for them is created.
 
 Locks of readers are never waited for longer than `LOCK_MS`, because every read and write that comes later waits, too.
+To remove the files of a large partition takes seconds: it is detached first, and dropped when nothing depends on it.
 """
 
 import re
@@ -27,6 +28,8 @@ MOST_PARTITIONS = 400
 _DAY_MS = 86_400_000
 _CREATING = 0x73747265616D7074
 """The advisory lock of the creation of partitions."""
+_DETACHED = "_expired"
+"""How the name of a detached partition ends."""
 _LOCK_NOT_AVAILABLE = "55P03"
 _FIRST = -(2**63)
 _BOUNDS = re.compile(r"FOR VALUES FROM \((MINVALUE|'?-?\d+'?)\) TO \('?(-?\d+)'?\)")
@@ -95,10 +98,26 @@ def list_partitions(connection: Connection, table: str) -> list[Interval]:
     return sorted(period for period, _ in _partitions(connection, table))
 
 
-def drop_partition(connection: Connection, table: str, period: Interval) -> bool:
-    """Drop a partition with its rows. Return False if it is in use, or if there is none."""
+def detach_partition(connection: Connection, table: str, period: Interval) -> bool:
+    """Detach a partition, which then is a table of its own. Return False if it is in use, or if there is none."""
     names = [name for at, name in _partitions(connection, table) if at == period]
-    return bool(names) and _without_waiting(connection, lambda: connection.exec_driver_sql(f"DROP TABLE {names[0]}"))
+
+    def detach() -> None:
+        connection.exec_driver_sql(f"ALTER TABLE {table} DETACH PARTITION {names[0]}")
+        connection.exec_driver_sql(f"ALTER TABLE {names[0]} RENAME TO {names[0]}{_DETACHED}")
+
+    return bool(names) and _without_waiting(connection, detach)
+
+
+def drop_detached(connection: Connection) -> None:
+    """Drop the detached partitions, also those that a process which was killed left behind. Each is committed."""
+    names = connection.exec_driver_sql(
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND NOT relispartition "
+        "AND relnamespace = current_schema()::regnamespace"
+    ).scalars()
+    for name in [str(name) for name in names]:
+        if name.endswith(_DETACHED) and name.startswith(tuple(f"{table}_" for table in DIVISIONS)):
+            connection.exec_driver_sql(f"DROP TABLE IF EXISTS {name}")
 
 
 def _create(connection: Connection, table: str, periods: Iterable[Interval]) -> list[str]:

@@ -214,11 +214,17 @@ class StoreEngine(Protocol):
         ...
 
     def list_partitions(self, connection: Connection, table: str) -> list[Interval]:
-        """Return the periods of a table that can be dropped as a whole, oldest first; none if it is not divided."""
+        """Return the periods of a table that can be detached as a whole, oldest first; none if it is not divided."""
         ...
 
-    def drop_partition(self, connection: Connection, table: str, period: Interval) -> bool:
-        """Drop all rows of such a period. Return False, with nothing changed, if it is in use or does not exist."""
+    def detach_partition(self, connection: Connection, table: str, period: Interval) -> bool:
+        """Remove all rows of such a period at once; `drop_detached` frees their space. Return False, with nothing
+        changed, if it is in use or does not exist.
+        """
+        ...
+
+    def drop_detached(self, url: URL) -> None:
+        """Free the space of detached partitions, which may take seconds."""
         ...
 
     def insert(self, table: Any) -> Any:

@@ -159,9 +159,12 @@ class SqliteEngine:
         """As `StoreEngine.list_partitions`."""
         return []
 
-    def drop_partition(self, connection: Connection, table: str, period: Interval) -> bool:
-        """As `StoreEngine.drop_partition`."""
+    def detach_partition(self, connection: Connection, table: str, period: Interval) -> bool:
+        """As `StoreEngine.detach_partition`."""
         return False
+
+    def drop_detached(self, url: URL) -> None:
+        """As `StoreEngine.drop_detached`."""
 
     def insert(self, table: Any) -> Any:
         """As `StoreEngine.insert`."""

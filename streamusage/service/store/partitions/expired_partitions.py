@@ -1,7 +1,8 @@
 """Which part of a table divided by time is discarded by partitions, and which row by row.
 
-A partition is dropped when all of it has expired. The rows of one that has expired in part wait for that, hidden by
-`SLOTS_KEPT_FROM` and `SAMPLES_KEPT_FROM`. Where no partition is, or one of many months, rows are discarded one by one.
+A partition is detached, and then dropped, when all of it has expired. The rows of one that has expired in part wait for
+that, hidden by `SLOTS_KEPT_FROM` and `SAMPLES_KEPT_FROM`. Where no partition is, or one of many months, rows are
+discarded one by one.
 """
 
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ class ExpiredTime(NamedTuple):
     """The time before an instant, without what waits for its partition."""
 
     partitions: list[Interval]
-    """Partitions to drop, oldest first."""
+    """Partitions to detach, oldest first."""
     by_row: list[RowRange]
 
 
@@ -58,9 +59,9 @@ def find_expired(connection: Connection, time: Column[int], before_ms: int) -> E
     return split_expired(ENGINES[connection.dialect.name].list_partitions(connection, time.table.name), before_ms)
 
 
-def drop_partition(connection: Connection, time: Column[int], period: Interval) -> bool:
-    """Drop a partition. Return False, with nothing changed, if it is in use."""
-    return ENGINES[connection.dialect.name].drop_partition(connection, time.table.name, period)
+def detach_partition(connection: Connection, time: Column[int], period: Interval) -> bool:
+    """Remove the rows of a partition at once. Return False, with nothing changed, if it is in use."""
+    return ENGINES[connection.dialect.name].detach_partition(connection, time.table.name, period)
 
 
 def is_within(time: Column[int], interval: Interval) -> ColumnElement[bool]:

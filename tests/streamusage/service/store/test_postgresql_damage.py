@@ -13,11 +13,13 @@ import pytest
 from streamusage.api.report import SlotRow
 from streamusage.service.errors import StoreError, UnusableStoreError
 from streamusage.service.rules.apply import LateFigures, StoredSlot
+from streamusage.service.store.engines import postgresql_damage
 from streamusage.service.store.server_rows import save_slots
 from streamusage.service.store.store import open_store, open_unchanged
 from tests.streamusage.service.conftest import NOW, a_record, an_estate
 from tests.support.postgresql import Cluster
 from tests.support.program import REPOSITORY
+from tests.support.service.partitions import run_sql
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.postgresql
@@ -93,6 +95,30 @@ def test_check_with_amcheck_compares_the_indexes_of_partitions(database: str) ->
         with psycopg.connect(database, autocommit=True) as connection:
             connection.execute("CREATE EXTENSION IF NOT EXISTS amcheck")
         assert store.find_damage() == []
+
+
+def test_partition_that_is_dropped_during_the_check_is_no_damage(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dropped = []
+
+    def read_index(*_: object) -> None:
+        if not dropped:
+            run_sql(database, "ALTER TABLE samples DETACH PARTITION samples_2026_11_18")
+            run_sql(database, "DROP TABLE samples_2026_11_18")
+            dropped.append("samples_2026_11_18")
+
+    def read_table(connection: object, table: str) -> None:
+        read(connection, table)
+        if table == "samples_2026_11_18":
+            monkeypatch.setattr(postgresql_damage, "_read_index", read_index)
+
+    read = postgresql_damage._read_table
+    run_sql(database, "CREATE EXTENSION IF NOT EXISTS amcheck")
+    with closing(open_store(database, NOW)) as store:
+        monkeypatch.setattr(postgresql_damage, "_read_table", read_table)
+        assert store.find_damage() == []
+    assert dropped
 
 
 def mark_of(url: str) -> str:

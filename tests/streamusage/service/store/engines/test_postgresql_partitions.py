@@ -1,4 +1,4 @@
-"""Partitions of a PostgreSQL store: where rows are written, creation ahead, and drops that wait for no reader."""
+"""Partitions of a PostgreSQL store: where rows are written, creation ahead, and detaching that waits for no reader."""
 
 import threading
 import time
@@ -16,7 +16,7 @@ from streamusage.service.rules.apply import LateFigures, Piece, StoredSample, St
 from streamusage.service.store.engines.postgresql_partitions import (
     create_partitions,
     create_partitions_at,
-    drop_partition,
+    detach_partition,
     list_partitions,
 )
 from streamusage.service.store.server_rows import load_epoch_slots, save_samples, save_slots, write_pieces
@@ -170,7 +170,7 @@ def test_two_processes_create_the_same_partitions(url: str) -> None:
         store.close()
 
 
-def test_drop_gives_up_after_100_ms_and_succeeds_later(url: str, store: Store) -> None:
+def test_detaching_gives_up_after_100_ms_and_succeeds_later(url: str, store: Store) -> None:
     save(store, ms(2026, 11, 5), 0)
     waited = []
 
@@ -179,28 +179,40 @@ def test_drop_gives_up_after_100_ms_and_succeeds_later(url: str, store: Store) -
         run_sql(url, "SELECT count(*) FROM slots")
         waited.append(time.monotonic() - began)
 
-    def drop(connection: Any) -> bool:
+    def detach(connection: Any) -> bool:
         reader.start()
-        return drop_partition(connection, "slots", NOVEMBER)
+        return detach_partition(connection, "slots", NOVEMBER)
 
     reader = threading.Thread(target=read)
     with long_read(url, "SELECT * FROM slots"):
-        dropped, seconds = written(store, drop)
+        detached, seconds = written(store, detach)
         reader.join()
-    assert (dropped, 0.1 <= seconds < 0.6, max(waited) < 0.6) == (False, True, True), (seconds, waited)
+    assert (detached, 0.1 <= seconds < 0.6, max(waited) < 0.6) == (False, True, True), (seconds, waited)
     assert rows_by_partition(url, "slots") == {"slots_2026_11": 1, "slots_default": 1}
     reader = threading.Thread(target=read)
-    assert written(store, drop)[0]
+    assert written(store, detach)[0]
     reader.join()
     assert partitions_of(url, "slots") == {"slots_default"}
-    assert not written(store, lambda connection: drop_partition(connection, "slots", NOVEMBER))[0]
+    assert not written(store, lambda connection: detach_partition(connection, "slots", NOVEMBER))[0]
     save(store, ms(2026, 11, 5))
     assert rows_by_partition(url, "slots") == {"slots_default": 2}
 
 
-def test_write_waits_for_locks_as_before_after_a_partition_was_not_dropped(url: str, store: Store) -> None:
+def test_detached_partitions_are_dropped(url: str, store: Store) -> None:
+    save(store, ms(2026, 11, 5), 0)
+    assert written(store, lambda connection: detach_partition(connection, "slots", NOVEMBER))[0]
+    tables = "SELECT to_regclass('slots_2026_11_expired'), to_regclass('slots_default')::text"
+    assert run_sql(url, tables)[0][0] is not None
+    store.drop_detached()
+    assert run_sql(url, tables) == [(None, "slots_default")]
+    assert "slots_2026_11" in written(store, lambda connection: create_partitions(connection, NOW))[0]
+    store.drop_detached()
+    assert "slots_2026_11" in partitions_of(url, "slots")
+
+
+def test_write_waits_for_locks_as_before_after_a_partition_was_not_detached(url: str, store: Store) -> None:
     for reads in ("SELECT * FROM slots", "SELECT 1"):
         with long_read(url, reads), store.writing() as connection, connection.begin():
             before = connection.exec_driver_sql("SHOW lock_timeout").scalar()
-            drop_partition(connection, "slots", NOVEMBER)
+            detach_partition(connection, "slots", NOVEMBER)
             assert connection.exec_driver_sql("SHOW lock_timeout").scalar() == before == "30s"
