@@ -1,11 +1,11 @@
 """Queries servers and their coverage."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, UnsetType
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, or_, select
 
 from streamusage.api.daily import GapDelta
 from streamusage.api.extension import Coverage, CoverageSpan, Outage, Repair, ServerCoverage, Servers, ServerStatus
@@ -16,10 +16,9 @@ from streamusage.service.rules.apply import LateFigures, Piece, ServerState
 from streamusage.service.rules.coverage import LateSlot, backfilled_deltas, is_overdue, merge_pieces
 from streamusage.service.rules.epoch_repair import has_exhausted_epochs
 from streamusage.service.rules.repair import is_ahead, is_filed_ahead
-from streamusage.service.rules.utc_days import DAY_MS
 from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, read_counter
 from streamusage.service.store.coverage_rows import CoveredServer, is_known_server, load_covered_servers
-from streamusage.service.store.schema import outages, server_sessions, servers, slot_connections, slots, spans
+from streamusage.service.store.schema import outages, server_sessions, servers, slot_connections, slots
 from streamusage.service.store.server_states import (
     clock_refusal_of_row,
     source_failure_of_row,
@@ -27,6 +26,7 @@ from streamusage.service.store.server_states import (
 )
 
 _PHASES = msgspec.json.Decoder(list[PhaseChange])
+_GAPS_A_QUERY = 50
 
 
 def list_servers(connection: Connection, now_ms: int) -> Servers:
@@ -53,11 +53,16 @@ def list_coverage(connection: Connection, window: Interval, now_ms: int, server:
     from_ms, to_ms = window
     only = None if server is None else [server]
     kept_from = read_counter(connection, SLOTS_KEPT_FROM)
-    late_slots = _late_slots(connection, max(slot_of(from_ms), kept_from), to_ms, only)
     outages_of = _outages(connection, from_ms, to_ms, only)
+    covered = [
+        (state, merge_pieces(pieces, from_ms, to_ms))
+        for state, pieces in load_covered_servers(connection, from_ms, to_ms, now_ms, only)
+    ]
+    late_slots = _late_slots(
+        connection, [gap for state, inside in covered for gap in _gaps(state.server, inside, kept_from)]
+    )
     found = []
-    for state, pieces in load_covered_servers(connection, from_ms, to_ms, now_ms, only):
-        inside = merge_pieces(pieces, from_ms, to_ms)
+    for state, inside in covered:
         deltas = backfilled_deltas(inside, late_slots.get(state.server, []))
         found.append(
             ServerCoverage(
@@ -150,31 +155,50 @@ def _outages(connection: Connection, from_ms: int, to_ms: int, only: Sequence[st
     return found
 
 
-def _late_slots(
-    connection: Connection, from_slot: int, to_ms: int, only: Sequence[str] | None
-) -> dict[str, list[LateSlot]]:
+class _Gap(NamedTuple):
+    """Slots of a server that contain a part of a gap."""
+
+    server: str
+    first: int
+    upto: int
+    """The end; no slot begins there or later."""
+
+
+def _gaps(server: str, pieces: Sequence[Piece], kept_from: int) -> list[_Gap]:
+    """Return the slots of the pieces that are not live, oldest first and each once."""
+    gaps: list[_Gap] = []
+    for piece in pieces:
+        if piece.state is Provenance.LIVE or piece.to_ms <= kept_from:
+            continue
+        first, upto = max(slot_of(piece.from_ms), kept_from), slot_of(piece.to_ms - 1) + SLOT_MS
+        if gaps and first <= gaps[-1].upto:
+            gaps[-1] = gaps[-1]._replace(upto=max(upto, gaps[-1].upto))
+        else:
+            gaps.append(_Gap(server, first, upto))
+    return gaps
+
+
+def _late_slots(connection: Connection, gaps: Sequence[_Gap]) -> dict[str, list[LateSlot]]:
     """Return the slots that contain any part of a gap, by server. All epochs of a slot are combined."""
-    not_live = (
-        select(spans.c.server)
-        .where(
-            spans.c.server == slots.c.server,
-            spans.c.state != Provenance.LIVE.value,
-            spans.c.to_ms > slots.c.slot,
-            spans.c.from_ms < slots.c.slot + SLOT_MS,
-            spans.c.from_ms > slots.c.slot - DAY_MS,
-            # As follows from the bounds of the slots: only these partitions are searched.
-            spans.c.from_ms > from_slot - DAY_MS,
-            spans.c.from_ms < to_ms + SLOT_MS,
+    found: dict[str, list[LateSlot]] = {}
+    for start in range(0, len(gaps), _GAPS_A_QUERY):
+        for server, late_slots in _slots_of_gaps(connection, gaps[start : start + _GAPS_A_QUERY]).items():
+            found.setdefault(server, []).extend(late_slots)
+    return found
+
+
+def _slots_of_gaps(connection: Connection, gaps: Sequence[_Gap]) -> dict[str, list[LateSlot]]:
+    # All of them lie inside these bounds: without them every partition would be searched.
+    bounds = (min(gap.first for gap in gaps), max(gap.upto for gap in gaps))
+
+    def of_gaps(table: Table) -> ColumnElement[bool]:
+        inside = (
+            and_(table.c.server == server, table.c.slot >= first, table.c.slot < upto) for server, first, upto in gaps
         )
-        .exists()
-    )
-    query = select(slots).where(slots.c.slot >= from_slot, slots.c.slot < to_ms, not_live)
-    counts = select(slot_connections).where(
-        slot_connections.c.slot >= from_slot, slot_connections.c.slot < to_ms, slot_connections.c.late_connections > 0
-    )
-    if only is not None:
-        query = query.where(slots.c.server.in_(only))
-        counts = counts.where(slot_connections.c.server.in_(only))
+        return and_(table.c.slot >= bounds[0], table.c.slot < bounds[1], or_(*inside))
+
+    query = select(slots).where(of_gaps(slots))
+    counts = select(slot_connections).where(of_gaps(slot_connections), slot_connections.c.late_connections > 0)
     protocols: dict[tuple[str, int], dict[str, int]] = {}
     for row in connection.execute(counts):
         of_slot = protocols.setdefault((row.server, row.slot), {})

@@ -1,8 +1,8 @@
 """What discarding a day of samples costs on PostgreSQL, as a partition and row by row, and how long reports wait.
 
-`python -m bench.partitions [ROWS]` writes that many samples (1,000,000) of one day, and as many rows in the default
-partition, and discards both by retention while an agent reports all the time. Reports are writes of the same store, one
-after another with those of retention, as in the service.
+`python -m bench.service.partitions [ROWS]` writes that many samples (1,000,000) of one day, and as many rows in the
+default partition, and discards both by retention while an agent reports all the time. Reports are writes of the same
+store, one after another with those of retention, as in the service.
 """
 
 import asyncio
