@@ -121,6 +121,9 @@ def drop_detached(connection: Connection) -> None:
 
 
 def _create(connection: Connection, table: str, periods: Iterable[Interval]) -> list[str]:
+    is_divided = f"SELECT 1 FROM pg_partitioned_table WHERE partrelid = to_regclass('{table}')"
+    if connection.exec_driver_sql(is_divided).first() is None:
+        return []  # a store of an earlier version
     there = [period for period, _ in _partitions(connection, table)]
     created = []
     for period in periods:

@@ -96,8 +96,9 @@ def test_rows_and_indexes_stay_in_their_files(url: str) -> None:
     for table in DIVIDED:
         assert partitions_with_rows(url, table.name) == {f"{table.name}_initial": 200}
         assert read(url, f"SELECT count(*) FROM pg_constraint WHERE conname = '{table.check}'") == [(0,)]
-    attached = read(url, "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'slots_by_time'::regclass")
-    assert ("slots_by_time_initial",) in attached
+    for index in ("slots_by_time", "slot_connections_by_time", "spans_by_end"):
+        attached = f"SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = '{index}'::regclass"
+        assert (f"{index}_initial",) in read(url, attached)
 
 
 def test_rows_in_the_future_are_moved(url: str) -> None:
