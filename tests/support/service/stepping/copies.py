@@ -8,13 +8,12 @@ import msgspec
 import psycopg
 
 from streamusage.service.store.schema import metadata
+from tests.support.service.deadlocks import quick_deadlocks
 
 Content = Mapping[str, tuple[str, ...]]
 """The rows of each table as JSON, sorted, without columns of random content."""
 
 RANDOM_COLUMNS = {"lives": ("life",), "audit": ("id",)}
-DEADLOCK_TIMEOUT = "20ms"
-"""How long a backend waits for a lock before it looks for a deadlock. The default takes a second."""
 
 _TABLES = [table.name for table in metadata.sorted_tables]
 _RESTORES_A_VACUUM = 100
@@ -70,14 +69,11 @@ class Copies:
 
 @contextmanager
 def copies_in(url: str) -> Iterator[Copies]:
-    """Yield the copies in an empty database, with an autocommitting connection to it."""
-    name = url.rpartition("/")[2]
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"ALTER DATABASE {name} SET deadlock_timeout = '{DEADLOCK_TIMEOUT}'".encode())
+    """Yield the copies in an empty database."""
+    with quick_deadlocks(url, 20) as connection:
         try:
             yield Copies(connection)
         finally:
-            connection.execute(f"ALTER DATABASE {name} RESET deadlock_timeout".encode())
             connection.execute("DROP SCHEMA IF EXISTS start CASCADE")
 
 

@@ -4,10 +4,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
-from streamusage.api.extension import SessionRecord
-from streamusage.core.usage import SessionKey
-from streamusage.service.queries.changes import changes_since
 from streamusage.service.store.store import open_store
+from tests.support.service.change_follower import ChangeFollower
 from tests.support.service.stepping.copies import Content, Copies, copies_in, find_differences, find_feed_faults
 from tests.support.service.stepping.operations import Operation, operations_of
 from tests.support.service.stepping.process import Process
@@ -39,51 +37,6 @@ class Run(NamedTuple):
     feed_faults: list[str]
 
 
-class Follower:
-    """A console that follows the changes of the store, and has the records of the start state."""
-
-    def __init__(self, process: Process) -> None:
-        self._store = process.store
-        self._start: dict[SessionKey, SessionRecord] = {}
-        self.records: dict[SessionKey, SessionRecord] = {}
-        self._cursor = self._start_cursor = ""
-
-    def keep(self) -> None:
-        """Begin each race with the present records."""
-        self._cursor, self.records = "", {}
-        self.poll()
-        self._start_cursor, self._start = self._cursor, self.records
-
-    def restart(self) -> None:
-        self._cursor, self.records = self._start_cursor, dict(self._start)
-
-    def poll(self) -> None:
-        """Read all changes since the cursor."""
-        more = True
-        with self._store.reading() as connection:
-            while more:
-                page = changes_since(connection, self._cursor or None, PAGE, NOW)
-                if page.reset:
-                    self.records.clear()
-                for key in page.deleted_sessions:
-                    self.records.pop(SessionKey(key.scope, key.name, key.start_time), None)
-                for record in page.records:
-                    self.records[SessionKey(record.scope, record.name, record.start_time)] = record
-                self._cursor, more = page.cursor, page.more
-
-    def find_faults(self) -> list[str]:
-        """Return what the console shows wrongly."""
-        followed = self.records
-        self._cursor, self.records = "", {}
-        self.poll()
-        keys = sorted(followed.keys() | self.records.keys())
-        return [
-            f"a reader of all changes shows {followed.get(key)} in place of {self.records.get(key)}"
-            for key in keys
-            if followed.get(key) != self.records.get(key)
-        ]
-
-
 class Crossing:
     """Two processes on a database with a start state."""
 
@@ -91,16 +44,18 @@ class Crossing:
         self.operations = operations_of(state)
         self._copies = copies
         self._processes = processes
-        self._follower = Follower(processes[0])
         self._serial: dict[tuple[str, ...], tuple[Run, Run]] = {}
         copies.keep()
-        self._follower.keep()
+        at_start = ChangeFollower(processes[0].store, PAGE)
+        at_start.poll()
+        self._cursor, self._records = at_start.cursor, at_start.records
         self._content = copies.start
 
     def run(self, pair: Pair, schedule: Schedule) -> Run:
         """Run both operations from the start state."""
         self._copies.restore(self._content)
-        self._follower.restart()
+        follower = ChangeFollower(self._processes[0].store, PAGE)
+        follower.cursor, follower.records = self._cursor, dict(self._records)
         for process in self._processes:
             process.forget_history()
         starts = [
@@ -109,7 +64,7 @@ class Crossing:
         ]
         for start, process in zip(starts, self._processes, strict=True):
             start(process)
-        race = Race(self._processes, self._copies.connection, self._follower.poll)
+        race = Race(self._processes, self._copies.connection, follower.poll)
         race.run(schedule)
         first, second = self._processes
         self._content = self._copies.read()
@@ -118,7 +73,7 @@ class Crossing:
             (len(first.passed), len(second.passed)),
             race.order,
             race.first_blocked,
-            find_feed_faults(self._content) + self._follower.find_faults(),
+            find_feed_faults(self._content) + follower.find_faults(),
         )
 
     def run_serially(self, pair: Pair) -> tuple[Run, Run]:
