@@ -22,6 +22,7 @@ settings.load_profile("streamtop")
 
 LONGEST_FILES = (
     *("faults/test_clock_mutations.py", "tui/app/test_many_polls.py", "tui/screens/test_pictures.py"),
+    *("streamusage/service/store/test_interleavings.py", "streamusage/service/store/test_concurrent_writers.py"),
     *("streamusage/service/accounting/test_day_statistics.py", "streamusage/service/http/test_openapi.py"),
     *("tui/app/test_actions.py", "faults/test_clocks.py", "faults/test_clocks_2.py", "faults/test_clocks_3.py"),
     *("faults/test_clocks_4.py", "real/test_kills.py", "tui/demo/test_screenshots.py", "tui/demo/test_recording.py"),

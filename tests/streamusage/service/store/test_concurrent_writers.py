@@ -193,8 +193,8 @@ def test_concurrent_writers_conserve_every_unit_and_every_change(postgresql: Clu
         store.close()
         print(
             f"{OF_EACH * len(SERVERS)} reports in {seconds:.1f} s, {writers.kills} kills, "
-            f"{deadlocks} deadlocks, {provoker.deadlocks} of them of the provoker, {len(numbers)} changed records, "
-            f"{follower.pages} pages"
+            f"{deadlocks} deadlocks, {provoker.deadlocks} of them of the provoker, "
+            f"{len(numbers)} records and tombstones, {follower.pages} pages"
         )
         assert writers.kills >= 3
         assert deadlocks > provoker.deadlocks, "some deadlocks end a write"

@@ -26,9 +26,9 @@ from tests.support.service.stepping.schedules import Schedules, switch_twice
 
 pytestmark = pytest.mark.postgresql
 
-SCHEDULES = int(os.environ.get("STREAMTOP_INTERLEAVINGS", "12"))
+SCHEDULES = int(os.environ.get("STREAMTOP_INTERLEAVINGS", "10"))
 SEED = os.environ.get("STREAMTOP_FIRST_SEED", "1")
-FEWEST = 4
+FEWEST = 5
 """The fewest schedules of a pair of variants."""
 
 KINDS = ["report", "close", "hour sum", "retention", "removal", "delete", "import", "standings", "epoch", "life"]

@@ -1,7 +1,7 @@
 """Runs two operations in two processes, each schedule from the same start state, and compares with serial orders."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import NamedTuple
 
 from streamusage.service.store.store import open_store
@@ -111,7 +111,5 @@ def crossing_in(url: str, *, has_locks: bool = True) -> Iterator[Crossing]:
         filled = open_store(url, BEGAN)
         state = StartState(filled)
         filled.close()
-        processes = Process("A", url, NOW, has_locks=has_locks), Process("B", url, NOW, has_locks=has_locks)
-        for process in processes:
-            stack.callback(process.close)
-        yield Crossing(copies, processes, state)
+        first, second = (stack.enter_context(closing(Process(label, url, NOW, has_locks=has_locks))) for label in "AB")
+        yield Crossing(copies, (first, second), state)

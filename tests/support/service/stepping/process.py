@@ -57,7 +57,7 @@ class Process:
         ]
         for target, name, listener in self._listeners:
             event.listen(target, name, listener, **{"retval": True} if name == "before_cursor_execute" else {})
-        self.writer.submit(lambda _connection: None).result(LONGEST_WAIT_S)
+        self.writer.submit(_allow_long_steps).result(LONGEST_WAIT_S)
 
     def forget_history(self) -> None:
         """Let the next write look at the newest life of the feed, as the first write of a process does."""
@@ -172,3 +172,8 @@ class Process:
             self._is_permitted = False
             self._waits_for = None
         assert in_time, f"process {self.label} got no permit for {statement}"
+
+
+def _allow_long_steps(connection: Connection) -> None:
+    """Let the session wait in a transaction as long as a busy machine makes it wait."""
+    connection.exec_driver_sql("SET idle_in_transaction_session_timeout = 0")
