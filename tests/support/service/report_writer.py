@@ -33,10 +33,10 @@ from streamusage.api.report import (
 )
 from streamusage.core.coverage import slot_of
 from streamusage.service.errors import StoreError
-from streamusage.service.ingest.reports import ingest_report
+from streamusage.service.ingest.reports import ingest_report, locks_of_report
 from streamusage.service.store.server_states import load_state
 from streamusage.service.store.store import open_store
-from streamusage.service.store.writer import Writer
+from streamusage.service.store.writing.writer import Writer
 
 BEGAN = 1_795_000_020_000
 STEP_MS = 20_000
@@ -144,11 +144,6 @@ def _draw(below: int, *of: object) -> int:
     return zlib.crc32(" ".join(map(str, of)).encode()) % below
 
 
-def locks_of(_report: Report) -> tuple[Any, ...]:
-    """Return the arguments of `Writer.write` after the work."""
-    return ()
-
-
 async def write_reports(writer: Writer, server: str, number: int, reports: int) -> None:
     """Apply the reports of a server from one number on. Failed writes are repeated."""
     while number < reports:
@@ -159,7 +154,7 @@ async def write_reports(writer: Writer, server: str, number: int, reports: int) 
             return ingest_report(connection, report, b"", now_ms)
 
         try:
-            verdict = await writer.write(work, *locks_of(report))
+            verdict = await writer.write(work, locks_of_report(report))
         except StoreError:
             await asyncio.sleep(0.01)
             continue

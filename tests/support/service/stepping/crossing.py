@@ -57,7 +57,7 @@ class Crossing:
         follower = ChangeFollower(self._processes[0].store, PAGE)
         follower.cursor, follower.records = self._cursor, dict(self._records)
         for process in self._processes:
-            process.forget_history()
+            process.reset_history()
         starts = [
             operation.prepare(process.store, NOW + number * SECOND)
             for number, (operation, process) in enumerate(zip(pair, self._processes, strict=True))

@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Connection, Table, func, select, update
 
 from streamusage.api.report import EpochRequest, OutageRow, PhaseChange, Report, SourceState
-from streamusage.core.usage import SessionKey
+from streamusage.core.usage import SessionKey, StreamId
 from streamusage.service.accounting.closing import advance_accounting, close_day_by_operator, days_due
 from streamusage.service.accounting.hours import find_unsummed
 from streamusage.service.ingest.reports import (
@@ -22,14 +22,17 @@ from streamusage.service.ingest.reports import (
     find_condition_changes,
     ingest_report,
     issue_epoch,
+    locks_of_report,
+    locks_of_server,
     record_source_state,
 )
 from streamusage.service.ingest.server_removal import remove_server
 from streamusage.service.retention import Retention, discard_rows
 from streamusage.service.rules.parts import split_report
+from streamusage.service.store.engines.locks import WHOLE_STORE, LockSet
 from streamusage.service.store.records import delete_all, delete_session, delete_stream, import_records
 from streamusage.service.store.report_parts import encode_part
-from streamusage.service.store.schema import lives, samples, slots, tombstones, usage
+from streamusage.service.store.schema import lives, samples, slots, stream_key, tombstones, usage
 from streamusage.service.store.store import Store, open_store
 from tests.support.service.stepping.process import Process, Write
 from tests.support.service.stepping.start_state import (
@@ -155,23 +158,25 @@ def _reports(state: StartState) -> list[Operation]:
 
 
 def _ingest(report: Report, _store: Store, now_ms: int) -> Write:
-    return Write(lambda connection: ingest_report(connection, report, b"body", now_ms))
+    return Write(lambda connection: ingest_report(connection, report, b"body", now_ms), locks_of_report(report))
 
 
 def _accept_parts(report: Report, _store: Store, now_ms: int) -> Write:
     parts = [encode_part(part) for part in split_report(report, now_ms, 3)]
     assert len(parts) > 1
-    return Write(lambda connection: ingest_report(connection, report, b"", now_ms, parts))
+    return Write(lambda connection: ingest_report(connection, report, b"", now_ms, parts), locks_of_report(report))
 
 
 def _apply_part(report: Report, store: Store, now_ms: int) -> Write:
     apply(store, _accept_parts(report, store, now_ms).work)
-    return Write(lambda connection: apply_next_part(connection, report.server, now_ms))
+    return Write(lambda connection: apply_next_part(connection, report.server, now_ms), locks_of_server(report.server))
 
 
 def _record_failure(_store: Store, now_ms: int) -> Write:
     source = SourceState(error="no answer", failing_ms=MINUTE, role="edge")
-    return Write(lambda connection: record_source_state(connection, SILENT_EDGE, source, now_ms))
+    return Write(
+        lambda connection: record_source_state(connection, SILENT_EDGE, source, now_ms), locks_of_server(SILENT_EDGE)
+    )
 
 
 def _closings() -> list[Operation]:
@@ -240,7 +245,7 @@ class CapturingAccess:
         with self._store.reading() as connection:
             return work(connection)
 
-    async def write(self, work: Callable[[Connection], Result], *locks: Any) -> Result:
+    async def write(self, work: Callable[[Connection], Result], locks: LockSet = WHOLE_STORE) -> Result:
         with self._store.writing() as connection, connection.begin() as transaction:
             before = self._count(connection)
             result = work(connection)
@@ -283,12 +288,17 @@ def _removals() -> list[Operation]:
     ]
 
 
+def _locks_of_stream(stream: StreamId) -> LockSet:
+    return LockSet(streams=frozenset((stream_key(*stream),)))
+
+
 def _deletes() -> list[Operation]:
     def of_session(_store: Store, now_ms: int) -> Write:
-        return Write(lambda connection: delete_session(connection, SessionKey(*KEYNOTE, BEGAN), "boss", now_ms))
+        key = SessionKey(*KEYNOTE, BEGAN)
+        return Write(lambda connection: delete_session(connection, key, "boss", now_ms), _locks_of_stream(KEYNOTE))
 
     def of_stream(_store: Store, now_ms: int) -> Write:
-        return Write(lambda connection: delete_stream(connection, IMPORTED, "boss", now_ms))
+        return Write(lambda connection: delete_stream(connection, IMPORTED, "boss", now_ms), _locks_of_stream(IMPORTED))
 
     def of_all(_store: Store, now_ms: int) -> Write:
         return Write(lambda connection: delete_all(connection, "boss", now_ms))
@@ -326,7 +336,7 @@ def _standings() -> list[Operation]:
 def _epochs() -> list[Operation]:
     def issue(server: str, _store: Store, now_ms: int) -> Write:
         request = EpochRequest(journal="j9")
-        return Write(lambda connection: issue_epoch(connection, server, request, now_ms))
+        return Write(lambda connection: issue_epoch(connection, server, request, now_ms), locks_of_server(server))
 
     return [
         _write("epoch", "of the origin", partial(issue, ORIGIN)),
@@ -341,6 +351,7 @@ def _lives() -> list[Operation]:
 
     def fail_over(store: Store, _now_ms: int) -> Write:
         apply(store, lambda connection: connection.execute(update(lives).values(history="of another timeline")))
+        store._history = None
         return Write(lambda _connection: None)
 
     return [

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, event
 
+from streamusage.service.store.engines.locks import WHOLE_STORE, LockSet
 from streamusage.service.store.store import Store, open_store
-from streamusage.service.store.writer import Writer
+from streamusage.service.store.writing.writer import Writer
 from tests.support.waiting import LONGEST_WAIT_S
 
 COMMIT = "COMMIT"
@@ -22,8 +23,7 @@ class Write(NamedTuple):
     """A write as the writer accepts it."""
 
     work: Callable[[Connection], Any]
-    locks: tuple[Any, ...] = ()
-    """The arguments of `Writer.submit` after the work."""
+    locks: LockSet = WHOLE_STORE
 
 
 class Process:
@@ -34,6 +34,7 @@ class Process:
         self.label = label
         self.store_url = store_url
         self.store: Store = open_store(store_url, now_ms)
+        self._history = self.store._history
         self.writer = Writer(self.store)
         self.backend = 0
         """The process id of the database's backend that runs the statements."""
@@ -59,14 +60,14 @@ class Process:
             event.listen(target, name, listener, **{"retval": True} if name == "before_cursor_execute" else {})
         self.writer.submit(_allow_long_steps).result(LONGEST_WAIT_S)
 
-    def forget_history(self) -> None:
-        """Let the next write look at the newest life of the feed, as the first write of a process does."""
-        self.store._history = None
+    def reset_history(self) -> None:
+        """Let the next write find the history of the database that the process found at its start."""
+        self.store._history = self._history
 
     def submit(self, write: Write) -> None:
         """Start a write through the writer."""
         self._begin()
-        self._watch(self.writer.submit(write.work, *write.locks))
+        self._watch(self.writer.submit(write.work, write.locks))
 
     def run_in_thread(self, work: Callable[[], Any]) -> None:
         """Start work that makes connections of its own."""
