@@ -58,9 +58,11 @@ class Writers:
         )  # fmt: skip
         self.kills = 0
 
-    def kill(self, number: int) -> None:
-        """Kill a process and start another one, unless it has written everything."""
-        self.kills += str(number) not in self._run(f"kill {number}")
+    def kill(self, number: int) -> bool:
+        """Kill a process and start another one, unless it has written everything. Return whether it was killed."""
+        is_killed = str(number) not in self._run(f"kill {number}")
+        self.kills += is_killed
+        return is_killed
 
     def wait(self) -> None:
         """Wait until everything is written."""
@@ -124,11 +126,11 @@ def count_acknowledged(store: Store) -> int:
 
 
 def kill_now_and_then(writers: Writers, store: Store) -> None:
-    """Kill writers after random shares of all reports."""
+    """Kill a writer after each of some random shares of all reports: one that has not written everything."""
     random = Random("kills")
-    for due in sorted(random.uniform(0.05, 0.9) * OF_EACH * len(SERVERS) for _ in range(KILLS)):
+    for due in sorted(random.uniform(0.05, 0.6) * OF_EACH * len(SERVERS) for _ in range(KILLS)):
         wait_until_blocking(lambda due=due: count_acknowledged(store) >= due, f"{due:.0f} reports are acknowledged")
-        writers.kill(random.randrange(WRITERS))
+        any(writers.kill(number) for number in random.sample(range(WRITERS), WRITERS))
 
 
 def expected_slots(server: str) -> tuple[int, int]:

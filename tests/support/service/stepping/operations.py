@@ -32,7 +32,7 @@ from streamusage.service.rules.parts import split_report
 from streamusage.service.store.engines.locks import WHOLE_STORE, LockSet
 from streamusage.service.store.records import delete_all, delete_session, delete_stream, import_records
 from streamusage.service.store.report_parts import encode_part
-from streamusage.service.store.schema import lives, samples, slots, stream_key, tombstones, usage
+from streamusage.service.store.schema import lives, samples, spans, stream_key, tombstones, usage
 from streamusage.service.store.store import Store, open_store
 from tests.support.service.stepping.process import Process, Write
 from tests.support.service.stepping.start_state import (
@@ -222,7 +222,7 @@ def _discards() -> list[Operation]:
     return [
         _write("retention", "of records", partial(_discard, usage, Retention(1, 400))),
         _write("retention", "of samples", partial(_discard, samples, Retention(1, 400))),
-        _write("retention", "of slots", partial(_discard, slots, Retention(400, 1))),
+        _write("retention", "of coverage", partial(_discard, spans, Retention(400, 1))),
         _write("retention", "of tombstones", partial(_discard, tombstones, Retention(30, 400))),
     ]
 
