@@ -18,7 +18,9 @@ from streamusage.core.coverage import SLOT_MS
 from streamusage.service.rules.rollups import HOUR_MS
 from streamusage.service.rules.utc_days import DAY_MS
 from streamusage.service.server import run_service
-from streamusage.service.store.schema import stream_key
+from streamusage.service.store.engines import ENGINES
+from streamusage.service.store.schema import DIVIDED_BY, stream_key
+from streamusage.service.store.store import open_store
 from streamusage.service.tokens import Tokens
 from tests.support.waiting import wait_until
 
@@ -71,6 +73,7 @@ async def fill_store(url: str, size: StoreSize) -> int:
     since = now_ms - now_ms % DAY_MS - size.days * DAY_MS
     source = server_name(0)
     async with run_service(store_url=url, tokens=Tokens({}), clock=SystemClock()):
+        await asyncio.to_thread(_create_partitions, url, since, now_ms)
         await asyncio.to_thread(_fill_source, url, source, since, now_ms, size)
 
         def is_summed() -> bool:
@@ -92,6 +95,15 @@ async def fill_store(url: str, size: StoreSize) -> int:
         _fill_sessions(connection, size, now_ms)
         connection.execute("VACUUM ANALYZE")
     return now_ms
+
+
+def _create_partitions(url: str, since: int, now_ms: int) -> None:
+    """Create the partitions of the past days, as they would have been created in them."""
+    store = open_store(url, now_ms)
+    with store.writing() as connection, connection.begin():
+        for table in DIVIDED_BY:
+            ENGINES[connection.dialect.name].create_partitions_at(connection, table, range(since, now_ms, DAY_MS))
+    store.close()
 
 
 def _fill_source(url: str, server: str, since: int, now_ms: int, size: StoreSize) -> None:
