@@ -7,6 +7,7 @@ plain psycopg, in groups of the size that the service has on average in a commit
 
 What the services' transactions wait for is sampled from `pg_stat_activity` every 10 ms: the share of samples of an open
 transaction in which it waits for a lock of another one is the share of a report's writing that is lock waiting.
+With `--distance` the database answers that much later, so that the services wait for it and not for the cores.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from typing import Any, NamedTuple
 
 from bench.estate import ADMIN, Reporter, Served, post, tokens_for
 from bench.percentiles import percentile
+from bench.service.stores.distance import at_distance
 from bench.service.stores.durable_servers import KINDS, DurableServer, describe_machine, durable_server
 from bench.service.stores.lock_samples import WaitSampler, WaitShares
 from bench.service.stores.recorded_writes import record_reports, run_writes, send_up_to_now
@@ -83,8 +85,10 @@ async def measure_rate(url: str, nodes: Sequence[Node], reporters: Sequence[Repo
     )
 
 
-async def measure_processes(url: str, rows: int, processes: Sequence[int], seconds: float) -> list[ReportRate]:
-    """Measure each number of processes on one store, which no other process uses."""
+async def measure_processes(
+    near_url: str, url: str, rows: int, processes: Sequence[int], seconds: float
+) -> list[ReportRate]:
+    """Measure each number of processes on one store, which no other process uses; sample their waits by `near_url`."""
     reporters = [Reporter(f"s{number}", rows, time.time_ns() // 1_000_000) for number in range(AGENTS[rows])]
     rates: list[ReportRate] = []
     nodes: list[Node] = []
@@ -100,24 +104,25 @@ async def measure_processes(url: str, rows: int, processes: Sequence[int], secon
                 if not rates:  # first reports cost more, and are not measured
                     port = Served(nodes[0].url, nodes[0].pid).port
                     await asyncio.gather(*(reporter.begin(port) for reporter in reporters))
-                    await measure_rate(url, nodes, reporters, min(1.0, seconds / 2))
-                rates.append(await measure_rate(url, nodes, reporters, seconds))
+                    await measure_rate(near_url, nodes, reporters, min(1.0, seconds / 2))
+                rates.append(await measure_rate(near_url, nodes, reporters, seconds))
     return rates
 
 
 def measure_rows(
-    server: DurableServer, rows: int, processes: Sequence[int], seconds: float, turns: int
+    server: DurableServer, rows: int, processes: Sequence[int], seconds: float, turns: int, delay_s: float
 ) -> dict[str, Any]:
     """Measure reports with that many rows, print the medians of the turns and return them."""
     runs: list[list[ReportRate]] = []
     loops: list[float] = []
     for _ in range(turns):
-        with server.database() as url:
-            runs.append(asyncio.run(measure_processes(url, rows, processes, seconds)))
+        with server.database() as url, at_distance(url, delay_s) as far:
+            runs.append(asyncio.run(measure_processes(url, far, rows, processes, seconds)))
         with server.database() as url:
             writes = asyncio.run(record_reports(url, rows))
             group = max(1, round(runs[-1][0].group))
-            loops.append(run_writes(url, writes, group, seconds))
+            with at_distance(url, delay_s) as far:
+                loops.append(run_writes(far, writes, group, seconds))
     statements = sum(map(len, writes)) / len(writes)
     print(
         f"  {rows:3} rows: bare loop {median(loops):6.0f}/s, {statements:.0f} statements a report, "
@@ -163,9 +168,11 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=1)
     parser.add_argument("--processes", type=int, nargs="+", default=list(PROCESSES))
     parser.add_argument("--servers", choices=[*KINDS], nargs="+", default=[*KINDS])
+    parser.add_argument("--distance", default="0ms", help="how much later the database answers, such as 5ms")
     parser.add_argument("--no-fsync", action="store_true", help="commits need no disk, as with a very fast one")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to a file")
     arguments = parser.parse_args()
+    delay_s = parse_duration_ms(arguments.distance, default_unit="ms") / 1000
     seconds = parse_duration_ms(arguments.duration, default_unit="s") / 1000
     logging.getLogger("streamusage").setLevel(logging.ERROR)  # of the service that is recorded
     print(describe_machine())
@@ -174,7 +181,7 @@ def main() -> None:
         with durable_server(KINDS[kind], has_fsync=not arguments.no_fsync) as server:
             print(f"{server.name}:")
             document[kind] = {
-                rows: measure_rows(server, rows, sorted(arguments.processes), seconds, arguments.turns)
+                rows: measure_rows(server, rows, sorted(arguments.processes), seconds, arguments.turns, delay_s)
                 for rows in arguments.rows
             }
     if arguments.json is not None:
