@@ -27,7 +27,7 @@ class _Relay:
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         from_server, to_server = await asyncio.open_connection(self._host, self._port)
-        with suppress(ConnectionError):
+        with suppress(ConnectionError, asyncio.CancelledError):
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._copy(reader, to_server, 0))
                 tasks.create_task(self._copy(from_server, writer, self._delay_s))
