@@ -5,6 +5,7 @@ write requests its locks in the same order, all servers first, and holds them un
 servers and streams in between stays unchanged.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -27,17 +28,19 @@ class LockSet(NamedTuple):
         """The number of locks."""
         return len(self.servers) + len(self.streams)
 
-    def with_locks(self, other: "LockSet") -> "LockSet":
-        """Return the locks of both."""
-        return LockSet(
-            self.servers | other.servers,
-            self.streams | other.streams,
-            self.is_whole_store or other.is_whole_store,
-        )
-
 
 WHOLE_STORE = LockSet(is_whole_store=True)
 """For writes that touch rows of any servers and streams: those of operators, closings, sums and retention."""
+
+
+def join_locks(sets: Iterable[LockSet]) -> LockSet:
+    """Return all of these locks."""
+    listed = list(sets)
+    return LockSet(
+        frozenset().union(*(locks.servers for locks in listed)),
+        frozenset().union(*(locks.streams for locks in listed)),
+        any(locks.is_whole_store for locks in listed),
+    )
 
 
 class NeedsWholeStoreError(Exception):

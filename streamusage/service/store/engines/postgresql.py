@@ -18,6 +18,12 @@ from sqlalchemy.exc import DBAPIError
 from streamusage.core.coverage import Interval
 from streamusage.service.errors import StoreError
 from streamusage.service.store.engines.locks import LockSet, locks_of
+from streamusage.service.store.engines.postgresql_locks import (
+    is_conflict,
+    lock_all,
+    lock_change_numbers,
+    try_lock_all,
+)
 from streamusage.service.store.engines.postgresql_partitions import (
     create_partitions,
     create_partitions_at,
@@ -162,26 +168,18 @@ class PostgresqlEngine:
 
     def lock(self, connection: Connection, locks: LockSet) -> None:
         """As `StoreEngine.lock`."""
-        from streamusage.service.store.engines.postgresql_locks import lock_all
-
         lock_all(connection, locks)
 
     def try_lock(self, connection: Connection, more: LockSet) -> bool:
         """As `StoreEngine.try_lock`."""
-        from streamusage.service.store.engines.postgresql_locks import try_lock_all
-
         return try_lock_all(connection, more)
 
     def lock_change_numbers(self, connection: Connection) -> None:
         """As `StoreEngine.lock_change_numbers`."""
-        from streamusage.service.store.engines.postgresql_locks import lock_change_numbers
-
         lock_change_numbers(connection)
 
     def is_conflict(self, error: BaseException | None) -> bool:
         """As `StoreEngine.is_conflict`."""
-        from streamusage.service.store.engines.postgresql_locks import is_conflict
-
         return is_conflict(error)
 
     def history_of(self, connection: Connection) -> str:

@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any
 
-from psycopg import Error
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
@@ -68,7 +67,7 @@ def lock_change_numbers(connection: Connection) -> None:
 
 def is_conflict(error: BaseException | None) -> bool:
     """Return whether a transaction failed because of another one, and may succeed when it is run again."""
-    return isinstance(error, Error) and error.sqlstate in _SERIALIZATION_FAILURES
+    return getattr(error, "sqlstate", None) in _SERIALIZATION_FAILURES
 
 
 def _keys(locks: LockSet) -> list[int]:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 
 from streamusage.service.store.engines import ENGINES
-from streamusage.service.store.engines.locks import LockSet, NeedsWholeStoreError
+from streamusage.service.store.engines.locks import LockSet, NeedsWholeStoreError, join_locks
 
 Item = TypeVar("Item")
 
@@ -35,7 +35,7 @@ class WriteGroup:
         if missing.size:
             if not ENGINES[connection.dialect.name].try_lock(connection, missing):
                 raise NeedsWholeStoreError
-            self._locks = self._locks.with_locks(missing)
+            self._locks = join_locks((self._locks, missing))
 
     def add(self, work: Callable[[Connection, list[Item]], None], item: Item) -> None:
         """Add an item to the work of the end."""

@@ -16,14 +16,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from streamusage.service.errors import StoreError, UnconfirmedCommitError, UnreachableStoreError, UnusableStoreError
-from streamusage.service.store.engines.locks import WHOLE_STORE, LockSet, NeedsWholeStoreError
+from streamusage.service.store.engines.locks import WHOLE_STORE, LockSet, NeedsWholeStoreError, join_locks
 from streamusage.service.store.store import Store
 from streamusage.service.store.writing.write_group import WriteGroup
 
@@ -122,7 +121,7 @@ class Writer:
 
     def _run(self) -> None:
         while group := self._take_group():
-            self._commit(group, reduce(LockSet.with_locks, (write.locks for write in group)))
+            self._commit(group, join_locks(write.locks for write in group))
 
     def _take_group(self) -> list[_Write]:
         """Return the writes of the next commit: those that wait, as far as their locks go together."""
@@ -130,7 +129,7 @@ class Writer:
         self._next = None
         if first is None:
             return []
-        group, locks = [first], first.locks
+        group, count = [first], first.locks.size
         while len(group) < GROUP_LIMIT:
             try:
                 following = self._queue.get_nowait()
@@ -139,11 +138,11 @@ class Writer:
             if following is None:
                 self._queue.put(None)  # nothing is accepted after it
                 break
-            if following.locks.is_whole_store != locks.is_whole_store or locks.size + following.locks.size > LOCK_LIMIT:
+            count += following.locks.size
+            if following.locks.is_whole_store != first.locks.is_whole_store or count > LOCK_LIMIT:
                 self._next = following
                 break
             group.append(following)
-            locks = locks.with_locks(following.locks)
         return group
 
     def _commit(self, group: list[_Write], locks: LockSet, attempt: int = 1) -> None:
