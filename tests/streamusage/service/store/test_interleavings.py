@@ -88,7 +88,14 @@ def test_every_interleaving_equals_a_serial_order(crossing: Crossing, first: str
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [("report", "report"), ("report", "close"), ("report", "hour sum"), ("delete", "import"), ("standings", "removal")],
+    [
+        ("report", "report"),
+        ("report", "close"),
+        ("report", "hour sum"),
+        ("report", "epoch"),
+        ("delete", "import"),
+        ("removal", "standings"),
+    ],
 )
 def test_violations_are_found_without_locks(crossing_without_locks: Crossing, first: str, second: str) -> None:
     random = Random(f"{first} {second}")

@@ -57,12 +57,13 @@ class Crossing:
         follower = ChangeFollower(self._processes[0].store, PAGE)
         follower.cursor, follower.records = self._cursor, dict(self._records)
         for process in self._processes:
-            process.reset_history()
+            process.remember_history(True)
         starts = [
             operation.prepare(process.store, NOW + number * SECOND)
             for number, (operation, process) in enumerate(zip(pair, self._processes, strict=True))
         ]
         for start, process in zip(starts, self._processes, strict=True):
+            process.remember_history(not any(operation.follows_failover for operation in pair))
             start(process)
         race = Race(self._processes, self._copies.connection, follower.poll)
         race.run(schedule)

@@ -34,7 +34,7 @@ from streamusage.service.store.records import delete_all, delete_session, delete
 from streamusage.service.store.report_parts import encode_part
 from streamusage.service.store.schema import lives, samples, spans, stream_key, tombstones, usage
 from streamusage.service.store.store import Store, open_store
-from tests.support.service.stepping.process import Process, Write
+from tests.support.service.stepping.process import FORMER_HISTORY, Process, Write
 from tests.support.service.stepping.start_state import (
     BEGAN,
     DAY,
@@ -76,6 +76,8 @@ class Operation(NamedTuple):
     name: str
     prepare: Callable[[Store, int], Start]
     """Receives the store of its process and the time of the operation, and returns what starts it."""
+    follows_failover: bool = False
+    """The first write of each process finds another history of the database."""
 
 
 def operations_of(state: StartState) -> list[Operation]:
@@ -125,6 +127,7 @@ def _reports(state: StartState) -> list[Operation]:
         NOW,
         state.publish(silent, NOW, active=6, total=37),
         a_publish("r", REHEARSAL, BEGAN, BEGAN + 2 * HOUR, live=False, active=0, total=6),
+        a_slot(BEGAN, 260),
         a_slot(BEGAN + 5 * MINUTE, 60),
         a_slot(TODAY - 7 * HOUR, 12),
         a_slot(minute - 20 * MINUTE, 13),
@@ -288,17 +291,16 @@ def _removals() -> list[Operation]:
     ]
 
 
-def _locks_of_stream(stream: StreamId) -> LockSet:
-    return LockSet(streams=frozenset((stream_key(*stream),)))
-
-
 def _deletes() -> list[Operation]:
+    def of_streams(*streams: StreamId) -> LockSet:
+        return LockSet(streams=frozenset(stream_key(*stream) for stream in streams))
+
     def of_session(_store: Store, now_ms: int) -> Write:
         key = SessionKey(*KEYNOTE, BEGAN)
-        return Write(lambda connection: delete_session(connection, key, "boss", now_ms), _locks_of_stream(KEYNOTE))
+        return Write(lambda connection: delete_session(connection, key, "boss", now_ms), of_streams(KEYNOTE))
 
     def of_stream(_store: Store, now_ms: int) -> Write:
-        return Write(lambda connection: delete_stream(connection, IMPORTED, "boss", now_ms), _locks_of_stream(IMPORTED))
+        return Write(lambda connection: delete_stream(connection, IMPORTED, "boss", now_ms), of_streams(IMPORTED))
 
     def of_all(_store: Store, now_ms: int) -> Write:
         return Write(lambda connection: delete_all(connection, "boss", now_ms))
@@ -349,12 +351,12 @@ def _lives() -> list[Operation]:
     def start_service(_store: Store, now_ms: int) -> Start:
         return lambda process: process.run_in_thread(lambda: open_store(process.store_url, now_ms).close())
 
-    def fail_over(store: Store, _now_ms: int) -> Write:
-        apply(store, lambda connection: connection.execute(update(lives).values(history="of another timeline")))
-        store._history = None
-        return Write(lambda _connection: None)
+    def fail_over(store: Store, now_ms: int) -> Start:
+        apply(store, lambda connection: connection.execute(update(lives).values(history=FORMER_HISTORY)))
+        write = Write(lambda _connection: None, LockSet())
+        return lambda process: process.submit(write)
 
     return [
         Operation("life", "of a started service", start_service),
-        _write("life", "after a failover", fail_over),
+        Operation("life", "after a failover", fail_over, follows_failover=True),
     ]

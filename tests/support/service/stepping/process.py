@@ -14,6 +14,8 @@ from streamusage.service.store.writing.writer import Writer
 from tests.support.waiting import LONGEST_WAIT_S
 
 COMMIT = "COMMIT"
+FORMER_HISTORY = "of another timeline"
+"""The history of the database before a failover."""
 
 _ROW_LOCKS = re.compile(r"\bFOR (?:NO KEY UPDATE|UPDATE|KEY SHARE|SHARE)(?: OF [\w.]+)?(?: NOWAIT| SKIP LOCKED)?\b")
 _ADVISORY_LOCKS = re.compile(r"\bpg_advisory_(?=\w*lock\b|\w*lock_shared\b)")
@@ -34,7 +36,6 @@ class Process:
         self.label = label
         self.store_url = store_url
         self.store: Store = open_store(store_url, now_ms)
-        self._history = self.store._history
         self.writer = Writer(self.store)
         self.backend = 0
         """The process id of the database's backend that runs the statements."""
@@ -59,10 +60,13 @@ class Process:
         for target, name, listener in self._listeners:
             event.listen(target, name, listener, **{"retval": True} if name == "before_cursor_execute" else {})
         self.writer.submit(_allow_long_steps).result(LONGEST_WAIT_S)
+        self._history = self.store._history
 
-    def reset_history(self) -> None:
-        """Let the next write find the history of the database that the process found at its start."""
-        self.store._history = self._history
+    def remember_history(self, is_present: bool) -> None:
+        """Let the next write find the history of the database as the last one left it, or another one, as the first
+        write after a failover does.
+        """
+        self.store._history = self._history if is_present else FORMER_HISTORY
 
     def submit(self, write: Write) -> None:
         """Start a write through the writer."""

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 RANDOM_SHARE = 0.25
 """The share of schedules with many switches. All others have two."""
+WHOLE_SHARE = 0.5
+"""The share of those in which all of one operation runs within the other one, as far as that is left."""
 LONGEST_TURN = 30
 
 
@@ -62,7 +64,8 @@ class Schedules:
         if self._random.random() < RANDOM_SHARE:
             return switch_often(self._random, sum(self._statements))
         first, before = self._random.choice(open_places)
-        between = self._random.choice(sorted(self._left[first, before]))
+        lengths = sorted(self._left[first, before])
+        between = lengths[-1] if self._random.random() < WHOLE_SHARE else self._random.choice(lengths)
         self._left[first, before].discard(between)
         return switch_twice(first, before, between)
 
