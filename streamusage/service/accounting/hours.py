@@ -30,7 +30,7 @@ STEP_HOURS = 7 * 24
 STEP_SERVERS = 50
 
 _BATCH_SIZE = 300
-_encode = msgspec.msgpack.encode
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode
 _whole = msgspec.msgpack.Decoder(Rollup)
 _quarters = msgspec.msgpack.Decoder(tuple[Rollup, ...])
 
