@@ -356,6 +356,21 @@ def with_overdue_as_watching(before: Any, now: Any) -> Any:
     return _with_former(before, now, active_before)
 
 
+def with_maxima_by_arrival(before: Any, now: Any) -> Any:
+    """Return what an answer was when the maximum over several servers depended on when each of them reported."""
+
+    def maximum_before(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+        for active, most, total in (
+            ("aciveSubscribers", "maxSubscribers", "totalSubscribers"),
+            ("active", "peak", "total"),
+        ):
+            if all(isinstance(record.get(name), int) for record in (before, now) for name in (active, most, total)):
+                return {most: before[most]} if now[active] <= now[most] <= now[total] else {}
+        return {}
+
+    return _with_former(before, now, maximum_before)
+
+
 def _with_former(before: Any, now: Any, former: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]) -> Any:
     """Return what is now, in which each object has those of its fields that `former` returns as they were."""
     if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):

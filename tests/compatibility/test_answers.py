@@ -10,6 +10,7 @@ from tests.compatibility.exchange import (
     check_transcript,
     field_orders,
     with_imports_as_before,
+    with_maxima_by_arrival,
     with_silent_as_lost,
 )
 from tests.compatibility.processes import FIXTURES
@@ -21,5 +22,6 @@ def test_fresh_service_answers_as_before(tmp_path: Path) -> None:
 
     expected = json.loads((FIXTURES / "answers.json").read_text())
     transcript = with_silent_as_lost(expected, with_imports_as_before(transcript))
+    transcript = with_maxima_by_arrival(expected, transcript)
     check_transcript(expected, transcript)
     check_equal(json.loads((FIXTURES / "field_orders.json").read_text()), field_orders(transcript))

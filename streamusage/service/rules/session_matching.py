@@ -156,7 +156,7 @@ def session_figures(
         end_time=end_time,
         duration=max(0, end_time - start_time),
         active_subscribers=active,
-        max_subscribers=max(most_together, *(part.highest for part in parts)),
+        max_subscribers=max([most_together, *(part.highest for part in parts)]),
         lost_subscribers=max(0, total - active - sum(part.unseen for part in newest.values())),
         total_subscribers=total,
         live=bool(live) and not is_superseded,
