@@ -17,6 +17,10 @@ RANDOM_COLUMNS = {"lives": ("life",), "audit": ("id",)}
 
 _TABLES = [table.name for table in metadata.sorted_tables]
 _RESTORES_A_VACUUM = 100
+_PARTITIONS = b"""
+    SELECT relname FROM pg_inherits JOIN pg_class ON oid = inhrelid
+    WHERE inhparent = %s::regclass AND relname NOT LIKE '%%default'
+"""
 
 
 def _select_rows(table: str) -> str:
@@ -36,7 +40,19 @@ class Copies:
         self.start: Content = {}
 
     def keep(self) -> None:
-        """Make the present content the start state."""
+        """Make the present content the start state. All rows are in the default partitions: a run that drops one of a
+        time could not be undone.
+        """
+        for table in DIVIDED_BY:
+            for (partition,) in self.connection.execute(_PARTITIONS, (table,)).fetchall():
+                name = f'"{partition}"'
+                self._run(
+                    [
+                        f"ALTER TABLE {table} DETACH PARTITION {name}",
+                        f"INSERT INTO {table} TABLE {name}",
+                        f"DROP TABLE {name}",
+                    ]
+                )
         statements = ["CREATE SCHEMA start"]
         for table in _TABLES:
             statements.append(f"CREATE TABLE start.{table} AS TABLE public.{table}")
