@@ -40,7 +40,7 @@ from streamusage.service.part_applier import PartApplier
 from streamusage.service.retention import Retention, count_due, discard_rows
 from streamusage.service.store.engines import ENGINES
 from streamusage.service.store.engines.locks import WHOLE_STORE, LockSet
-from streamusage.service.store.partitions.long_spans import cut_long_spans
+from streamusage.service.store.partitions.long_spans import cut_long_spans, has_long_spans
 from streamusage.service.store.store import open_store
 from streamusage.service.store.writing.writer import Writer
 from streamusage.service.tokens import Tokens
@@ -256,11 +256,12 @@ async def _keep_partitions(service: Service) -> None:
     """Create the partitions of the days to come, and cut the spans that a process of an earlier version wrote."""
 
     def create(connection: Connection) -> list[str]:
-        now_ms = service.clock.now_ms()
-        cut_long_spans(connection, now_ms)
-        return ENGINES[connection.dialect.name].create_partitions(connection, now_ms)
+        return ENGINES[connection.dialect.name].create_partitions(connection, service.clock.now_ms())
 
     async def keep() -> None:
+        now_ms = service.clock.now_ms()
+        if await service.read(lambda connection: has_long_spans(connection, now_ms)):  # no report waits for the search
+            await service.write(lambda connection: cut_long_spans(connection, now_ms))
         if await service.write(create):
             # The database does not do this itself for a divided table as a whole.
             await service.in_thread(service.store.refresh_statistics)

@@ -52,7 +52,7 @@ from streamusage.service.store.server_rows import (
     save_viewers,
 )
 from streamusage.service.store.server_states import (
-    REPORTED,
+    REPORTED_COLUMNS,
     ServerCondition,
     condition_of_row,
     load_reporter,
@@ -133,7 +133,6 @@ def issue_epoch(
     connection: Connection, server: str, request: EpochRequest, now_ms: int
 ) -> EpochIssued | EpochTooHighError | PartsPendingError:
     """Issue an epoch number, or return why not. This has no effect on which reports are accepted."""
-    lock_server(connection, server)
     state, condition = load_state(connection, server)
     if state.parts_pending:  # the viewers at the baseline are not all known
         return PartsPendingError(state.parts_pending)
@@ -147,7 +146,6 @@ def issue_epoch(
 
 def record_source_state(connection: Connection, server: str, source: SourceState, now_ms: int) -> None:
     """Record why the agent of a server has no reading. It changes no figure, and no removed server returns by it."""
-    lock_server(connection, server)
     state, condition = load_state(connection, server)
     if not state.epoch:
         state = msgspec.structs.replace(state, role=source.role, sync_interval_ms=source.sync_interval_ms)
@@ -162,7 +160,6 @@ def ingest_report(
     """Apply a report whole, or accept it whole with its encoded `parts`, which `apply_next_part` applies. Return why
     not, if neither. A report that contradicts counted figures is quarantined as `body`.
     """
-    lock_server(connection, report.server)
     state, condition, is_clock_refused = load_reporter(connection, report.server)
     verdict = classify_report(state, report)
     if verdict == "duplicate":
@@ -245,7 +242,6 @@ def quarantine_report(
     the limits nothing is lost: the agent keeps what
     was not acknowledged.
     """
-    lock_server(connection, server)
     state, _ = load_state(connection, server)
     if report is None and len(body) > LARGEST_UNKNOWN_BYTES:
         reason = f"{reason}; it is too large for the quarantine, so only the agent still has this report"
@@ -330,7 +326,7 @@ def _write(
         touched = sessions_of(connection, server)
     elif epoch != before.epoch or condition != condition_before:
         touched = live_sessions(connection, server)
-    save_state(connection, state, condition, REPORTED)
+    save_state(connection, state, condition, REPORTED_COLUMNS)
     _ACCEPTED.run(connection, of_server=server)
     save_slots(connection, server, epoch, applied.slots)
     save_pieces(connection, server, applied.pieces)

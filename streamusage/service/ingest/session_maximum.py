@@ -27,8 +27,8 @@ _FIRST: Any = bindparam("first")
 _SESSION = (server_sessions.c.stream, server_sessions.c.session_start)
 
 
-def _most_together() -> PreparedStatement:
-    """Return the statement of `count_together`."""
+def _largest_sums() -> PreparedStatement:
+    """Return the statement of `load_largest_sums`."""
     parts = (
         select(
             *_SESSION,
@@ -59,7 +59,7 @@ def _most_together() -> PreparedStatement:
     return PreparedStatement(most.group_by(sums.c.stream, sums.c.session_start), listed="keys")
 
 
-_MOST_TOGETHER = _most_together()
+_LARGEST_SUMS = _largest_sums()
 _OF_STREAMS = PreparedStatement(
     select(*_SESSION).where(
         server_sessions.c.stream.in_(bindparam("streams", expanding=True)),
@@ -70,7 +70,7 @@ _OF_STREAMS = PreparedStatement(
 )
 
 
-def count_together(connection: Connection, first_slots: Mapping[StreamStart, int]) -> dict[StreamStart, int]:
+def load_largest_sums(connection: Connection, first_slots: Mapping[StreamStart, int]) -> dict[StreamStart, int]:
     """Return the largest sum of each of these sessions, from its given slot on. Earlier slots may count, too.
 
     Only slots within the server's part of the session do: samples belong to a stream, not to a publish.
@@ -81,7 +81,7 @@ def count_together(connection: Connection, first_slots: Mapping[StreamStart, int
     for keys in (whole, later):
         if keys:
             first = min(first_slots[key] for key in keys)
-            for row in _MOST_TOGETHER.rows(connection, keys=sorted(keys), first=first):
+            for row in _LARGEST_SUMS.rows(connection, keys=sorted(keys), first=first):
                 most[StreamStart(bytes(row.stream), row.session_start)] = int(row.active)
     return most
 

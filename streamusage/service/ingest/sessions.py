@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, 
 from streamusage.api.report import Role, SessionRow
 from streamusage.core.coverage import IMPORTED, Provenance
 from streamusage.service.ingest.moved_streams import load_newest_starts, load_unseen_sessions
-from streamusage.service.ingest.session_maximum import FROM_START, count_together
+from streamusage.service.ingest.session_maximum import FROM_START, load_largest_sums
 from streamusage.service.rules.repair import Relocation
 from streamusage.service.rules.session_matching import (
     Anchor,
@@ -296,7 +296,7 @@ def _find_changes(
     figures = {key: [_part(row) for row in rows] for key, rows in parts.items()}
     newest_starts = load_newest_starts(connection, {key.stream for key in keys if is_unseen(figures[key])})
     on_several = {key for key in keys if len({row.server for row in parts[key]}) > 1}
-    together = count_together(connection, {key: slot for key, slot in changed_sums.items() if key in on_several})
+    largest_sums = load_largest_sums(connection, {key: slot for key, slot in changed_sums.items() if key in on_several})
     kept_from = read_counter(connection, SAMPLES_KEPT_FROM) if changed_sums else 0
     for key in keys:
         old = before.get(key)
@@ -304,13 +304,13 @@ def _find_changes(
             if old is not None:
                 changes.emptied.append(old)
             continue
-        most = together.get(key, 0)
+        largest_sum = largest_sums.get(key, 0)
         first = changed_sums.get(key, key.start_time + 1)
         # Counted whole, and none of its samples was discarded.
         is_counted_anew = first <= key.start_time and kept_from <= key.start_time
         if old is not None and not forget_max and not is_counted_anew:
-            most = max(most, old.max_subscribers)
-        new = session_figures(key.start_time, figures[key], most, newest_starts.get(key.stream))
+            largest_sum = max(largest_sum, old.max_subscribers)
+        new = session_figures(key.start_time, figures[key], largest_sum, newest_starts.get(key.stream))
         if old is None or new != _figures_of(old):
             names = {"scope": parts[key][0].scope, "name": parts[key][0].name}
             columns = new._asdict() | {"live": int(new.live), "provenance": new.provenance.value}

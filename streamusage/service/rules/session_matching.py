@@ -132,7 +132,7 @@ def is_unseen(parts: Iterable[SessionPart]) -> bool:
 
 
 def session_figures(
-    start_time: int, parts: Sequence[SessionPart], most_together: int, newest_start: int | None = None
+    start_time: int, parts: Sequence[SessionPart], largest_sum: int, newest_start: int | None = None
 ) -> SessionFigures:
     """Return the figures of the session that began at `start_time`.
 
@@ -140,7 +140,7 @@ def session_figures(
     ends this one until one of them is seen again: a publisher moved to another server. Two that were seen at once stay.
 
     A total adds up over servers and epochs; the number of active subscribers is taken from the newest epoch of each
-    publish. The maximum is the largest sum over servers at the end of a slot (`most_together`), and no less than that
+    publish. The maximum is the largest sum over servers at the end of a slot (`largest_sum`), and no less than that
     of any one server. The subscribers of a silent server are neither active nor lost, so that no sum falls when it
     reports again.
     """
@@ -156,7 +156,7 @@ def session_figures(
         end_time=end_time,
         duration=max(0, end_time - start_time),
         active_subscribers=active,
-        max_subscribers=max([most_together, *(part.highest for part in parts)]),
+        max_subscribers=max([largest_sum, *(part.highest for part in parts)]),
         lost_subscribers=max(0, total - active - sum(part.unseen for part in newest.values())),
         total_subscribers=total,
         live=bool(live) and not is_superseded,

@@ -11,6 +11,7 @@ from streamusage.service.rules.apply import ServerState
 from streamusage.service.store.schema import servers
 from streamusage.service.store.sql import upsert
 from streamusage.service.store.statements import PreparedStatement
+from streamusage.service.store.writing.write_group import lock_server
 
 _STATE_FIELDS = ServerState.__struct_fields__
 _BASELINE = msgspec.json.Decoder(Baseline)
@@ -38,7 +39,7 @@ class ServerCondition(NamedTuple):
 
 
 def load_state(connection: Connection, server: str) -> tuple[ServerState, ServerCondition]:
-    """Return the server's state and condition; those of a new server if it never reported."""
+    """Return the server's state and condition, to write them; those of a new server if it never reported."""
     state, condition, _ = load_reporter(connection, server)
     return state, condition
 
@@ -63,6 +64,7 @@ def clock_refusal_of_row(row: Row[Any]) -> ClockRefusal | None:
 
 def load_reporter(connection: Connection, server: str) -> tuple[ServerState, ServerCondition, bool]:
     """Return what `load_state` returns, and whether reports of the server are refused for their clock."""
+    lock_server(connection, server)
     rows = _STATE.rows(connection, of_server=server)
     if not rows:
         return ServerState(server=server), ServerCondition(), False
@@ -102,7 +104,7 @@ def save_source_failure(connection: Connection, server: str, error: str, since_m
 
 ALL_COLUMNS = (*_STATE_FIELDS, *ServerCondition._fields)
 """The columns of a state and a condition."""
-REPORTED = tuple(name for name in ALL_COLUMNS if name not in ("summed_to", "closed_to"))
+REPORTED_COLUMNS = tuple(name for name in ALL_COLUMNS if name not in ("summed_to", "closed_to"))
 """Those that a report changes; the others belong to the sums and closings of days."""
 
 

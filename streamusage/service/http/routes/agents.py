@@ -101,8 +101,10 @@ def agent_handlers(service: Service) -> Handlers:
             if len(body) > SMALL_BYTES and count_rows(report) > LARGEST_WHOLE:
                 parts = await asyncio.to_thread(_encode_parts, report, now_ms)
             write = partial(ingest_report, report=report, body=body, now_ms=now_ms, parts=parts)
+            # Accepting in parts writes no samples; and the names of a large report are not hashed in the event loop.
+            locks = locks_of_server(server) if parts else locks_of_report(report)
             try:
-                return await service.write(write, locks_of_report(report)), bool(parts)
+                return await service.write(write, locks), bool(parts)
             finally:
                 if parts:  # also if the client went away, or the answer of the store is unknown
                     service.parts.announce_work()

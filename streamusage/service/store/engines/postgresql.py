@@ -243,12 +243,8 @@ class PostgresqlEngine:
 
     def prepare_migrations(self, url: URL) -> None:
         """As `StoreEngine.prepare_migrations`."""
-        engine = _engine(_choose_session(url, writes=True), 1, "AUTOCOMMIT", {"statement_timeout": 0})
-        try:
-            with engine.connect() as connection:
-                prepare(connection)
-        finally:
-            engine.dispose()
+        with _maintaining(url) as connection:
+            prepare(connection)
 
     def create_partitions(self, connection: Connection, now_ms: int) -> list[str]:
         """As `StoreEngine.create_partitions`."""
@@ -268,16 +264,23 @@ class PostgresqlEngine:
 
     def drop_detached(self, url: URL) -> None:
         """As `StoreEngine.drop_detached`."""
-        engine = _engine(_choose_session(url, writes=True), 1, "AUTOCOMMIT", {"statement_timeout": 0})
-        try:
-            with engine.connect() as connection:
-                drop_detached(connection)
-        finally:
-            engine.dispose()
+        with _maintaining(url) as connection:
+            drop_detached(connection)
 
     def insert(self, table: Any) -> Any:
         """As `StoreEngine.insert`."""
         return postgresql.insert(table)
+
+
+@contextmanager
+def _maintaining(url: URL) -> Iterator[Connection]:
+    """Yield a connection of its own that commits each statement, however long it takes."""
+    engine = _engine(_choose_session(url, writes=True), 1, "AUTOCOMMIT", {"statement_timeout": 0})
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
 
 
 def _single_servers(url: URL) -> list[URL]:

@@ -39,7 +39,7 @@ def test_edge_joins_the_newest_session_that_had_begun_and_not_ended() -> None:
 def test_totals_add_up_over_epochs_and_active_is_of_the_newest() -> None:
     old = part(epoch=1, active=9, total=9, highest=9, epoch_is_active=False)
     new = part(epoch=2, active=2, total=3, highest=4, end_time=200)
-    result = session_figures(50, [new, old, part("b", active=5, total=6, highest=6)], most_together=0)
+    result = session_figures(50, [new, old, part("b", active=5, total=6, highest=6)], largest_sum=0)
     assert (result.active_subscribers, result.total_subscribers, result.lost_subscribers) == (7, 18, 11)
     assert (result.max_subscribers, result.end_time, result.duration, result.live) == (9, 200, 150, True)
 

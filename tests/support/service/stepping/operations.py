@@ -167,7 +167,8 @@ def _ingest(report: Report, _store: Store, now_ms: int) -> Write:
 def _accept_parts(report: Report, _store: Store, now_ms: int) -> Write:
     parts = [encode_part(part) for part in split_report(report, now_ms, 3)]
     assert len(parts) > 1
-    return Write(lambda connection: ingest_report(connection, report, b"", now_ms, parts), locks_of_report(report))
+    locks = locks_of_server(report.server)
+    return Write(lambda connection: ingest_report(connection, report, b"", now_ms, parts), locks)
 
 
 def _apply_part(report: Report, store: Store, now_ms: int) -> Write:
