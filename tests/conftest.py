@@ -21,12 +21,22 @@ settings.load_profile("streamtop")
 
 
 LONGEST_FILES = (
-    *("faults/test_clock_mutations.py", "tui/app/test_many_polls.py", "tui/screens/test_pictures.py"),
+    *("faults/clocks/test_mutations.py", "tui/app/robustness/test_many_polls.py", "tui/screens/test_pictures.py"),
     *("streamusage/service/store/test_interleavings.py", "streamusage/service/store/test_concurrent_writers.py"),
     *("streamusage/service/accounting/test_day_statistics.py", "streamusage/service/http/test_openapi.py"),
-    *("tui/app/test_actions.py", "faults/test_clocks.py", "faults/test_clocks_2.py", "faults/test_clocks_3.py"),
-    *("faults/test_clocks_4.py", "real/test_kills.py", "tui/demo/test_screenshots.py", "tui/demo/test_recording.py"),
-    *("tui/app/test_open_handles.py", "tui/app/test_memory_growth.py", "tui/display/test_driver.py"),
+    *("tui/app/test_actions.py", "faults/clocks/test_clocks.py", "faults/clocks/test_clocks_2.py"),
+    *(
+        "faults/clocks/test_clocks_3.py",
+        "faults/clocks/test_clocks_4.py",
+        "real/test_kills.py",
+        "tui/demo/test_screenshots.py",
+        "tui/demo/test_recording.py",
+    ),
+    *(
+        "tui/app/robustness/test_open_handles.py",
+        "tui/app/robustness/test_memory_growth.py",
+        "tui/display/test_driver.py",
+    ),
     *("tui/keyboard/test_random_keys.py", "tui/keyboard/test_held_keys.py", "real/test_clocks.py"),
     *("streamusage/service/hostile/test_hostile_corpus.py", "tui/app/test_keys_without_effect.py"),
     *("tui/display/test_console.py", "tui/demo/test_command.py", "tui/test_real_terminal.py"),

@@ -91,7 +91,7 @@ def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
         pytest.fail(" -> ".join(error.args[1]))
 
 
-@pytest.mark.parametrize("package", ["tui", "streamusage", "bench"])
+@pytest.mark.parametrize("package", ["tui", "streamusage", "bench", "tests"])
 def test_no_folder_has_more_modules_than_a_reader_can_survey(package: str) -> None:
     modules = Counter(file.parent for file in modules_of(package).values() if file.name != "__init__.py")
     assert {str(folder): number for folder, number in modules.items() if number > MOST_MODULES_IN_A_FOLDER} == {}

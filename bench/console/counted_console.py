@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.support.console.scripted_service import ADMIN
-from tests.support.console.terminal_model import TerminalModel
+from tests.support.console.terminals.terminal_model import TerminalModel
 from tui.display.stage import AMBIGUOUS
 
 ANSWERS = {b"\x1b[?2026$p": b"\x1b[?2026;2$y", b"\x1b[6n": f"\x1b[1;{len(AMBIGUOUS) + 1}R".encode()}

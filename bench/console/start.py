@@ -19,8 +19,8 @@ from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 from typing import NamedTuple
 
-from tests.support.console.bare_terminal import BareTerminal
 from tests.support.console.records import TOKEN, recent, record, service_with
+from tests.support.console.terminals.bare_terminal import BareTerminal
 
 EMPTY_APP = """
 from textual.app import App

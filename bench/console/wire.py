@@ -31,9 +31,9 @@ from streamusage.service.store.engines.sqlite import sqlite_url
 from streamusage.service.tokens import Identity, Tokens, digest_of
 from tests.streamusage.service.conftest import Estate, OwnedClock
 from tests.support.console.scripted_service import ADMIN
-from tests.support.console.sshd import ssh_host
-from tests.support.console.terminal_model import Seen
-from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.console.terminals.sshd import ssh_host
+from tests.support.console.terminals.terminal_model import Seen
+from tests.support.service.parties.reporting import ReportingAgent, a_session
 
 SIZES = ((80, 24), (200, 50))
 SESSIONS = 60

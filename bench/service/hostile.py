@@ -1,8 +1,8 @@
 """What one hostile party with a valid token costs the others: the delay of another agent's reports, as a ratio.
 
-`python -m bench.service.hostile` sends the corpus of tests/support/service/hostile_requests.py to a service on SQLite,
-and then the largest report that an honest agent owes after 40 days, until all of its parts are applied. `python -m
-bench.service.hostile postgresql` does so with a PostgreSQL server of its own.
+`python -m bench.service.hostile` sends the corpus of tests/support/service/parties/hostile_requests.py to a service
+on SQLite, and then the largest report that an honest agent owes after 40 days, until all of its parts are applied.
+`python -m bench.service.hostile postgresql` does so with a PostgreSQL server of its own.
 """
 
 import asyncio
@@ -23,7 +23,8 @@ import msgspec
 
 from streamusage.service.store.engines.sqlite import sqlite_url
 from tests.support.postgresql import PASSWORD, cluster
-from tests.support.service.hostile_requests import (
+from tests.support.service.nodes import AUTHORIZED, nodes_on
+from tests.support.service.parties.hostile_requests import (
     GZIP,
     HOSTILE,
     MIB,
@@ -37,7 +38,6 @@ from tests.support.service.hostile_requests import (
     post,
     reset_peak_memory,
 )
-from tests.support.service.nodes import AUTHORIZED, nodes_on
 from tests.support.waiting import wait_until
 
 IDLE_SECONDS = 5.0

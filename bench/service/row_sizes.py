@@ -17,7 +17,7 @@ from streamusage.service.store.report_parts import encode_part
 from streamusage.service.store.schema import metadata
 from streamusage.service.store.store import Store, open_store
 from tests.support.postgresql import PASSWORD, cluster
-from tests.support.service.hostile_requests import largest_honest_report
+from tests.support.service.parties.hostile_requests import largest_honest_report
 
 ROWS_A_PART = 5_000
 _SIZE = text(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.compatibility.processes import Ended, run
+from tests.compatibility.programs.processes import Ended, run
 
 Options = dict[str, str]
 """What each option takes: a choice or a placeholder as the help shows it, "" for a flag."""

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tests.compatibility.estate import USAGE
 from tests.compatibility.exchange import Client, Json, normalised
-from tests.compatibility.processes import FIXTURES, TOKENS, Clock, Ended, command_line, run
-from tests.compatibility.terminal import terminal
+from tests.compatibility.programs.processes import FIXTURES, TOKENS, Clock, Ended, command_line, run
+from tests.compatibility.programs.terminal import terminal
 
 DELETED = Path(".local/state/streamtop/deleted.ndjson")
 MEMORY = Path(".local/state/streamtop/console/lab.json")

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 from tests.compatibility.exchange import Client, Json
-from tests.compatibility.media_server import Connection, MediaServer, serving
-from tests.compatibility.processes import (
+from tests.compatibility.programs.media_server import Connection, MediaServer, serving
+from tests.compatibility.programs.processes import (
     FIXTURES,
     TOKENS,
     Clock,

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.compatibility.exchange import Client, Json, metrics_shape, openapi_shape
-from tests.compatibility.processes import Clock, wait_until
+from tests.compatibility.programs.processes import Clock, wait_until
 
 MINUTE = 60_000
 MIDNIGHT = 1_773_532_800_000

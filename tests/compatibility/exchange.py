@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.compatibility.processes import PATIENCE_SECONDS, TOKENS, Clock
+from tests.compatibility.programs.processes import PATIENCE_SECONDS, TOKENS, Clock
 
 TEXT = "<text>"
 CHANCE = "<chance>"

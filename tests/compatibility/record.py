@@ -20,7 +20,7 @@ from tests.compatibility.console_files import MEMORY, use_commands, use_console
 from tests.compatibility.delivery import deliver, record_journal
 from tests.compatibility.estate import BEGIN, LATER, build, request
 from tests.compatibility.exchange import Client, Exchange, Json, field_orders
-from tests.compatibility.processes import FIXTURES, Clock, run, service
+from tests.compatibility.programs.processes import FIXTURES, Clock, run, service
 from tests.compatibility.settings import read_settings
 
 

@@ -4,7 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-from tests.compatibility.processes import FIXTURES, TOKEN_ENVIRONMENT, run
+from tests.compatibility.programs.processes import FIXTURES, TOKEN_ENVIRONMENT, run
 
 _CASES: dict[str, tuple[list[str], dict[str, str]]] = {
     "default": ([], {}),

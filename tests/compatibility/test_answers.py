@@ -13,7 +13,7 @@ from tests.compatibility.exchange import (
     with_maxima_by_arrival,
     with_silent_as_lost,
 )
-from tests.compatibility.processes import FIXTURES
+from tests.compatibility.programs.processes import FIXTURES
 from tests.compatibility.record import record_answers
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.compatibility.commands import options_of, show_help
-from tests.compatibility.processes import FIXTURES, TOKEN_ENVIRONMENT, run
+from tests.compatibility.programs.processes import FIXTURES, TOKEN_ENVIRONMENT, run
 from tests.compatibility.settings import read_settings
 
 COMMANDS = json.loads((FIXTURES / "commands.json").read_text())

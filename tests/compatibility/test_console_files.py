@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.compatibility.console_files import MEMORY, place, use_commands, use_console
 from tests.compatibility.exchange import Client, Json, check_equal
-from tests.compatibility.processes import FIXTURES, Clock, command_line, run, started, wait_until
+from tests.compatibility.programs.processes import FIXTURES, Clock, command_line, run, started, wait_until
 from tests.compatibility.record import serving_old_store
 
 _OF_OURS = ("live", "provenance", "lowerBound")

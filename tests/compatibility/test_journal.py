@@ -7,7 +7,7 @@ import pytest
 
 from tests.compatibility.delivery import deliver
 from tests.compatibility.exchange import check_equal
-from tests.compatibility.processes import FIXTURES
+from tests.compatibility.programs.processes import FIXTURES
 
 RECORDED = json.loads((FIXTURES / "journal.json").read_text())
 

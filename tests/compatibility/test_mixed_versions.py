@@ -30,8 +30,8 @@ from streamusage.agent.journal.rows import key_of
 from streamusage.agent.journal.sqlite import SqliteJournal
 from streamusage.api.report import SampleRow
 from streamusage.service.rules.parts import LARGEST_WHOLE
-from tests.compatibility.earlier_version import BEFORE_TRUSTED_TIME, MissingCommitError, install
-from tests.compatibility.processes import (
+from tests.compatibility.programs.earlier_version import BEFORE_TRUSTED_TIME, MissingCommitError, install
+from tests.compatibility.programs.processes import (
     FIXTURES,
     REPOSITORY,
     TOKEN_ENVIRONMENT,
@@ -40,7 +40,7 @@ from tests.compatibility.processes import (
     started,
     wait_until,
 )
-from tests.compatibility.running_media_server import RunningMediaServer, Truth, serving
+from tests.compatibility.programs.running_media_server import RunningMediaServer, Truth, serving
 
 SERVER = "media-1"
 MINUTE = 60_000

@@ -14,8 +14,8 @@ from tests.compatibility.exchange import (
     with_overdue_as_watching,
     with_silent_as_lost,
 )
-from tests.compatibility.processes import FIXTURES, command_line, run
-from tests.compatibility.terminal import terminal
+from tests.compatibility.programs.processes import FIXTURES, command_line, run
+from tests.compatibility.programs.terminal import terminal
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.compatibility.earlier_version import BEFORE_FEED_HISTORY, install
+from tests.compatibility.programs.earlier_version import BEFORE_FEED_HISTORY, install
 from tests.support.postgresql import Cluster
 from tests.support.program import REPOSITORY
 from tests.support.service.mixed_load import Agent, Console, Operator, check_conserved

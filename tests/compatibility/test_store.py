@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from tests.compatibility.exchange import check_transcript, with_imports_as_before
-from tests.compatibility.processes import FIXTURES
+from tests.compatibility.programs.processes import FIXTURES
 from tests.compatibility.record import record_store_answers
 
 

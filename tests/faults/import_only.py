@@ -6,8 +6,8 @@ Closing and retention advance with trusted time, so that an idle service still c
 from random import Random
 from typing import NamedTuple
 
-from tests.faults.machines import DAY, HOUR, MINUTE
-from tests.faults.service_clock import ServiceClock
+from tests.faults.clocks.machines import DAY, HOUR, MINUTE
+from tests.faults.clocks.service_clock import ServiceClock
 
 KEEP_RECORDS_MS = 7 * DAY
 LONGEST_WRONG_MS = 12 * HOUR

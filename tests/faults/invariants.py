@@ -11,7 +11,7 @@ from streamusage.core.coverage import SLOT_MS, Interval, Provenance, by_slot, sl
 from streamusage.core.days import day_interval, day_of, zone
 from streamusage.core.reasons import RESTARTED, WORKER_REPLACED
 from streamusage.service.rules.apply import SampleKey
-from tests.faults.clocks import ClockedSimulation
+from tests.faults.clocks.simulation import ClockedSimulation
 from tests.faults.simulator import Simulation
 
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns", "Pacific/Auckland")

@@ -3,9 +3,9 @@
 import pytest
 
 from streamusage.api.report import Acknowledgement, Refusal
-from tests.faults.clocks import ClockedSimulation
+from tests.faults.clocks.machines import MINUTE
+from tests.faults.clocks.simulation import ClockedSimulation
 from tests.faults.invariants import check_clocked
-from tests.faults.machines import MINUTE
 
 AHEAD_MS = 10 * MINUTE
 

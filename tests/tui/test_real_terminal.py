@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.console.records import recent, session
 from tests.support.console.scripted_service import SettableClock
-from tests.support.console.terminal import Terminal, contains, terminal
+from tests.support.console.terminals.terminal import Terminal, contains, terminal
 from tests.support.plain_manager import PlainManager, wire
 from tests.support.waiting import wait_until
 from tui.app.messages import PollFailed, SessionsPolled

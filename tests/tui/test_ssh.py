@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.console.records import recent
-from tests.support.console.sshd import ssh_host
-from tests.support.console.terminal import STREAMTOP, command_line, contains, terminal
+from tests.support.console.terminals.sshd import ssh_host
+from tests.support.console.terminals.terminal import STREAMTOP, command_line, contains, terminal
 from tests.support.plain_manager import PlainManager, wire
 from tui.screens.session_detail import VERY_WIDE_FROM_CELLS
 

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
-from tests.support.console.bare_terminal import BareTerminal
+from tests.support.console.terminals.bare_terminal import BareTerminal
 from tests.support.plain_manager import wire
 from tests.support.program import Program
 

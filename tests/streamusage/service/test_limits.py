@@ -9,7 +9,7 @@ from streamusage.api.report import SampleRow, SlotRow
 from streamusage.service.limits import LIMIT_FIELDS, LimitError, Limits, limit_name, newly_covered_days, parse_limits
 from tests.streamusage.service.conftest import NOW, Estate, an_estate
 from tests.support.program import REPOSITORY
-from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.service.parties.reporting import ReportingAgent, a_session
 
 DAY = 86_400_000
 

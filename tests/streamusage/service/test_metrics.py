@@ -6,7 +6,7 @@ import re
 
 from tests.streamusage.service.conftest import USAGE, Estate
 from tests.support.program import REPOSITORY
-from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.service.parties.reporting import ReportingAgent, a_session
 from tests.support.waiting import LONGEST_WAIT_S
 
 

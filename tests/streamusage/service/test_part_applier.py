@@ -20,7 +20,7 @@ from streamusage.service.store.schema import report_parts, samples, slots
 from streamusage.service.store.server_states import load_state
 from streamusage.service.store.store import open_store
 from tests.streamusage.service.conftest import NOW, Estate, an_estate
-from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.service.parties.reporting import ReportingAgent, a_session
 from tests.support.waiting import wait_until
 
 MINUTE = 60_000

@@ -18,8 +18,8 @@ from streamusage.service.store.engines.sqlite import sqlite_url
 from streamusage.service.store.schema import DIVIDED_BY, metadata, spans
 from tests.streamusage.service.conftest import NOW, Estate, OwnedClock, an_estate
 from tests.support.postgresql import Cluster
+from tests.support.service.parties.reporting import ReportingAgent, a_session
 from tests.support.service.partitions import partitions_of, rows_by_partition, run_sql
-from tests.support.service.reporting import ReportingAgent, a_session
 from tests.support.waiting import LONGEST_WAIT_S, wait_until
 
 pytestmark = pytest.mark.postgresql

@@ -14,7 +14,7 @@ from streamusage.service.retention import DAY_MS, Retention, discard_rows
 from streamusage.service.store.engines.locks import WHOLE_STORE, LockSet
 from streamusage.service.store.schema import hours
 from tests.streamusage.service.conftest import NOW, Estate, a_record, an_estate
-from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.service.parties.reporting import ReportingAgent, a_session
 from tests.support.waiting import LONGEST_WAIT_S
 
 Result = TypeVar("Result")

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, select
 from streamusage.service.server import Tls, TlsError
 from streamusage.service.store.schema import servers
 from tests.streamusage.service.conftest import Estate, an_estate
-from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.service.parties.reporting import ReportingAgent, a_session
 from tests.support.service.serve_command import ADMIN, serving
 from tests.support.waiting import LONGEST_WAIT_S, wait_until_blocking
 

@@ -24,7 +24,7 @@ from tests.support.postgresql import Cluster
 from tests.support.service.answers import fetch_servers
 from tests.support.service.held_write import HeldWrite
 from tests.support.service.machine_clocks import ServiceMachine
-from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.service.parties.reporting import ReportingAgent, a_session
 from tests.support.waiting import wait_until
 
 MINUTE = 60_000

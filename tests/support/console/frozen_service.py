@@ -22,7 +22,7 @@ from streamusage.service.server import EDGE_TIMEOUT_MS, run_service
 from streamusage.service.store.engines.sqlite import sqlite_url
 from streamusage.service.tokens import Identity, Tokens, digest_of
 from tests.streamusage.service.conftest import Estate, OwnedClock, a_record
-from tests.support.service.reporting import ReportingAgent
+from tests.support.service.parties.reporting import ReportingAgent
 
 MINUTE = 60_000
 START_MS = 1_795_284_000_000 - 60 * MINUTE

@@ -20,7 +20,7 @@ from streamusage.service.server import run_service
 from streamusage.service.store.engines.sqlite import sqlite_url
 from tests.support.console.faulty_service import WEATHERS, FaultyService
 from tests.support.console.frozen_service import NOW, TOKENS, FrozenClock
-from tests.support.console.pty_session import PtySession
+from tests.support.console.terminals.pty_session import PtySession
 from tests.support.console.watched_console import HandledKey
 from tests.support.program import Program
 from tests.support.waiting import LONGEST_WAIT_S

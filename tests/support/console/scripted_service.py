@@ -13,7 +13,7 @@ from streamusage.service.server import RunningService, run_service
 from streamusage.service.store.engines.sqlite import sqlite_url
 from streamusage.service.tokens import Identity, Tokens, digest_of
 from tests.streamusage.service.conftest import Estate, OwnedClock
-from tests.support.service.reporting import ReportingAgent, Rows
+from tests.support.service.parties.reporting import ReportingAgent, Rows
 
 MINUTE = 60_000
 ADMIN = "admin-for-this-test"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from streamusage.api.report import SlotRow
 from streamusage.service.accounting.closing import is_accounting_due
 from tests.streamusage.service.conftest import Estate, OwnedClock, a_record, an_estate
-from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.service.parties.reporting import ReportingAgent, a_session
 from tests.support.waiting import wait_until
 
 HOUR = 3_600_000

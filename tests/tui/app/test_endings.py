@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from streamusage.core.clock import SystemClock
-from tests.support.console.pty_session import PtySession, is_running, left_modes
 from tests.support.console.records import session
+from tests.support.console.terminals.pty_session import PtySession, is_running, left_modes
 from tests.support.program import Program
 from tests.support.waiting import wait_until_blocking
 from tui.app.messages import SessionsPolled

@@ -8,7 +8,7 @@ import pytest
 from tests.streamusage.service.conftest import Estate, OwnedClock, an_estate
 from tests.support.commands.service_process import ServiceProcess, run_service_process
 from tests.support.program import Program
-from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.service.parties.reporting import ReportingAgent, a_session
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from tests.streamusage.service.conftest import NOW, Estate
 from tests.support.commands.run_command import run_command
 from tests.support.program import Program
 from tests.support.service.machine_clocks import ServiceMachine
-from tests.support.service.reporting import ReportingAgent
+from tests.support.service.parties.reporting import ReportingAgent
 from tests.support.waiting import wait_until
 
 DAY = 86_400_000

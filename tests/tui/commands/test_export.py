@@ -13,7 +13,7 @@ from streamusage.core.coverage import SLOT_MS
 from tests.streamusage.service.conftest import NOW, Estate, OwnedClock, an_estate
 from tests.support.commands.run_command import run_command
 from tests.support.program import Program
-from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.service.parties.reporting import ReportingAgent, a_session
 
 DAY = "2026-11-18"
 DAY_MS = 86_400_000

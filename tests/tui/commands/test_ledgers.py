@@ -3,7 +3,7 @@
 from tests.streamusage.service.conftest import Estate
 from tests.support.commands.run_command import run_command
 from tests.support.program import Program
-from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.service.parties.reporting import ReportingAgent, a_session
 
 
 async def test_orphans_lists_figures_reported_after_a_delete(estate: Estate, streamtop: Program) -> None:

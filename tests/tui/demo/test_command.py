@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.console.terminal import contains, terminal
+from tests.support.console.terminals.terminal import contains, terminal
 from tests.support.program import Program
 from tests.support.waiting import wait_until
 

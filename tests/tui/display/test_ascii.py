@@ -5,8 +5,8 @@ import pytest
 from rich.cells import cell_len
 
 from streamusage.core.clock import SystemClock
-from tests.support.console.pty_session import PtySession
 from tests.support.console.records import session
+from tests.support.console.terminals.pty_session import PtySession
 from tests.support.program import Program
 from tui.app.messages import SessionsPolled
 from tui.display.ascii import GLYPHS, key_name, to_ascii

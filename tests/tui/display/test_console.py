@@ -13,8 +13,8 @@ from textual.pilot import Pilot
 from streamusage.client.usage_client import UsageClient
 from tests.support.console.pilot import console, wait_for
 from tests.support.console.records import recent
-from tests.support.console.staged_app import assert_same_screens, tapped
-from tests.support.console.terminal_model import TerminalModel, as_textual
+from tests.support.console.terminals.staged_app import assert_same_screens, tapped
+from tests.support.console.terminals.terminal_model import TerminalModel, as_textual
 from tests.support.plain_manager import PlainManager, wire
 from tui.app.console_app import ConsoleApp
 

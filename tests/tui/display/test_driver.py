@@ -13,8 +13,8 @@ from textual.drivers.headless_driver import HeadlessDriver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.drivers.linux_inline_driver import LinuxInlineDriver
 
-from tests.support.console.random_frames import FIRST_SEED, FRAMES
-from tests.support.console.staged_app import RandomApp
+from tests.support.console.terminals.random_frames import FIRST_SEED, FRAMES
+from tests.support.console.terminals.staged_app import RandomApp
 from tui.display.driver import fits, staged
 from tui.display.stage import AMBIGUOUS
 

@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.console.random_screens import DOUBTFUL_TEXT, PLAIN_TEXT, STYLES, WIDE_TEXT
-from tests.support.console.terminal_model import TerminalModel, as_textual
+from tests.support.console.terminals.random_screens import DOUBTFUL_TEXT, PLAIN_TEXT, STYLES, WIDE_TEXT
+from tests.support.console.terminals.terminal_model import TerminalModel, as_textual
 from tui.display.cells import BLANK, Cell, Line, Terminal, split_cells
 from tui.display.lines import write_difference
 from tui.display.pen import Pen

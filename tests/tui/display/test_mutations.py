@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.console.random_frames import Kind, run_frames
+from tests.support.console.terminals.random_frames import Kind, run_frames
 from tui.display import cells, lines, pen, scrolling, stage, styles
 
 SEEDS = 30

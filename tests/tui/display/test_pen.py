@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.console.terminal_model import TerminalModel
+from tests.support.console.terminals.terminal_model import TerminalModel
 from tui.display.pen import Pen, move
 from tui.display.styles import PLAIN, Style
 

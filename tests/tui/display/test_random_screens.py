@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.support.console.random_frames import FIRST_SEED, FRAMES, FRAMES_A_SEED, Kind, run_frames
-from tests.support.console.terminal_model import OPINIONS
+from tests.support.console.terminals.random_frames import FIRST_SEED, FRAMES, FRAMES_A_SEED, Kind, run_frames
+from tests.support.console.terminals.terminal_model import OPINIONS
 
 
 @pytest.mark.parametrize("opinion", OPINIONS)

@@ -11,7 +11,7 @@ from textual.drivers.headless_driver import HeadlessDriver
 from textual.drivers.linux_driver import LinuxDriver
 
 from tests.support.console.records import recent
-from tests.support.console.terminal import Terminal, contains, terminal
+from tests.support.console.terminals.terminal import Terminal, contains, terminal
 from tests.support.plain_manager import PlainManager, wire
 from tests.support.waiting import LONGEST_WAIT_S
 from tui.keyboard.driver import finds_escapes

@@ -9,7 +9,7 @@ from textual.pilot import Pilot
 from streamusage.api.report import SampleRow
 from tests.support.console.pilot import screen_lines, screen_text, wait_for
 from tests.support.console.scripted_service import MINUTE, ScriptedService, scripted_service, slot_figures
-from tests.support.service.reporting import a_session
+from tests.support.service.parties.reporting import a_session
 from tui.app.console_app import ConsoleApp
 from tui.config.profiles import Alerts
 from tui.config.settings import ConnectionSettings

@@ -11,7 +11,7 @@ from streamusage.core.clock import SystemClock
 from tests.streamusage.service.conftest import an_estate
 from tests.support.console.pilot import console, open_console, screen_text, wait_for, wait_for_figures
 from tests.support.service.machine_clocks import ServiceMachine
-from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.service.parties.reporting import ReportingAgent, a_session
 from tests.support.waiting import wait_until
 from tui.app.actions import Context
 from tui.screens.servers import ServersScreen

@@ -17,7 +17,7 @@ from tests.support.console.pilot import console, screen_text, wait_for
 from tests.support.console.records import recent
 from tests.support.console.scripted_service import MINUTE, ScriptedService, scripted_service, slot_figures
 from tests.support.plain_manager import PlainManager
-from tests.support.service.reporting import a_session
+from tests.support.service.parties.reporting import a_session
 from tui.app.console_app import ConsoleApp
 from tui.config.settings import ConnectionSettings
 from tui.display.ascii import to_ascii

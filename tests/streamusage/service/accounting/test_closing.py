@@ -17,7 +17,7 @@ from streamusage.service.retention import Retention, discard_rows
 from streamusage.service.server import run_service
 from streamusage.service.store.engines.sqlite import sqlite_url
 from tests.streamusage.service.conftest import TOKENS, Estate, OwnedClock
-from tests.support.service.reporting import ReportingAgent
+from tests.support.service.parties.reporting import ReportingAgent
 from tests.support.waiting import wait_until
 
 HOUR = 3_600_000

@@ -9,7 +9,7 @@ from streamusage.service.accounting.verification import Difference, verify_store
 from streamusage.service.store.engines.sqlite import connect_to_file
 from streamusage.service.store.store import open_store, open_unchanged
 from tests.streamusage.service.conftest import an_estate
-from tests.support.service.reporting import a_session, an_origin_and_an_edge
+from tests.support.service.parties.reporting import a_session, an_origin_and_an_edge
 from tests.support.service.used_store import DAY, NOON, use, used_estate
 from tests.support.waiting import wait_until
 

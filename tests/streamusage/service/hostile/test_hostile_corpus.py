@@ -16,7 +16,8 @@ import pytest
 from sqlalchemy import create_engine, func, select
 
 from streamusage.service.store.schema import report_parts, server_sessions, servers, slots
-from tests.support.service.hostile_requests import (
+from tests.support.service.nodes import nodes_on
+from tests.support.service.parties.hostile_requests import (
     HOSTILE,
     MIB,
     an_honest_agent,
@@ -26,7 +27,6 @@ from tests.support.service.hostile_requests import (
     memory_bytes,
     post,
 )
-from tests.support.service.nodes import nodes_on
 from tests.support.waiting import LONGEST_WAIT_S, wait_until
 from tests.support.yardstick import Yardstick
 

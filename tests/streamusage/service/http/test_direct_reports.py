@@ -14,7 +14,7 @@ from streamusage.api.report import Acknowledgement
 from streamusage.service.http.direct_reports import DirectReports
 from streamusage.service.http.server.exchange import Exchange
 from tests.streamusage.service.conftest import Estate
-from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.service.parties.reporting import ReportingAgent, a_session
 from tests.support.waiting import LONGEST_WAIT_S
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from streamusage.service.http.failed_logins import FAILURES_BEFORE_429, LOGGED_PEERS, FailedLogins
 from tests.streamusage.service.conftest import Estate, OwnedClock
-from tests.support.service.reporting import ReportingAgent
+from tests.support.service.parties.reporting import ReportingAgent
 
 SECRET = "wr0ng-s3cret"
 

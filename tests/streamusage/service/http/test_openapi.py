@@ -25,7 +25,7 @@ from streamusage.api.report import Based, Baseline, PeakWindow, Report, SampleRo
 from streamusage.core.usage import StreamId, stream_path
 from streamusage.service.retention import DAY_MS
 from tests.streamusage.service.conftest import ENGINES, NOW, USAGE, OwnedClock, a_record, an_estate
-from tests.support.service.reporting import Rows, a_session
+from tests.support.service.parties.reporting import Rows, a_session
 from tests.support.waiting import LONGEST_WAIT_S
 
 TOKEN = "admin-token"

@@ -6,7 +6,7 @@ import pytest
 import zstandard
 
 from tests.streamusage.service.conftest import NOW, USAGE, Estate, a_record
-from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.service.parties.reporting import ReportingAgent, a_session
 
 LIST = f"{USAGE}?accessToken=admin-token"
 

@@ -12,7 +12,7 @@ from streamusage.api.report import SampleRow
 from streamusage.service.http.shared_answers import SharedAnswers
 from streamusage.service.http.timed_json import TimedJson
 from tests.streamusage.service.conftest import NOW, Estate, a_record
-from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.service.parties.reporting import ReportingAgent, a_session
 
 MINUTE = 60_000
 

@@ -21,7 +21,7 @@ from streamusage.service.ingest.reports import ingest_report
 from streamusage.service.store.schema import samples, server_sessions, servers, usage
 from streamusage.service.store.store import Store, open_store
 from tests.streamusage.service.conftest import NOW
-from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.service.parties.reporting import ReportingAgent, a_session
 
 READING_MS = 20_000
 READINGS = 24

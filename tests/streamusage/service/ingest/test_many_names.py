@@ -12,7 +12,7 @@ from streamusage.service.ingest.reports import ingest_report
 from streamusage.service.store.schema import usage
 from streamusage.service.store.store import open_store
 from tests.streamusage.service.conftest import NOW
-from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.service.parties.reporting import ReportingAgent, a_session
 
 MINUTE = 60_000
 NAMES = 900

@@ -33,7 +33,7 @@ from streamusage.core.reasons import NEVER_READ, SOURCE_UNREAD
 from tests.faults.media_server import MediaServer
 from tests.streamusage.service.conftest import NOW, Estate, an_estate
 from tests.support.agent.manual_clock import HandClock
-from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.service.parties.reporting import ReportingAgent, a_session
 
 ERROR = "no reading of http://admin:hunter2@127.0.0.1:8080/stat?token=s3cret: connection refused\x1b[2J; start nginx"
 

@@ -11,7 +11,7 @@ from streamusage.service.ingest.reports import LARGEST_UNKNOWN_BYTES
 from streamusage.service.store.schema import counters
 from tests.streamusage.service.conftest import NOW, Estate, an_estate
 from tests.support.service.answers import fetch_day, fetch_spans, wait_for_changes
-from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.service.parties.reporting import ReportingAgent, a_session
 from tests.support.waiting import wait_until
 
 MINUTE = 60_000

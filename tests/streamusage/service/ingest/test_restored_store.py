@@ -11,7 +11,7 @@ from streamusage.service.store.engines.sqlite import sqlite_url
 from streamusage.service.store.schema import server_sessions, viewers
 from streamusage.service.store.store import open_store
 from tests.streamusage.service.conftest import NOW, Estate
-from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.service.parties.reporting import ReportingAgent, a_session
 from tests.support.service.wrong_clock import CountedServer
 
 MINUTE = 60_000

@@ -3,7 +3,7 @@
 from streamusage.api.report import SlotRow
 from tests.streamusage.service.conftest import NOW, Estate
 from tests.support.service.answers import fetch_figures, fetch_servers, remove_server
-from tests.support.service.reporting import ReportingAgent, a_session, an_origin_and_an_edge
+from tests.support.service.parties.reporting import ReportingAgent, a_session, an_origin_and_an_edge
 from tests.support.waiting import wait_until
 
 MINUTE = 60_000

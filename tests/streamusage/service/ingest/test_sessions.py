@@ -5,7 +5,7 @@ import pytest
 from streamusage.api.report import SampleRow, SlotRow, ViewerRow
 from tests.streamusage.service.conftest import NOW, Estate
 from tests.support.service.answers import fetch_day, fetch_figures, fetch_servers, wait_for_changes
-from tests.support.service.reporting import ReportingAgent, a_session, an_origin_and_an_edge
+from tests.support.service.parties.reporting import ReportingAgent, a_session, an_origin_and_an_edge
 from tests.support.waiting import wait_until
 
 MINUTE = 60_000

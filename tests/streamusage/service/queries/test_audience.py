@@ -6,8 +6,8 @@ from streamusage.api.report import SampleRow
 from streamusage.core.coverage import Interval
 from streamusage.service.queries.trends import list_trends
 from tests.streamusage.service.conftest import NOW, Estate
+from tests.support.service.parties.reporting import ReportingAgent, a_session
 from tests.support.service.query_plans import Plans, recorded_plans
-from tests.support.service.reporting import ReportingAgent, a_session
 
 MINUTE = 60_000
 

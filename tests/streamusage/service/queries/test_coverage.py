@@ -4,7 +4,7 @@ import msgspec
 
 from streamusage.api.report import OutageRow, PhaseChange
 from tests.streamusage.service.conftest import NOW, Estate
-from tests.support.service.reporting import ReportingAgent
+from tests.support.service.parties.reporting import ReportingAgent
 
 MINUTE = 60_000
 

@@ -2,7 +2,7 @@
 
 from streamusage.api.report import SlotRow
 from tests.streamusage.service.conftest import NOW, Estate
-from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.service.parties.reporting import ReportingAgent, a_session
 
 
 async def test_late_report_of_a_deleted_record_is_accepted_as_an_orphan(estate: Estate) -> None:

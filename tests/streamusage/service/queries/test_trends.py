@@ -10,8 +10,8 @@ from streamusage.core.usage import StreamId
 from streamusage.service.queries.history import stream_history
 from streamusage.service.queries.trends import list_trends
 from tests.streamusage.service.conftest import NOW, Estate
+from tests.support.service.parties.reporting import ReportingAgent, a_session
 from tests.support.service.query_plans import Plans, recorded_plans
-from tests.support.service.reporting import ReportingAgent, a_session
 from tests.support.waiting import LONGEST_WAIT_S
 
 MINUTE = 60_000

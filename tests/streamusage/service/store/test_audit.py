@@ -1,7 +1,7 @@
 """The audit log of deletes, imports and removals."""
 
 from tests.streamusage.service.conftest import Estate, a_record
-from tests.support.service.reporting import an_origin_and_an_edge
+from tests.support.service.parties.reporting import an_origin_and_an_edge
 
 
 async def test_every_delete_is_in_the_audit_log(estate: Estate) -> None:

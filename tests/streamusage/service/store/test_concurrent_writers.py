@@ -26,7 +26,7 @@ from tests.support.postgresql import Cluster
 from tests.support.program import REPOSITORY
 from tests.support.service.change_follower import ChangeFollower
 from tests.support.service.deadlocks import WRITER_TIMEOUT_MS, DeadlockProvoker, quick_deadlocks
-from tests.support.service.report_writer import (
+from tests.support.service.parties.report_writer import (
     BEGAN,
     EPISODE,
     ORIGINS,
@@ -51,7 +51,7 @@ class Writers:
     """The processes that write. The killed ones are replaced."""
 
     def __init__(self, store_url: str) -> None:
-        program = [sys.executable, "-m", "tests.support.service.report_writer"]
+        program = [sys.executable, "-m", "tests.support.service.parties.report_writer"]
         self._process = subprocess.Popen(
             [*program, store_url, str(OF_EACH), str(WRITERS)],
             cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,

@@ -3,7 +3,7 @@
 from streamusage.api.report import SampleRow, SlotRow
 from streamusage.service.store.server_rows import load_stored_rows
 from tests.streamusage.service.conftest import NOW, Estate
-from tests.support.service.reporting import ReportingAgent
+from tests.support.service.parties.reporting import ReportingAgent
 
 
 async def test_only_rows_named_by_the_report_are_loaded(estate: Estate) -> None:

@@ -36,7 +36,7 @@ from streamusage.service.ingest.reports import (
 )
 from streamusage.service.store.records import delete_session, import_records
 from streamusage.service.store.store import Store
-from tests.support.service.reporting import ReportingAgent, Rows
+from tests.support.service.parties.reporting import ReportingAgent, Rows
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 TODAY = int(datetime(2026, 11, 18, tzinfo=UTC).timestamp() * 1000)

@@ -5,7 +5,7 @@ import gzip
 import msgspec
 
 from tests.streamusage.service.conftest import NOW, Estate
-from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.service.parties.reporting import ReportingAgent, a_session
 
 
 async def test_truncated_foreign_and_oversized_bodies_are_refused(estate: Estate) -> None:

@@ -9,7 +9,7 @@ from streamusage.api.extension import SessionRecord
 from streamusage.core.coverage import Provenance
 from streamusage.core.usage import UsageRecord
 from tests.streamusage.service.conftest import NOW, Estate, a_record
-from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.service.parties.reporting import ReportingAgent, a_session
 
 
 async def test_import_keeps_existing_records_and_restores_deleted_ones(estate: Estate) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.streamusage.service.conftest import NOW, Estate, an_estate
 from tests.support.service.answers import fetch_servers, remove_server
-from tests.support.service.reporting import an_origin_and_an_edge
+from tests.support.service.parties.reporting import an_origin_and_an_edge
 from tests.support.waiting import LONGEST_WAIT_S
 
 

@@ -19,7 +19,7 @@ from streamusage.service.http.server import http_server
 from tests.streamusage.service.conftest import Estate, a_record
 from tests.support.certificates import sign
 from tests.support.service.held_write import HeldWrite
-from tests.support.service.reporting import ReportingAgent
+from tests.support.service.parties.reporting import ReportingAgent
 from tests.support.service.serve_command import serving
 from tests.support.waiting import LONGEST_WAIT_S, wait_until, wait_until_blocking
 

@@ -186,7 +186,13 @@ def _crowd_sizes(count: int) -> list[int]:
 
 async def _slow_clients(estate: Estate, count: int, number: int, stack: AsyncExitStack) -> asyncio.subprocess.Process:
     crowd = await asyncio.create_subprocess_exec(
-        *[sys.executable, "-m", "tests.support.service.slow_clients", estate.running.host, str(estate.running.port)],
+        *[
+            sys.executable,
+            "-m",
+            "tests.support.service.parties.slow_clients",
+            estate.running.host,
+            str(estate.running.port),
+        ],
         *[str(count), f"127.0.0.{number + 2}"],
         stdout=asyncio.subprocess.PIPE,
         cwd=REPOSITORY,

@@ -15,7 +15,7 @@ from streamusage.service.errors import StoreError
 from streamusage.service.store.engines import ENGINES, find_engine
 from streamusage.service.store.engines.sqlite import SqliteEngine
 from tests.streamusage.service.conftest import NOW, a_record, an_estate
-from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.service.parties.reporting import ReportingAgent, a_session
 
 
 class PlainDialect(SQLiteDialect_pysqlite):

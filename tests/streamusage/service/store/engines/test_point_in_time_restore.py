@@ -12,7 +12,7 @@ from tests.streamusage.service.conftest import NOW, Estate, a_record, an_estate
 from tests.support.postgresql import PASSWORD
 from tests.support.postgresql_nodes import DatabaseNode, owned_folder
 from tests.support.service.answers import fetch_day
-from tests.support.service.reporting import ReportingAgent
+from tests.support.service.parties.reporting import ReportingAgent
 
 pytestmark = pytest.mark.postgresql
 

@@ -16,7 +16,7 @@ from streamusage.service.store.store import open_store
 from tests.streamusage.service.conftest import NOW, Estate, a_record, an_estate
 from tests.support.postgresql import Cluster
 from tests.support.service.held_write import HeldWrite
-from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.service.parties.reporting import ReportingAgent, a_session
 from tests.support.waiting import LONGEST_WAIT_S
 
 pytestmark = pytest.mark.postgresql

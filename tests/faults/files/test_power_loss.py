@@ -15,8 +15,8 @@ from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.journal.protocol import Head
 from streamusage.agent.journal.sqlite import Ballast, DamagedJournalError, JournalError, SqliteJournal
 from streamusage.api.report import Acknowledgement, Based, EpochIssued
+from tests.faults.files.power import Disk, ForgetfulVfs, PowerFailureError
 from tests.faults.media_server import MediaServer
-from tests.faults.power import Disk, ForgetfulVfs, PowerFailureError
 
 IMAGES = int(os.environ.get("STREAMTOP_POWER_IMAGES", "2000"))
 BLOCK = 250

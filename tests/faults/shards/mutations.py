@@ -1,7 +1,16 @@
 """Mutations: each breaks one rule of the outbox between shards. The simulation must detect every one of them."""
 
-from tests.faults.shards import Confirmation, Copies, Revision, RowKey, Rows, ServerShard, ShardSimulation, StateRow
-from tests.faults.shards import StreamShard as RealStreamShard
+from tests.faults.shards.simulation import (
+    Confirmation,
+    Copies,
+    Revision,
+    RowKey,
+    Rows,
+    ServerShard,
+    ShardSimulation,
+    StateRow,
+)
+from tests.faults.shards.simulation import StreamShard as RealStreamShard
 
 
 class KeepsWhatArrivesLast(ShardSimulation):

@@ -8,7 +8,7 @@ from random import Random
 
 from streamusage.service.rules import trusted_time
 from streamusage.service.rules.trusted_time import Evidence, MachineReading, TrustedTime
-from tests.faults.machines import DAY, HOUR, KEEP_MS, MINUTE, SERVICE_WRONG, WRONG
+from tests.faults.clocks.machines import DAY, HOUR, KEEP_MS, MINUTE, SERVICE_WRONG, WRONG
 
 
 class ServiceClock:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.support.waiting import LONGEST_WAIT_S
 
-REPOSITORY = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[4]
 
 
 class Terminal:

@@ -5,7 +5,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from tests.compatibility.processes import REPOSITORY
+from tests.compatibility.programs.processes import REPOSITORY
 
 BEFORE_TRUSTED_TIME = "d5364919a1bd0eb12fefcaf9df745ac10357fda0"
 """The commit before agents and services exchanged their clocks."""

@@ -16,8 +16,8 @@ from textual.theme import BUILTIN_THEMES
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from tests.support.console.random_screens import DOUBTFUL_TEXT, PLAIN_TEXT, WIDE_TEXT, cells_of
-from tests.support.console.terminal_model import TerminalModel, as_textual
+from tests.support.console.terminals.random_screens import DOUBTFUL_TEXT, PLAIN_TEXT, WIDE_TEXT, cells_of
+from tests.support.console.terminals.terminal_model import TerminalModel, as_textual
 from tui.display.driver import StagedDriver, staged
 
 THEMES = (

@@ -6,7 +6,7 @@ Choose other seeds with STREAMTOP_FIRST_SEED, another number with STREAMTOP_SCHE
 import os
 from collections import Counter
 
-from tests.faults.clocks import ClockedSimulation
+from tests.faults.clocks.simulation import ClockedSimulation
 from tests.faults.invariants import InvariantViolationError, check_clocked
 
 FIRST_SEED = int(os.environ.get("STREAMTOP_FIRST_SEED", "0"))

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.support.console.terminal_model import TerminalModel
+from tests.support.console.terminals.terminal_model import TerminalModel
 from tests.support.waiting import LONGEST_WAIT_S
 
 COLUMNS, LINES = 100, 24

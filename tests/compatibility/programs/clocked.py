@@ -58,7 +58,7 @@ def main() -> None:
     if os.environ.get("COMPAT_SHORT_SLEEPS"):
         sleep = asyncio.sleep
         asyncio.sleep = lambda delay, *result: sleep(delay / 10 if delay <= LONGEST_SHORTENED else delay, *result)
-    sys.path[0] = str(Path(__file__).parents[2])
+    sys.path[0] = str(Path(__file__).parents[3])
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

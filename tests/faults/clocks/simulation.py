@@ -24,10 +24,10 @@ from streamusage.api.report import (
 from streamusage.core.coverage import MOST_AHEAD_MS
 from streamusage.service.rules.apply import classify_report, covered_of_reporter, find_newest_instant, was_refused
 from streamusage.service.rules.trusted_time import MachineReading
-from tests.faults.machines import DAY, HOUR, MINUTE, SECOND, WRONG, Machine
+from tests.faults.clocks.machines import DAY, HOUR, MINUTE, SECOND, WRONG, Machine
+from tests.faults.clocks.seen_viewers import SeenViewers
+from tests.faults.clocks.service_clock import ServiceClock
 from tests.faults.memory import SERVER, SimulatedCrashError, Store
-from tests.faults.seen_viewers import SeenViewers
-from tests.faults.service_clock import ServiceClock
 from tests.faults.simulator import Message, Reply, Simulation
 
 MOST_FIRST_SYNCS = 100

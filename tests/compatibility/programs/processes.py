@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.compatibility import clocked
+from tests.compatibility.programs import clocked
 
-REPOSITORY = Path(__file__).parents[2]
-FIXTURES = Path(__file__).parent / "fixtures"
+REPOSITORY = Path(__file__).parents[3]
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 PATIENCE_SECONDS = 180.0
 """How long a condition may take. Generous, since the machine may be busy with something else."""
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from streamusage.service.errors import ContradictionError
-from tests.faults.clock_mutations import CLOCK_MUTATIONS
-from tests.faults.clock_schedules import run_and_check
-from tests.faults.clocks import ClockedSimulation
+from tests.faults.clocks.mutations import CLOCK_MUTATIONS
+from tests.faults.clocks.schedules import run_and_check
+from tests.faults.clocks.simulation import ClockedSimulation
 from tests.support.detected_mutations import record_detected
 
 

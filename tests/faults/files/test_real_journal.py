@@ -6,8 +6,8 @@ import pytest
 
 from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.journal.sqlite import DamagedJournalError, JournalError, SqliteJournal
+from tests.faults.files.journal_file import FileSimulation
 from tests.faults.invariants import check
-from tests.faults.journal_file import FileSimulation
 from tests.faults.simulator import SYNC_INTERVAL_MS
 
 

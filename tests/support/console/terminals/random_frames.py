@@ -5,8 +5,8 @@ import random
 from functools import lru_cache
 from typing import NamedTuple
 
-from tests.support.console.random_screens import Painted, RandomScreen, paint
-from tests.support.console.terminal_model import OPINIONS, Seen, TerminalModel
+from tests.support.console.terminals.random_screens import Painted, RandomScreen, paint
+from tests.support.console.terminals.terminal_model import OPINIONS, Seen, TerminalModel
 from tui.display.cells import Terminal
 from tui.display.stage import SYNC_END, SYNC_START, Stage
 

@@ -1,4 +1,4 @@
-"""Clients that send one byte a second: `python -m tests.support.service.slow_clients HOST PORT COUNT SOURCE`.
+"""Clients that send one byte a second: `python -m tests.support.service.parties.slow_clients HOST PORT COUNT SOURCE`.
 
 Prints `open` once all of them are connected from that address, and at the end how many received 408.
 """

@@ -15,8 +15,8 @@ from streamusage.agent.reading import Reading
 from streamusage.agent.sync import offset
 from streamusage.api.report import Baseline, ClockState, Report
 from streamusage.service.rules import trusted_time
-from tests.faults.clock_schedules import LINES_OF_A_WRONG_BOOT
-from tests.faults.clocks import ClockedSimulation
+from tests.faults.clocks.schedules import LINES_OF_A_WRONG_BOOT
+from tests.faults.clocks.simulation import ClockedSimulation
 from tests.faults.simulator import Simulation
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from pathlib import Path
 
-from tests.compatibility.media_server import serving_page
+from tests.compatibility.programs.media_server import serving_page
 
 BYTES_IN_PER_S = 40_000
 BYTES_OUT_PER_S = 30_000

@@ -1,9 +1,9 @@
 """Servers with overlapping streams whose reports are a function of their numbers, and processes that apply them.
 
-`python -m tests.support.service.report_writer STORE REPORTS WRITERS` runs processes that write that number of reports
-of each server, and obeys the commands on its standard input: `kill N` kills a writer and starts another one in its
-place, which continues from what the store has acknowledged; `wait` ends when all of them have. Some servers are written
-by two processes.
+`python -m tests.support.service.parties.report_writer STORE REPORTS WRITERS` runs processes that write that number of
+reports of each server, and obeys the commands on its standard input: `kill N` kills a writer and starts another one in
+its place, which continues from what the store has acknowledged; `wait` ends when all of them have. Some servers are
+written by two processes.
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.faults.clock_schedules import blocks, check_block
+from tests.faults.clocks.schedules import blocks, check_block
 
 
 @pytest.mark.parametrize("first", blocks(3))

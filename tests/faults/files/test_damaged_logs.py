@@ -16,8 +16,8 @@ from streamusage.agent.journal.salvage import FILE_SUFFIXES, open_journal
 from streamusage.agent.journal.sent_file import Sent, SentFile, is_older
 from streamusage.agent.journal.sqlite import Ballast
 from streamusage.service.errors import StoreError
+from tests.faults.files.journal_file import CrashingJournal, FileSimulation
 from tests.faults.invariants import check
-from tests.faults.journal_file import CrashingJournal, FileSimulation
 from tests.faults.store_simulation import SqliteSimulation, check_days, check_ledger
 
 LOG_HEADER_BYTES = 32

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.compatibility.processes import PATIENCE_SECONDS, clean_environment
-from tests.support.console.terminal_model import TerminalModel
+from tests.compatibility.programs.processes import PATIENCE_SECONDS, clean_environment
+from tests.support.console.terminals.terminal_model import TerminalModel
 
 COLUMNS, LINES = 120, 40
 

@@ -1,14 +1,14 @@
 """Clocks that may be wrong in any way change no figure: 20,000 histories in four files, this is the first.
 
-Repeat one schedule with `python -m tests.faults.test_clocks SEED`. Choose other seeds with STREAMTOP_FIRST_SEED.
+Repeat one schedule with `python -m tests.faults.clocks.test_clocks SEED`. Choose other seeds with STREAMTOP_FIRST_SEED.
 """
 
 import sys
 
 import pytest
 
-from tests.faults.clock_schedules import RARE_SEEDS, blocks, check_block, run_and_check
-from tests.faults.clocks import ClockedSimulation
+from tests.faults.clocks.schedules import RARE_SEEDS, blocks, check_block, run_and_check
+from tests.faults.clocks.simulation import ClockedSimulation
 from tests.faults.invariants import InvariantViolationError
 
 

@@ -1,6 +1,6 @@
 """The outbox between shards under faults: streams show what servers counted, and every broken rule is detected.
 
-Repeat one history with `python -m tests.faults.test_shards SEED`.
+Repeat one history with `python -m tests.faults.shards.test_shards SEED`.
 """
 
 import os
@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.shard_mutations import SHARD_MUTATIONS
-from tests.faults.shards import ShardSimulation
+from tests.faults.shards.mutations import SHARD_MUTATIONS
+from tests.faults.shards.simulation import ShardSimulation
 from tests.support.detected_mutations import record_detected
 
 FIRST_SEED = int(os.environ.get("STREAMTOP_FIRST_SEED", "0"))

@@ -1,0 +1,1 @@
+"""Simulated histories in which every clock may be wrong."""

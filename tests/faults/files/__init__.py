@@ -1,0 +1,1 @@
+"""Power failures and damaged pages below real files."""
