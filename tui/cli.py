@@ -38,6 +38,7 @@ COMMANDS = {
     "servers": ("tui.commands.servers:servers", "List the media servers; remove or repair one."),
     "orphans": ("tui.commands.ledgers:orphans", "List reports about deleted records."),
     "audit": ("tui.commands.ledgers:audit", "List the deletes: who, what, when."),
+    "key": ("tui.commands.evidence.keys:key", "Make, show and rotate keys that sign statements."),
 }
 """Location and purpose of each command, by name."""
 

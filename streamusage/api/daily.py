@@ -151,6 +151,8 @@ class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
     connections_by_protocol: dict[str, int] = {}
     figures: DailyFigures
     """Figures of the day with the adjustment, peaks and coverage included."""
+    approved: DayDifference | UnsetType = UNSET
+    """The part that is approved and billed as a correction; the rest is pending. Absent if nothing is approved."""
 
 
 class DailyStatistics(msgspec.Struct, frozen=True, kw_only=True):

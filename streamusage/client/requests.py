@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import date
 from typing import NamedTuple
 
 Receive = Callable[[bytes], Awaitable[None]]
@@ -65,3 +66,9 @@ class Sender(NamedTuple):
 def milliseconds_since(instant: float) -> float:
     """Return the time since an instant of `time.perf_counter`, in milliseconds."""
     return 1000 * (time.perf_counter() - instant)
+
+
+def days_query(first: date, last: date, tz: str, server: str | None) -> dict[str, str]:
+    """Return the parameters that name days of a time zone, of one server or of all."""
+    query = {"from": first.isoformat(), "to": last.isoformat(), "tz": tz}
+    return query | ({"server": server} if server else {})

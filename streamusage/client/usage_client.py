@@ -31,12 +31,13 @@ from streamusage.api.extension import (
 )
 from streamusage.client.api_version import ApiVersion
 from streamusage.client.errors import ExtensionMissingError, InvalidAnswerError
+from streamusage.client.evidence_client import EvidenceClient
 from streamusage.client.http_options import DEFAULT_OPTIONS, HttpOptions
 from streamusage.client.lenient_live_list import LenientLiveStream, ListedStream
 from streamusage.client.listed_records import Listing, ListingReader, PlainKey
 from streamusage.client.record_decoding import NESTED_TOO_DEEPLY, UnreadableError, decode_record
 from streamusage.client.reply_decoding import Content, decode_reply, error_message, lacks_extension, raise_for_status
-from streamusage.client.requests import ApiRequest, Receive, Reply, ReplyTiming, milliseconds_since
+from streamusage.client.requests import ApiRequest, Receive, Reply, ReplyTiming, days_query, milliseconds_since
 from streamusage.client.schema_drift import SchemaDrift, detect_drift
 from streamusage.client.transport import HttpTransport
 from streamusage.core.clock import Clock, SystemClock
@@ -89,6 +90,8 @@ class UsageClient:
         """Drift of the last reply with records; `None` where it had no record."""
         self.pause: Callable[[], Awaitable[None]] = yield_to_loop
         """Awaited about every millisecond while a list is decoded."""
+        self.evidence = EvidenceClient(self._call_extension)
+        """Statements, the chain of closings, and corrections."""
 
     @property
     def host(self) -> str:
@@ -201,7 +204,7 @@ class UsageClient:
 
     async def daily(self, first: date, last: date, tz: str, *, server: str | None = None) -> Daily:
         """Return the daily statistics from the `first` to the `last` day of a time zone, both included."""
-        query = _days_query(first, last, tz, server)
+        query = days_query(first, last, tz, server)
         return await self._call_extension("/api/v1/daily", "read the daily statistics", Daily, query)
 
     async def daily_sums(
@@ -215,12 +218,12 @@ class UsageClient:
         server: str | None = None,
     ) -> DailySums:
         """Return the days of a time zone summed by day or month, and by server, by role or over all servers."""
-        query = _days_query(first, last, tz, server) | {"by": by, "group": group}
+        query = days_query(first, last, tz, server) | {"by": by, "group": group}
         return await self._call_extension("/api/v1/daily/sums", "read the daily sums", DailySums, query)
 
     async def adjustments(self, first: date, last: date, tz: str, *, server: str | None = None) -> Adjustments:
         """Return the adjustments of closed days: figures that arrived after the day was closed."""
-        query = _days_query(first, last, tz, server)
+        query = days_query(first, last, tz, server)
         return await self._call_extension("/api/v1/adjustments", "read the adjustments", Adjustments, query)
 
     async def close_day(self, day: date, tz: str, *, server: str | None = None) -> CloseResult:
@@ -393,8 +396,3 @@ def _server_path(server: str) -> str:
     segment = quote(server, safe="")
     segment = segment.replace(".", "%2E") if server in {".", ".."} else segment
     return f"/api/v1/servers/{segment}"
-
-
-def _days_query(first: date, last: date, tz: str, server: str | None) -> dict[str, str]:
-    query = {"from": first.isoformat(), "to": last.isoformat(), "tz": tz}
-    return query | ({"server": server} if server else {})

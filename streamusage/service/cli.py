@@ -127,6 +127,28 @@ def _kept(name: str, default: str, help_text: str) -> Callable[[Command], Comman
     type=_SETTLING,
     help="How long after a day's end an operator may close it (streamtop daily close): 1h30m, 2d (docs/values.md).",
 )
+@click.option(
+    "--statement-key",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The private key that signs statements (streamtop key new FILE). Without it they are not signed.",
+)
+@click.option(
+    "--correction-approval",
+    type=click.Choice(["second-token", "none"]),
+    default="second-token",
+    show_default=True,
+    help="What a correction of a closed day needs before it is billed: the approval of an admin's token other than the "
+    "one that proposed it, or nothing. What arrives late is proposed by the service itself.",
+)
+@click.option(
+    "--correction-automatic",
+    type=click.FloatRange(0, 100),
+    default=0,
+    show_default=True,
+    metavar="PERCENT",
+    help="Approve what arrives late by itself while all of it changes each sum of the day by at most this percentage.",
+)
 @click.option("--tls-cert", type=click.Path(path_type=Path), metavar="FILE", help="Certificate with its chain, PEM.")
 @click.option("--tls-key", type=click.Path(path_type=Path), metavar="FILE", help="The certificate's key, PEM.")
 @_kept(
@@ -164,6 +186,9 @@ def serve(
     account_zones: "tuple[ZoneInfo, ...]",
     close_settle: int,
     close_grace: int,
+    statement_key: Path | None,
+    correction_approval: str,
+    correction_automatic: float,
     tls_cert: Path | None,
     tls_key: Path | None,
     usage_stats_discard_threshold_days: int,
@@ -179,6 +204,9 @@ def serve(
     import asyncio
     import logging
 
+    from streamusage.evidence.key_files import read_statement_key
+    from streamusage.evidence.keys import StatementKeyError
+    from streamusage.service.accounting.corrections import ApprovalPolicy, ApprovalRule
     from streamusage.service.errors import StoreError
     from streamusage.service.http.server.connection_limits import ConnectionLimits
     from streamusage.service.retention import Retention
@@ -193,6 +221,10 @@ def serve(
     try:
         tokens = _tokens(tokens_file)
     except TokensError as error:
+        _fail(error, ExitCode.USAGE)
+    try:
+        signing_key = None if statement_key is None else read_statement_key(statement_key)
+    except StatementKeyError as error:
         _fail(error, ExitCode.USAGE)
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key must be given together")
@@ -209,6 +241,8 @@ def serve(
         "account_zones": account_zones,
         "close_settle_ms": close_settle,
         "close_grace_ms": close_grace,
+        "approval": ApprovalPolicy(ApprovalRule(correction_approval), correction_automatic / 100),
+        "statement_key": signing_key,
         "limits": ConnectionLimits(connections=_max_connections(request_limits.connections)),
         "request_limits": request_limits,
     }

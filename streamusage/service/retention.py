@@ -6,7 +6,8 @@ until a later round, and its rows are counted just before. What is hidden is the
 
 Usage records are discarded by when the service last wrote them, and leave a tombstone: figures that arrive later are
 orphans, as after a delete. Daily statistics and the coverage they rest on have their own retention. A live session
-and a server's open figures are never discarded, nor are closed days and their adjustments.
+and a server's open figures are never discarded, nor are closed days, their adjustments and corrections, the chain, and
+the audit log's entries about them.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,6 +37,7 @@ from streamusage.service.store.expired_rows import (
     ended_records,
     find_owed_sums,
     forgettable_tombstones,
+    old_audit_entries,
     old_samples,
     parts_of_deleted_sessions,
     within,
@@ -200,7 +202,7 @@ async def discard_rows(
         spans.name: await run.detach_partitions(spans.c.from_ms, days_before, keep=spans.c.to_ms > days_before),
         outages.name: 0,
         orphans.name: await run.discard(before(orphans.c.last_at, days_before)),
-        audit.name: await run.discard(before(audit.c.at, days_before)),
+        audit.name: await run.discard(old_audit_entries(days_before)),
     }
     # Spans of a partition that has expired in part are discarded, too: they are few, and nothing hides them.
     coverage = await keeper.read(lambda connection: ended_coverage(connection, days_before))

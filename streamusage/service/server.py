@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 
 from streamusage.core.addresses import Address
 from streamusage.core.clock import Clock, boot_id
+from streamusage.evidence.keys import StatementKey
 from streamusage.service.accounting.closing import (
     GRACE_MS,
     SETTLE_MS,
@@ -26,6 +27,12 @@ from streamusage.service.accounting.closing import (
     advance_accounting,
     days_due,
     is_accounting_due,
+)
+from streamusage.service.accounting.corrections import (
+    APPROVAL_BY_SECOND_TOKEN,
+    ApprovalPolicy,
+    is_proposal_due,
+    propose_late_arrivals,
 )
 from streamusage.service.errors import ClockDoubtError, StoreError, UnreachableStoreError, UnusableStoreError
 from streamusage.service.http.app import make_app
@@ -141,6 +148,8 @@ async def run_service(
     request_limits: Limits | None = None,
     account_zones: Sequence[ZoneInfo] = (ZoneInfo("UTC"),),
     close_settle_ms: int = SETTLE_MS,
+    approval: ApprovalPolicy = APPROVAL_BY_SECOND_TOKEN,
+    statement_key: StatementKey | None = None,
     close_grace_ms: int = GRACE_MS,
     boot: str | None = None,
     released_ms: int | None = None,
@@ -177,6 +186,8 @@ async def run_service(
         metrics,
         account_zones=tuple(account_zones),
         close_settle_ms=close_settle_ms,
+        approval=approval,
+        statement_key=statement_key,
         close_grace_ms=close_grace_ms,
         limits=request_limits or Limits(),
     )
@@ -313,9 +324,13 @@ async def _run_accounting(service: Service) -> None:
     # Clock and doubt are read in the transaction: a day never closes at a time before the report it waited for.
 
     def is_due(connection: Connection) -> bool:
-        return is_accounting_due(connection, open_zones(), service.clock.now_ms(), settle_ms)
+        if is_accounting_due(connection, open_zones(), service.clock.now_ms(), settle_ms):
+            return True
+        return service.clock.state.doubt is None and is_proposal_due(connection)
 
     def advance(connection: Connection) -> list[ClosedDays]:
+        if service.clock.state.doubt is None:
+            propose_late_arrivals(connection, service.approval, service.clock.now_ms())
         return advance_accounting(connection, open_zones(), service.clock.now_ms(), settle_ms)
 
     def find_due(connection: Connection) -> list[tuple[date, str]]:

@@ -38,8 +38,13 @@ _READING = (
 )
 
 
-def use_commands(port: int, client: Client, clock: Clock, home: Path) -> Json:
-    """Return what the commands print about the estate's store, and what a delete and a restore leave behind."""
+def use_commands(
+    port: int, client: Client, clock: Clock, home: Path, export: Sequence[str] = (), verify: Sequence[str] = ()
+) -> Json:
+    """Return what the commands print about the estate's store, and what a delete and a restore leave behind.
+
+    `export` and `verify` are further options of the commands that write and check a statement.
+    """
 
     def command(*arguments: str, token: str = "admin") -> Ended:
         environment = {"STREAMTOP_URL": f"http://127.0.0.1:{port}", "STREAMTOP_TOKEN": TOKENS.get(token, token)}
@@ -54,9 +59,9 @@ def use_commands(port: int, client: Client, clock: Clock, home: Path) -> Json:
     found["ls, a wrong token"] = _printed(command("ls", token="wrong"))
     statement = home / "statement.json"
     exported = command("daily", "export", "--from", "2026-03-14", "--to", "2026-03-14", "--with-adjustments",
-                       "-o", str(statement))  # fmt: skip
+                       "-o", str(statement), *export)  # fmt: skip
     found["daily export"] = {"code": exported.code, "statement": json.loads(statement.read_text())}
-    found["daily verify"] = {"code": command("daily", "verify", str(statement)).code}
+    found["daily verify"] = {"code": command("daily", "verify", str(statement), *verify).code}
 
     found["rm"] = _printed(command("rm", "old/two", "--yes", "--format", "json"))
     journal = (home / DELETED).read_text().replace(f"127.0.0.1:{port}", "127.0.0.1:5080")

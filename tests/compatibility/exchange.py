@@ -18,7 +18,9 @@ CHANCE = "<chance>"
 
 ADDED = frozenset(
     {
-        "/api/v1/agents/{server}/clock", "/api/v1/servers/{server}/repair", "429", "acknowledged_to", "age_slack_ms",
+        "/api/v1/agents/{server}/clock", "/api/v1/servers/{server}/repair", "/api/v1/statement", "/api/v1/chain",
+        "/api/v1/corrections", "/api/v1/corrections/approve", "/api/v1/corrections/reverse", "approved",
+        "429", "acknowledged_to", "age_slack_ms",
         "audience", "clock", "clock_refused_at", "clock_refused_by_ms", "fell_in", "fell_out", "is_acknowledged",
         "is_first", "lists_viewers", "machine", "machine_offset_ms", "retired_at",
         "message", "offset_ms", "received_at", "repair", "source_error", "source_error_at", "source_error_since",

@@ -19,7 +19,7 @@ def test_commands_print_the_same_data_as_before(tmp_path: Path) -> None:
     expected = json.loads((FIXTURES / "printed.json").read_text())
 
     with serving_old_store(tmp_path) as (port, client, clock):
-        printed = use_commands(port, client, clock, tmp_path / "home")
+        printed = use_commands(port, client, clock, tmp_path / "home", ("--format", "v1"), ("--online",))
 
     check_equal(expected, _without_additions(printed, expected))
     assert (tmp_path / "home" / "statement.json").read_bytes() == (FIXTURES / "statement.json").read_bytes()
@@ -47,13 +47,14 @@ def _csv_line(row: list[str]) -> str:
     return line.getvalue()
 
 
-def test_statement_of_before_is_verified_without_a_service(tmp_path: Path) -> None:
+def test_statement_of_before_is_read_and_is_no_proof_without_a_service(tmp_path: Path) -> None:
     changed = tmp_path / "changed.json"
     changed.write_text((FIXTURES / "statement.json").read_text().replace('"connections": ', '"connections": 1', 1))
 
-    codes = [run("daily", "verify", str(file), home=tmp_path).code for file in (FIXTURES / "statement.json", changed)]
+    ended = [run("daily", "verify", str(file), home=tmp_path) for file in (FIXTURES / "statement.json", changed)]
 
-    assert codes == [0, 4]
+    assert [each.code for each in ended] == [4, 4]
+    assert ["the digest and the totals fit" in each.out for each in ended] == [True, False]
 
 
 def test_console_finds_its_table_as_an_older_one_left_it(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, func, select
 from streamusage.api.daily import CloseResult
 from streamusage.core.coverage import Interval
 from streamusage.core.days import day_interval, day_of, days_between
+from streamusage.service.accounting.chain import extend_chain, is_chain_behind
 from streamusage.service.accounting.day_statistics import compute_day_statistics, empty_day
 from streamusage.service.accounting.hours import find_unsummed, sum_hours
 from streamusage.service.accounting.ledger import (
@@ -114,8 +115,8 @@ def servers_owing(expected: Sequence[ExpectedServer], day: Interval, settle_ms: 
 
 
 def is_accounting_due(connection: Connection, zones: Sequence[ZoneInfo], now_ms: int, settle_ms: int = 0) -> bool:
-    """Return whether there is an hour or a UTC day to sum, or a day to close."""
-    if find_unsummed(connection):
+    """Return whether there is an hour or a UTC day to sum, an entry of the chain missing, or a day to close."""
+    if find_unsummed(connection) or is_chain_behind(connection):
         return True
     expected = expected_servers(connection, now_ms)
     if any(_step(connection, tz, expected, now_ms, settle_ms) for tz in zones):
@@ -135,12 +136,15 @@ def days_due(
 def advance_accounting(
     connection: Connection, zones: Sequence[ZoneInfo], now_ms: int, settle_ms: int = 0
 ) -> list[ClosedDays]:
-    """Sum a batch of hours, or close a batch of days in each zone, or else sum a batch of UTC days, and return what was
-    closed. Call it again while `is_accounting_due`.
+    """Do the next batch of work and return what was closed: sum hours, or extend the chain, or close days in each zone,
+    or else sum UTC days. Call it again while `is_accounting_due`.
     """
     behind = find_unsummed(connection)
     if behind:
         sum_hours(connection, behind)
+        return []
+    if is_chain_behind(connection):
+        extend_chain(connection, now_ms)
         return []
     closed = []
     is_closing = False

@@ -32,6 +32,7 @@ from streamusage.api.daily import (
 from streamusage.core.coverage import Interval
 from streamusage.core.days import day_interval, day_of, zone
 from streamusage.core.figures import SUM_NAMES
+from streamusage.service.accounting.chain import chain_closings, chain_voids
 from streamusage.service.accounting.day_statistics import (
     DaySamples,
     DayStatistics,
@@ -103,6 +104,7 @@ def close_day(
     if rows:
         connection.execute(insert(closed_days), rows)
         keep_closing_checksums(connection, rows)
+        chain_closings(connection, rows, now_ms)
     names = list(figures)
     for start in range(0, len(names), _BATCH_SIZE):
         batch = servers.c.server.in_(names[start : start + _BATCH_SIZE])
@@ -193,6 +195,7 @@ def void_closings(connection: Connection, closings: Sequence[Row[Any]], reason: 
         {name: getattr(row, name) for name in _KEY} | {"at": now_ms, "by": by, "reason": reason} for row in closings
     ]
     connection.execute(insert(voids), rows)
+    chain_voids(connection, rows, now_ms)
     for name in sorted({row.tz for row in closings}):
         opened_from = min(row.from_ms for row in closings if row.tz == name)
         pointer = and_(counters.c.name == f"{_POINTER}{name}", counters.c.value > opened_from)

@@ -16,6 +16,7 @@ from streamusage.api.daily import DailyFigures, DayDifference
 from streamusage.core.coverage import IMPORTED, Interval
 from streamusage.core.days import day_interval, zone
 from streamusage.core.figures import SUM_NAMES
+from streamusage.service.accounting.chain_check import find_chain_faults, read_entries
 from streamusage.service.accounting.day_statistics import compute_day_statistics, unpack_samples
 from streamusage.service.accounting.hours import compare_hours
 from streamusage.service.accounting.ledger import IS_VOID, difference
@@ -34,6 +35,7 @@ from streamusage.service.store.ledger_checksums import (
 )
 from streamusage.service.store.schema import (
     adjustments,
+    chain,
     closed_days,
     counters,
     hours,
@@ -95,6 +97,7 @@ def verify_store(store: Store, now_ms: int, progress: Progress) -> Iterator[Chec
         ("rows", _check_rows),
         ("numbers", _check_numbers),
         ("ledger", _check_ledger),
+        ("chain", _check_chain),
         ("hours", _check_hours),
         ("days", _check_days),
         ("records", _check_records),
@@ -211,6 +214,21 @@ def _ledger_differences(row: Any, entries: list[Any], sums: dict[tuple[Any, ...]
         yield Difference(adjustments.name, key, f"{row['entries']} adjustments were made, {len(entries)} are stored")
     elif current != before:
         yield Difference(closed_days.name, key, "its present figures are not those of its last adjustment")
+
+
+def _check_chain(scope: _Scope, differences: list[Difference]) -> str:
+    """Follow the chain of closings, voids and corrections from its beginning, and compare closings with it."""
+    with scope.store.reading() as connection:
+        last = connection.execute(select(func.max(chain.c.number))).scalar()
+    count, at, before = 0, -1, None
+    while last is not None and at < last:
+        with scope.store.reading() as connection:
+            rows = read_entries(connection, at)
+        faults, before = find_chain_faults(rows, before)
+        differences += [Difference(chain.name, f"number={number}", what) for number, what in faults]
+        count, at = count + len(rows), rows[-1].number if rows else last
+        scope.progress(count, last + 1)
+    return f"{count:,} entries, each with the hash of the one before"
 
 
 def _check_hours(scope: _Scope, differences: list[Difference]) -> str:

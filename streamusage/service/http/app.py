@@ -22,6 +22,7 @@ from streamusage.service.http.requests import redact_path
 from streamusage.service.http.responses import json_response
 from streamusage.service.http.routes.agents import agent_handlers
 from streamusage.service.http.routes.daily import daily_handlers
+from streamusage.service.http.routes.evidence import evidence_handlers
 from streamusage.service.http.routes.extension import extension_handlers
 from streamusage.service.http.routes.operations import operator_handlers
 from streamusage.service.http.routes.usage import usage_handlers
@@ -42,6 +43,7 @@ def make_app(service: Service) -> ASGIApp:
         **usage_handlers(service),
         **extension_handlers(service),
         **daily_handlers(service),
+        **evidence_handlers(service),
         **operator_handlers(service),
     }
 

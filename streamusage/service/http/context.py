@@ -14,7 +14,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from streamusage.evidence.keys import StatementKey
 from streamusage.service.accounting.closing import GRACE_MS, SETTLE_MS
+from streamusage.service.accounting.corrections import APPROVAL_BY_SECOND_TOKEN, ApprovalPolicy
 from streamusage.service.errors import StoreError, UnreachableStoreError
 from streamusage.service.http.errors import ApiError
 from streamusage.service.http.failed_logins import FailedLogins
@@ -80,6 +82,10 @@ class Service:
     """How far past its end every watermark must be before a day closes by itself."""
     close_grace_ms: int = GRACE_MS
     """How long after its end an operator may close a day."""
+    approval: ApprovalPolicy = APPROVAL_BY_SECOND_TOKEN
+    """How corrections of closed days are approved."""
+    statement_key: StatementKey | None = None
+    """The key that signs statements; without one, they are not signed."""
     bodies: RequestBodies = field(init=False)
     names: NameQuotas = field(init=False)
     in_flight: RequestsInFlight = field(init=False)

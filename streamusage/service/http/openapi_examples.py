@@ -14,11 +14,13 @@ from streamusage.api.daily import (
     DailyFigures,
     DailyStatistics,
     DailySums,
+    DayDifference,
     GapDelta,
     LedgerEntry,
     Percentile,
     SummedStatistics,
 )
+from streamusage.api.evidence import Chain, ChainRow, Correction, CorrectionResult, Corrections, SignedStatement
 from streamusage.api.extension import (
     Audience,
     Audit,
@@ -213,6 +215,31 @@ ADJUSTMENTS = msgspec.to_builtins(
         ],
     )
 )  # fmt: skip
+_CORRECTION = Correction(
+    **_OF_DAY, id=7, revision=1, state="approved", difference=DayDifference(connections=2, bytes_out=20),
+    reason="arrived after the day was closed (entry 1 of its ledger)", proposed_at=NOW, proposed_by="service",
+    approved_at=NOW + _MINUTE, approved_by="ops",
+)  # fmt: skip
+CORRECTION = msgspec.to_builtins(CorrectionResult(now=NOW, correction=_CORRECTION))
+CORRECTIONS = msgspec.to_builtins(Corrections(now=NOW, corrections=[_CORRECTION]))
+CHAIN = msgspec.to_builtins(
+    Chain(
+        now=NOW,
+        service="5b1f2f0a2b0c4d7e9a61c3d5e7f90812",
+        entries=[
+            ChainRow(
+                number=12,
+                hash="0b" * 32,
+                content={"kind": "void", "number": 12, "previous": "9a" * 32, **_OF_DAY, "revision": 1},
+            )
+        ],
+    )
+)
+STATEMENT = msgspec.to_builtins(
+    SignedStatement(
+        now=NOW, statement='{"account_zone":"UTC","kind":"streamtop-statement-v1"}', signature="c2lnbmF0dXJl"
+    )
+)
 CLOSED = msgspec.to_builtins(CloseResult(now=NOW, day="2026-11-17", tz="UTC", closed=["edge-3"], owing=["edge-3"]))
 HISTORY = msgspec.to_builtins(
     History(

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from streamusage.api.daily import Adjustments, CloseResult, Daily, DailySums
+from streamusage.api.evidence import Chain, CorrectionResult, Corrections, SignedStatement
 from streamusage.api.extension import (
     Audit,
     Changes,
@@ -47,6 +48,8 @@ LARGEST_NUMBER = 2**53
 """The largest whole number that JSON holds exactly."""
 LONGEST_NAME = 4_096
 """The most characters of a scope or a name."""
+LONGEST_REASON = 1_000
+"""The most characters of the reason of a correction."""
 LARGEST_PAGE = 10_000
 """The most rows of one page of changes, orphans or audit entries."""
 
@@ -118,6 +121,28 @@ class CloseRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     day: Annotated[str, Meta(extra_json_schema={"format": "date"})]
     tz: str = "UTC"
     server: str | None = None
+
+
+class CorrectionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The closed day whose pending figures are proposed as a correction."""
+
+    day: Annotated[str, Meta(extra_json_schema={"format": "date"})]
+    server: str
+    reason: Annotated[str, Meta(min_length=1, max_length=LONGEST_REASON)]
+    tz: str = "UTC"
+
+
+class ApprovalRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The correction to approve."""
+
+    id: Annotated[int, Meta(ge=1, le=LARGEST_NUMBER)]
+
+
+class ReversalRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The approved correction to take back."""
+
+    id: Annotated[int, Meta(ge=1, le=LARGEST_NUMBER)]
+    reason: Annotated[str, Meta(min_length=1, max_length=LONGEST_REASON)]
 
 
 _MILLIS = {"type": "integer", "minimum": 0, "maximum": LARGEST_NUMBER}
@@ -343,6 +368,84 @@ CLOSE_DAY = Operation(
     failures=(404, 409, *_BODY_FAILURES, 422),
 )
 
+STATEMENT = Operation(
+    "GET",
+    "/api/v1/statement",
+    "statement_api_v1_statement_get",
+    "The signed statement of closed days",
+    tag="extension",
+    access=Access.READER,
+    answer=SignedStatement,
+    example=examples.STATEMENT,
+    parameters=_DAYS,
+    failures=(409,),
+)
+CHAIN = Operation(
+    "GET",
+    "/api/v1/chain",
+    "chain_api_v1_chain_get",
+    "Entries of the chain of closings, voids and corrections, by number",
+    tag="extension",
+    access=Access.READER,
+    answer=Chain,
+    example=examples.CHAIN,
+    parameters=(
+        Parameter("first", {"type": "integer", "minimum": 0, "maximum": LARGEST_NUMBER}),
+        Parameter("last", {"type": "integer", "minimum": 0, "maximum": LARGEST_NUMBER}),
+        _LIMIT,
+    ),
+)
+CORRECTIONS = Operation(
+    "GET",
+    "/api/v1/corrections",
+    "corrections_api_v1_corrections_get",
+    "Corrections of closed days, proposed and approved",
+    tag="extension",
+    access=Access.READER,
+    answer=Corrections,
+    example=examples.CORRECTIONS,
+    parameters=_DAYS,
+)
+PROPOSE_CORRECTION = Operation(
+    "POST",
+    "/api/v1/corrections",
+    "propose_api_v1_corrections_post",
+    "Propose what is pending in a closed day as a correction",
+    tag="extension",
+    access=Access.ADMIN,
+    answer=CorrectionResult,
+    example=examples.CORRECTION,
+    body=CorrectionRequest,
+    body_example={"day": "2026-11-17", "tz": "Europe/Berlin", "server": "edge-3", "reason": "late log of edge-3"},
+    failures=(404, 409, *_BODY_FAILURES, 422),
+)
+APPROVE_CORRECTION = Operation(
+    "POST",
+    "/api/v1/corrections/approve",
+    "approve_api_v1_corrections_approve_post",
+    "Approve a correction that another token or the service proposed",
+    tag="extension",
+    access=Access.ADMIN,
+    answer=CorrectionResult,
+    example=examples.CORRECTION,
+    body=ApprovalRequest,
+    body_example={"id": 7},
+    failures=(404, 409, *_BODY_FAILURES, 422),
+)
+REVERSE_CORRECTION = Operation(
+    "POST",
+    "/api/v1/corrections/reverse",
+    "reverse_api_v1_corrections_reverse_post",
+    "Propose to take an approved correction back",
+    tag="extension",
+    access=Access.ADMIN,
+    answer=CorrectionResult,
+    example=examples.CORRECTION,
+    body=ReversalRequest,
+    body_example={"id": 7, "reason": "approved for the wrong server"},
+    failures=(404, 409, *_BODY_FAILURES, 422),
+)
+
 EPOCHS = Operation(
     "POST",
     "/api/v1/agents/{server}/epochs",
@@ -471,6 +574,7 @@ OPERATIONS = (
     *READ_ALL, *DELETE_ALL, *READ_STREAM, *DELETE_STREAM, *LIVE,
     CHANGES, SERVERS, COVERAGE, PLACEMENTS, TRENDS, HISTORY, IMPORT,
     DAILY, DAILY_SUMS, ADJUSTMENTS, CLOSE_DAY,
+    STATEMENT, CHAIN, CORRECTIONS, PROPOSE_CORRECTION, APPROVE_CORRECTION, REVERSE_CORRECTION,
     REMOVE_SERVER, REPAIR_SERVER, ORPHANS, AUDIT, HEALTH, READY, METRICS,
 )  # fmt: skip
 """Every operation except `/openapi.json` itself."""

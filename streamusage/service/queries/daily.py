@@ -1,6 +1,6 @@
 """Daily statistics in any time zone: closed days as they were closed, open ones from the rows stored now."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 from msgspec.structs import asdict, replace
 from sqlalchemy import Connection
 
-from streamusage.api.daily import Daily, DailyFigures, DailyStatistics, VoidEntry
+from streamusage.api.daily import Daily, DailyFigures, DailyStatistics, DayDifference, VoidEntry
 from streamusage.core.coverage import Interval
 from streamusage.core.days import day_interval, days_between
 from streamusage.service.accounting.closing import ExpectedServer, expected_servers, servers_owing
+from streamusage.service.accounting.corrections import approved_by_day
 from streamusage.service.accounting.day_statistics import DaySamples, StoredDays, compute_day_statistics
 from streamusage.service.accounting.ledger import ClosedDay, closed_until, list_voids, load_closed_days
 from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, read_counter
@@ -65,9 +66,10 @@ def iterate_days(
     voids: dict[tuple[str, str], list[VoidEntry]] = {}
     for entry in list_voids(connection, tz, first, last, only):
         voids.setdefault((entry.day, entry.server), []).append(entry)
+    approved = approved_by_day(connection, tz, first, last, only)
     closed: dict[str, dict[str, ClosedDay]] = {}
     for row in load_closed_days(connection, tz, first, last, only, with_samples=with_samples):
-        closed.setdefault(row.statistics.day, {})[row.statistics.server] = row
+        closed.setdefault(row.statistics.day, {})[row.statistics.server] = _with_approved(row, approved)
     open_days = {
         day: names
         for day in days_between(first, last)
@@ -105,6 +107,14 @@ def iterate_days(
         for item in sorted(days, key=lambda item: item.statistics.server):
             of_day = voids.get((day.isoformat(), item.statistics.server))
             yield item if of_day is None else item._replace(statistics=replace(item.statistics, voids=of_day))
+
+
+def _with_approved(row: ClosedDay, approved: Mapping[tuple[str, str], DayDifference]) -> ClosedDay:
+    of_day = approved.get((row.statistics.day, row.statistics.server))
+    adjustment = row.statistics.adjustment
+    if of_day is None or adjustment is None:
+        return row
+    return row._replace(statistics=replace(row.statistics, adjustment=replace(adjustment, approved=of_day)))
 
 
 def _open(

@@ -2,12 +2,20 @@
 
 import secrets
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import ColumnElement, Connection, insert, or_, select
 
 from streamusage.api.extension import Audit, AuditEntry
 from streamusage.core.coverage import Interval
 from streamusage.core.usage import StreamId
 from streamusage.service.store.schema import audit
+
+_OF_EVIDENCE = ("close day ", "repair server", "propose correction ", "approve correction ", "reverse correction ")
+"""Beginnings of the operations that changed closed days; their entries stay as long as the days, which is for good."""
+
+
+def concerns_closed_days() -> ColumnElement[bool]:
+    """Return the condition of the entries about closed days."""
+    return or_(*(audit.c.operation.startswith(text, autoescape=True) for text in _OF_EVIDENCE))
 
 
 def record_audit(

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import Column, ColumnElement, Connection, Select, Table, and_, bindparam, delete, func, select, tuple_
 
 from streamusage.core.coverage import Interval
+from streamusage.service.store.audit import concerns_closed_days
 from streamusage.service.store.partitions.expired_partitions import RowRange, is_within
 from streamusage.service.store.records import FINAL_REASONS
 from streamusage.service.store.schema import (
     DIVIDED_BY,
+    audit,
     has_ended,
     held,
     outages,
@@ -71,6 +73,11 @@ def before(time: Column[int], before_ms: int) -> ExpiredRows:
 def within(time: Column[int], interval: Interval) -> ExpiredRows:
     """Return the rows with a time in an interval, in a table with an index that begins with it."""
     return ExpiredRows(time.table, is_within(time, interval), [time])
+
+
+def old_audit_entries(before_ms: int) -> ExpiredRows:
+    """Return the entries of the audit log from before, except those about closed days, which are kept."""
+    return ExpiredRows(audit, and_(audit.c.at < before_ms, ~concerns_closed_days()), [audit.c.at])
 
 
 def ended_records(before_ms: int) -> ExpiredRows:

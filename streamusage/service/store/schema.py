@@ -42,6 +42,9 @@ def has_ended(flag: Column[int]) -> ColumnElement[bool]:
     return flag != literal_column("1")
 
 
+_UNCONSIDERED = text("entries > considered")
+
+
 @lru_cache(maxsize=2_048)
 def stream_key(scope: str, name: str) -> bytes:
     """Return the digest that identifies a stream in keys and indexes; two streams never share one."""
@@ -372,7 +375,9 @@ closed_days = Table(
     Column("current", LargeBinary, nullable=True),  # JSON of the present figures, if they differ
     _number("entries"),  # of the ledger
     _number("adjusted_at", null=True),
+    _number("considered", default="0"),  # entries of the ledger for which a correction was proposed where one was due
     Index("closed_days_by_server", "server", "to_ms"),
+    Index("closed_days_unconsidered", "revision", sqlite_where=_UNCONSIDERED, postgresql_where=_UNCONSIDERED),
 )
 
 adjustments = Table(
@@ -410,4 +415,38 @@ ledger_checksums = Table(
     _number("revision", key=True),  # of the closing
     _number("entry", key=True),  # 0: the closing; else an adjustment of it
     _number("checksum"),  # of the row as it was written, see ledger_checksums.py
+)
+
+chain = Table(
+    "chain",
+    metadata,
+    _number("number", key=True),  # from 0, without gaps
+    _text("kind"),  # beginning, closing, void, correction
+    _text("tz"),  # of the closing in question; empty for the beginning
+    _text("day"),
+    _text("server"),
+    _number("revision"),
+    _number("correction"),  # its id; 0 for the other kinds
+    Column("content", LargeBinary, nullable=False),  # canonical JSON, which is hashed
+    _text("hash"),
+    Index("chain_by_closing", "tz", "day", "server", "revision", "kind"),
+)
+
+corrections = Table(
+    "corrections",
+    metadata,
+    _number("id", key=True),  # from 1
+    _text("tz"),
+    _text("day"),
+    _text("server"),
+    _number("revision"),  # of the closing that it corrects
+    Column("difference", LargeBinary, nullable=False),  # JSON of DayDifference
+    _text("reason"),
+    _number("proposed_at"),
+    _text("proposed_by"),  # a token's name, or `service`
+    _number("approved_at", null=True),  # null while it is only proposed
+    _text("approved_by"),
+    _number("reverses", null=True),  # the correction that it takes back
+    Index("corrections_by_day", "tz", "day", "server", "revision"),
+    Index("corrections_by_approval", "approved_at"),
 )

@@ -30,6 +30,7 @@ def day_of_a_day_ago() -> date:
 TOKENS = Tokens(
     {
         digest_of("admin-token"): Identity("boss", "admin"),
+        digest_of("second-admin-token"): Identity("controller", "admin"),
         digest_of("viewer-token"): Identity("screen", "viewer"),
         digest_of("edge-1-token"): Identity("edge-1", "agent", "edge-1"),
         digest_of("origin-1-token"): Identity("origin-1", "agent", "origin-1"),

@@ -4,7 +4,7 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from streamusage.api.daily import BackfilledPart, Closed, CoveredTime, DailyStatistics, Percentile
-from tui.model.daily.statement import statement
+from tui.model.daily.unsigned_statement import statement
 
 UTC = ZoneInfo("UTC")
 NOW = 1_795_305_600_000

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from streamusage.api.report import SlotRow
 from streamusage.service.accounting.closing import is_accounting_due
+from streamusage.service.accounting.corrections import is_proposal_due
 from tests.streamusage.service.conftest import Estate, OwnedClock, a_record, an_estate
 from tests.support.service.parties.reporting import ReportingAgent, a_session
 from tests.support.waiting import wait_until
@@ -23,11 +24,11 @@ PATHS = (
 """Paths below `/api/v1/` that answer all figures."""
 
 
-def used_estate(store_url: str, now_ms: int = NOON) -> AbstractAsyncContextManager[Estate]:
+def used_estate(store_url: str, now_ms: int = NOON, **options: object) -> AbstractAsyncContextManager[Estate]:
     """Return an estate on that store whose clock begins at noon of the day."""
     clock = OwnedClock()
     clock.now = now_ms
-    return an_estate(None, clock, store_url, close_settle_ms=0)  # type: ignore[arg-type]
+    return an_estate(None, clock, store_url, close_settle_ms=0, **options)  # type: ignore[arg-type]
 
 
 async def settle(estate: Estate) -> None:
@@ -36,13 +37,17 @@ async def settle(estate: Estate) -> None:
     zones, now_ms = service.account_zones, estate.clock.now
 
     async def is_settled() -> bool:
-        return not await service.read(lambda connection: is_accounting_due(connection, zones, now_ms, 0))
+        return not await service.read(
+            lambda connection: is_accounting_due(connection, zones, now_ms, 0) or is_proposal_due(connection)
+        )
 
-    await wait_until(is_settled, "hours are summed and days closed", every_seconds=0.01)
+    await wait_until(is_settled, "hours are summed, days closed and corrections proposed", every_seconds=0.01)
 
 
-async def use(estate: Estate) -> None:
-    """Report a day and a half of two servers, a late correction of the closed day, and import a record."""
+async def use(estate: Estate) -> list[ReportingAgent]:
+    """Report a day and a half of two servers, a late correction of the closed day, and import a record. Return the
+    agents of `edge-1` and `origin-1`.
+    """
     agents = [ReportingAgent(estate, name, life=f"{name}.1") for name in ("edge-1", "origin-1")]
     for agent in agents:
         agent.watermark = estate.clock.now
@@ -67,6 +72,7 @@ async def use(estate: Estate) -> None:
     await agents[0].sync_up(late)
     await settle(estate)
     assert (await estate.import_records(a_record("imported"))).status_code == 200
+    return agents
 
 
 async def figures(estate: Estate) -> dict[str, object]:

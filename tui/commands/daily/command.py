@@ -15,10 +15,12 @@ from streamusage.core.days import day_interval
 from streamusage.core.windows import Days
 from tui.commands.daily.adjustments import adjustments, voids
 from tui.commands.daily.close import close
-from tui.commands.daily.export import export, verify
 from tui.commands.daily.final_days import refuse_unless_final
 from tui.commands.daily.tables import daily_view, sums_view
 from tui.commands.daily.window import DAY, days_or_a_week, server_option
+from tui.commands.evidence.corrections import approve, correct, corrections, reverse
+from tui.commands.evidence.export import export
+from tui.commands.evidence.verify import verify
 from tui.commands.flags import tz_option
 from tui.commands.shell import connection_options, counted, format_option, print_message, run_requests
 from tui.config.settings import ConnectionSettings
@@ -36,7 +38,17 @@ class _Read(NamedTuple):
 @click.group(
     cls=HelpfulGroup,
     invoke_without_command=True,
-    commands={"close": close, "adjustments": adjustments, "voids": voids, "export": export, "verify": verify},
+    commands={
+        "close": close,
+        "adjustments": adjustments,
+        "voids": voids,
+        "corrections": corrections,
+        "correct": correct,
+        "approve": approve,
+        "reverse": reverse,
+        "export": export,
+        "verify": verify,
+    },
 )
 @click.option("--from", "first", type=DAY, metavar="YYYY-MM-DD", help="First day. [default: a week with --to]")
 @click.option("--to", "last", type=DAY, metavar="YYYY-MM-DD", help="Last day, included. [default: today]")

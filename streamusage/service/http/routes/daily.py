@@ -1,16 +1,10 @@
 """Accounting days under `/api/v1`: daily statistics, their sums, closing a day, and adjustments of closed days."""
 
-from datetime import date
-from typing import NamedTuple
-from zoneinfo import ZoneInfo
-
 import msgspec
 from sqlalchemy import Connection
 from starlette.responses import Response
 
 from streamusage.api.daily import CloseResult
-from streamusage.core.days import UnknownZoneError, zone
-from streamusage.core.windows import check_days
 from streamusage.service.accounting.closing import close_day_by_operator
 from streamusage.service.accounting.ledger import list_adjustments
 from streamusage.service.http import operations as api
@@ -18,16 +12,10 @@ from streamusage.service.http.context import ADMIN_BODY, Call, Handlers, Service
 from streamusage.service.http.errors import ApiError
 from streamusage.service.http.requests import Query, decode_body
 from streamusage.service.http.responses import compressed_json, json_response
+from streamusage.service.http.routes.day_parameters import parse_day, parse_days, parse_zone
 from streamusage.service.queries.daily import list_daily_statistics
 from streamusage.service.queries.daily_sums import BY, GROUPS, list_daily_sums
 from streamusage.service.store.audit import record_audit
-
-
-class _Days(NamedTuple):
-    first: date
-    last: date
-    tz: ZoneInfo
-    server: str | None
 
 
 def daily_handlers(service: Service) -> Handlers:
@@ -35,7 +23,7 @@ def daily_handlers(service: Service) -> Handlers:
     zones = [tz.key for tz in service.account_zones]
 
     async def daily(call: Call) -> Response:
-        days = _days(call.query)
+        days = parse_days(call.query)
         now_ms, settle_ms = service.clock.now_ms(), service.close_settle_ms
         found = await service.read(
             lambda connection: list_daily_statistics(
@@ -45,7 +33,7 @@ def daily_handlers(service: Service) -> Handlers:
         return await compressed_json(call.request, msgspec.structs.replace(found, clock=service.clock.word))
 
     async def sums(call: Call) -> Response:
-        days = _days(call.query)
+        days = parse_days(call.query)
         by, group = _choice(call.query, "by", BY), _choice(call.query, "group", GROUPS)
         now_ms, settle_ms = service.clock.now_ms(), service.close_settle_ms
         found = await service.read(
@@ -56,7 +44,7 @@ def daily_handlers(service: Service) -> Handlers:
         return await compressed_json(call.request, found)
 
     async def adjustments(call: Call) -> Response:
-        days = _days(call.query)
+        days = parse_days(call.query)
         now_ms = service.clock.now_ms()
         found = await service.read(
             lambda connection: list_adjustments(connection, days.tz, days.first, days.last, days.server, now_ms)
@@ -69,7 +57,7 @@ def daily_handlers(service: Service) -> Handlers:
                 close_request = await decode_body(body, api.CloseRequest)
             except msgspec.ValidationError as error:
                 raise ApiError(422, f"not a request to close a day: {error}; nothing was closed") from None
-        day, tz = _parsed_day("day", close_request.day), _zone(close_request.tz)
+        day, tz = parse_day("day", close_request.day), parse_zone(close_request.tz)
         now_ms = service.clock.now_ms()
 
         def closed(connection: Connection) -> CloseResult:
@@ -100,32 +88,8 @@ def daily_handlers(service: Service) -> Handlers:
     return {api.DAILY: daily, api.DAILY_SUMS: sums, api.ADJUSTMENTS: adjustments, api.CLOSE_DAY: close}
 
 
-def _days(query: Query) -> _Days:
-    first = _parsed_day("from", query.require_text("from"))
-    last = _parsed_day("to", query.require_text("to"))
-    check_days(first, last)
-    return _Days(first, last, _zone(query.text("tz") or "UTC"), query.text("server"))
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return zone(name)
-    except UnknownZoneError as error:
-        raise ApiError(400, str(error)) from None
-
-
 def _choice(query: Query, name: str, known: tuple[str, ...]) -> str:
     chosen = query.text(name) or known[0]
     if chosen not in known:
         raise ApiError(400, f"{name} must be one of {', '.join(known)}")
     return chosen
-
-
-def _parsed_day(name: str, text: str) -> date:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        day = None
-    if day is None or text != day.isoformat() or not 1971 <= day.year <= 9998:
-        raise ApiError(400, f"{name} must be a day such as 2026-11-21")
-    return day

@@ -19,7 +19,8 @@ NOW = NOON + 100 * 3_600_000
 def find_differences(store_url: str) -> list[Difference]:
     with closing(open_unchanged(store_url)) as store:
         results = list(verify_store(store, NOW, lambda _what, _done, _total: None))
-    assert [result.name for result in results] == ["engine", "rows", "numbers", "ledger", "hours", "days", "records"]
+    names = ["engine", "rows", "numbers", "ledger", "chain", "hours", "days", "records"]
+    assert [result.name for result in results] == names
     return [difference for result in results for difference in result.differences]
 
 
@@ -63,8 +64,26 @@ async def test_changed_figures_are_found(store_url: str) -> None:
         ),
         (
             "UPDATE closed_days SET closed_at = closed_at + 1 WHERE server = 'edge-1'",
-            {("closed_days", edge, "does not match its checksum: a closed day was changed")},
+            {
+                ("closed_days", edge, "does not match its checksum: a closed day was changed"),
+                ("chain", "number=1", "states another closed_at than the closing has"),
+            },
         ),
+        (
+            "UPDATE chain SET revision = revision + 7 WHERE number = 2",
+            {
+                ("chain", "number=2", "is stored under another key than it states"),
+                ("chain", "number=2", "states a closing that is missing"),
+            },
+        ),
+        (
+            "UPDATE chain SET hash = 'ff' WHERE number = 1",
+            {
+                ("chain", "number=1", "entry 1 does not have the hash of its content"),
+                ("chain", "number=2", "entry 1 does not have the hash of its content"),
+            },
+        ),
+        ("DELETE FROM chain WHERE number = 1", {("chain", "number=2", "follows entry 0: entries are missing")}),
         (
             "UPDATE adjustments SET at = at + 1",
             {("adjustments", f"{edge} entry=1", "does not match its checksum: it was changed")},
@@ -118,4 +137,4 @@ async def test_damaged_page_is_found_with_its_table(tmp_path: Path) -> None:
         file.write(b"\x55")
     found = find_differences(store_url)
     assert {item.table for item in found} >= {"closed_days"}
-    assert {item.table for item in found} <= {"closed_days", "ledger", "days", "numbers"}
+    assert {item.table for item in found} <= {"closed_days", "ledger", "chain", "days", "numbers"}

@@ -5,7 +5,7 @@ import pytest
 
 from streamusage.api.daily import Closed, DailyFigures, VoidEntry
 from tests.support.commands.statements import a_day, signed_statement
-from tui.model.daily.statement import NotSignedOffError, verified, voided_since
+from tui.model.daily.unsigned_statement import NotSignedOffError, verified, voided_since
 
 
 def test_statement_does_not_depend_on_later_changes_or_order() -> None:

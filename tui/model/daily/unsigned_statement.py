@@ -1,8 +1,8 @@
-"""The statement: final days signed off for a bill, as bytes that never change while the days exist. Pure.
+"""Statements of version 1, which have a digest and no signature. Pure.
 
-It contains the closed figures and their coverage, but not when and by whom it was requested. Its digest is the SHA-256
-of the statement without digest and adjustments, as compact JSON with sorted keys, so that listing the adjustments does
-not change it.
+Such a statement contains the closed figures and their coverage, but not when and by whom it was requested. Its digest
+is the SHA-256 of the statement without digest and adjustments, as compact JSON with sorted keys, so that listing the
+adjustments does not change it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from streamusage.api.daily import DailyFigures, DailyStatistics, LedgerEntry, VoidEntry
+from streamusage.api.daily import CoveredTime, DailyFigures, DailyStatistics, LedgerEntry, VoidEntry
 from streamusage.core.days import day_interval
 from streamusage.core.figures import SUM_NAMES
 
@@ -32,6 +32,17 @@ _FIELDS_OF_ENTRY = (
 
 class NotSignedOffError(ValueError):
     """The input is not a statement, or differs from what was signed off. The text says which."""
+
+
+class _SignedDay(msgspec.Struct):
+    """What the sums of a statement are computed from."""
+
+    connections: int
+    connections_by_protocol: dict[str, int]
+    bytes_in: int
+    bytes_out: int
+    view_time_ms: int
+    coverage: CoveredTime
 
 
 def statement(
@@ -95,7 +106,23 @@ def verified(content: bytes) -> dict[str, Any]:
         raise NotSignedOffError("it is not a statement of daily statistics")
     if document.get("digest") != digest(document):
         raise NotSignedOffError("its figures are not those that were signed off: the digest does not match")
+    try:
+        days = msgspec.convert(document["days"], list[_SignedDay])
+        totals, coverage = _totals(days), _coverage(days)
+        stated = document["totals"], document["rests_on"]["coverage"]
+    except (msgspec.ValidationError, KeyError, TypeError):
+        raise NotSignedOffError("it does not have the form of a statement") from None
+    if stated != (totals, coverage):
+        raise NotSignedOffError("its totals do not follow from its days, although the digest matches")
     return document
+
+
+def find_other_days(document: dict[str, Any], days: Iterable[DailyStatistics]) -> list[str]:
+    """Return the days of a statement of which a service has other closed figures, or none."""
+    known = {(day.server, day.day): msgspec.to_builtins(_day(day)) for day in days if day.closed is not None}
+    return [
+        f"{day['day']} of {day['server']}" for day in document["days"] if known.get((day["server"], day["day"])) != day
+    ]
 
 
 def voided_since(document: dict[str, Any], voids: Iterable[VoidEntry]) -> list[VoidEntry]:
@@ -121,7 +148,7 @@ def _fields(row: msgspec.Struct, names: Iterable[str]) -> dict[str, Any]:
     return {name: msgspec.to_builtins(getattr(row, name)) for name in names}
 
 
-def _coverage(days: Iterable[DailyStatistics]) -> dict[str, int]:
+def _coverage(days: Iterable[DailyStatistics | _SignedDay]) -> dict[str, int]:
     sums: dict[str, int] = {}
     for day in days:
         for name, length_ms in msgspec.to_builtins(day.coverage).items():
@@ -129,7 +156,7 @@ def _coverage(days: Iterable[DailyStatistics]) -> dict[str, int]:
     return sums
 
 
-def _totals(days: Sequence[DailyStatistics]) -> dict[str, Any]:
+def _totals(days: Sequence[DailyStatistics | _SignedDay]) -> dict[str, Any]:
     sums = {name: sum(getattr(day, name) for day in days) for name in SUM_NAMES}
     by_protocol: dict[str, int] = {}
     for day in days:

@@ -1,0 +1,1 @@
+"""Commands about evidence: keys, signed statements and corrections."""

@@ -1,0 +1,171 @@
+"""`streamtop daily corrections`, `correct`, `approve` and `reverse`: what changed in closed days, and its approval."""
+
+from datetime import datetime
+
+import click
+
+from streamusage.api.evidence import Correction, Corrections
+from streamusage.client.usage_client import UsageClient
+from streamusage.command_help import HelpfulCommand
+from streamusage.core.figures import SUM_NAMES, SUMS
+from tui.commands.daily.window import DAY, days_or_a_week, server_option
+from tui.commands.evidence.statement_rows import signed_text
+from tui.commands.flags import tz_option
+from tui.commands.shell import (
+    connection_options,
+    counted,
+    format_option,
+    print_message,
+    refuse_if_read_only,
+    run_requests,
+)
+from tui.commands.tables import time_text
+from tui.config.settings import ConnectionSettings
+from tui.model import formats
+from tui.output import CsvField, Format, TableColumn, View, print_rows, same_named
+
+
+@click.command(cls=HelpfulCommand, short_help="List corrections of closed days.")
+@click.option("--from", "first", type=DAY, metavar="YYYY-MM-DD", help="First day. [default: a week with --to]")
+@click.option("--to", "last", type=DAY, metavar="YYYY-MM-DD", help="Last day, included. [default: today]")
+@server_option
+@format_option()
+@tz_option
+@connection_options
+def corrections(
+    connection: ConnectionSettings,
+    first: datetime | None,
+    last: datetime | None,
+    server: str | None,
+    output_format: Format,
+) -> None:
+    """List the corrections of closed days: what is proposed and waits for approval, and what is approved.
+
+    What arrives after a day was closed never changes its closed figures. The service proposes it as a correction; once
+    it is approved, it is in the statement of the period of its approval. Closed, approved and pending figures together
+    are what the servers reported.
+
+    \b
+    Examples:
+      streamtop daily corrections --from 2026-11-01 --to 2026-11-30
+      streamtop daily approve 12
+      streamtop daily reverse 12 --reason "approved for the wrong server"
+    """
+
+    async def read(client: UsageClient) -> Corrections:
+        days = await days_or_a_week(client, connection, first, last)
+        return await client.evidence.corrections(*days, connection.tz.key, server=server)
+
+    found = run_requests(connection, read).corrections
+    print_rows(found, _view(connection), output_format)
+    waiting = sum(row.state == "proposed" for row in found)
+    print_message(f"{counted(len(found), 'correction')}, {waiting} to approve, {connection.tz.key}")
+
+
+@click.command(cls=HelpfulCommand, short_help="Propose a correction of a closed day.")
+@click.option("--day", required=True, type=DAY, metavar="YYYY-MM-DD", help="The closed day.")
+@click.option("--server", required=True, metavar="NAME", help="The server.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; it is in the statement.")
+@tz_option
+@connection_options
+def correct(connection: ConnectionSettings, day: datetime, server: str, reason: str) -> None:
+    """Propose what is pending in a closed day, and not proposed yet, as a correction.
+
+    The service proposes by itself what arrives late; this is for an amount that became pending again by a reversal.
+    Another admin's token must approve it (serve --correction-approval).
+
+    \b
+    Examples:
+      streamtop daily correct --day 2026-11-20 --server edge-3 --reason "counted for edge-3 after all"
+    """
+    refuse_if_read_only(connection, "nothing was proposed")
+    done = run_requests(
+        connection, lambda client: client.evidence.propose(day.date(), connection.tz.key, server, reason)
+    )
+    print_message(_sentence(done.correction))
+
+
+@click.command(cls=HelpfulCommand, short_help="Approve a correction.")
+@click.argument("number", type=click.IntRange(min=1), metavar="NUMBER")
+@connection_options
+def approve(connection: ConnectionSettings, number: int) -> None:
+    """Approve a proposed correction, so that it is billed in the statement of the present period.
+
+    An approval is not changed any more: streamtop daily reverse takes it back with a correction of the opposite amount.
+    It needs an admin token other than the one that proposed, and is written to the audit log.
+
+    \b
+    Examples:
+      streamtop daily approve 12
+    """
+    refuse_if_read_only(connection, "nothing was approved")
+    print_message(_sentence(run_requests(connection, lambda client: client.evidence.approve(number)).correction))
+
+
+@click.command(cls=HelpfulCommand, short_help="Take an approved correction back.")
+@click.argument("number", type=click.IntRange(min=1), metavar="NUMBER")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; it is in the statement.")
+@connection_options
+def reverse(connection: ConnectionSettings, number: int, reason: str) -> None:
+    """Propose a correction of the opposite amount. Once it is approved, the amount is pending again.
+
+    \b
+    Examples:
+      streamtop daily reverse 12 --reason "approved for the wrong server"
+    """
+    refuse_if_read_only(connection, "nothing was reversed")
+    print_message(
+        _sentence(run_requests(connection, lambda client: client.evidence.reverse(number, reason)).correction)
+    )
+
+
+def _sentence(done: Correction) -> str:
+    amounts = [
+        f"{figure.heading.lower()} {signed_text(number, formats.FORMAT_OF_UNIT[figure.unit])}"
+        for figure in SUMS
+        if (number := getattr(done.difference, figure.name))
+    ]
+    waits = "" if done.state == "approved" else "; it waits for the approval of another admin's token"
+    return f"correction {done.id} of {done.day} of {done.server} is {done.state}: {', '.join(amounts)}{waits}"
+
+
+def _view(connection: ConnectionSettings) -> View[Correction]:
+    tz = connection.tz
+    return View(
+        columns=[
+            TableColumn("NUMBER", lambda row: str(row.id), figure=True),
+            TableColumn("DAY", lambda row: row.day),
+            TableColumn("SERVER", lambda row: row.server),
+            TableColumn("STATE", _state),
+            *(
+                TableColumn[Correction](
+                    figure.heading,
+                    lambda row, figure=figure: signed_text(  # type: ignore[misc]
+                        getattr(row.difference, figure.name), formats.FORMAT_OF_UNIT[figure.unit]
+                    ),
+                    figure=True,
+                )
+                for figure in SUMS
+            ),
+            TableColumn(f"PROPOSED ({tz.key})", lambda row: time_text(row.proposed_at, tz)),
+            TableColumn("BY", lambda row: row.proposed_by),
+            TableColumn("APPROVED BY", lambda row: row.approved_by or ""),
+            TableColumn("REASON", lambda row: row.reason),
+        ],
+        fields=[
+            *same_named("id", "day", "server", "tz", "revision", "state"),
+            *(
+                CsvField[Correction](name, lambda row, name=name: getattr(row.difference, name))  # type: ignore[misc]
+                for name in SUM_NAMES
+            ),
+            *same_named("reason"),
+            *same_named("proposed_at", is_time=True),
+            *same_named("proposed_by"),
+            *same_named("approved_at", is_time=True),
+            *same_named("approved_by", "reverses", "reversed_by"),
+        ],
+    )
+
+
+def _state(row: Correction) -> str:
+    return row.state if row.reversed_by is None else f"reversed by {row.reversed_by}"
