@@ -1,4 +1,5 @@
-"""Speed of daily statistics: closed days, summed UTC days in another zone, and slots alone, as ratios.
+"""Speed of daily statistics: closed days, summed UTC days in another zone, and slots alone, as ratios; and of the
+statement of a month, against reading its rows.
 
     python -m bench.service.daily_statistics [SERVERS] [DAYS]
 
@@ -18,13 +19,17 @@ from sqlalchemy import Connection, func, insert, select
 
 from streamusage.core.coverage import SLOT_MS
 from streamusage.core.days import day_interval, zone
+from streamusage.evidence.keys import new_key
+from streamusage.evidence.statement import NamedKey, parse, to_bytes
+from streamusage.evidence.verification import verify
 from streamusage.service.accounting.closing import advance_accounting, is_accounting_due
 from streamusage.service.accounting.hours import find_unsummed, sum_hours
 from streamusage.service.accounting.utc_days import find_unsummed_days, sum_days
 from streamusage.service.queries.daily import list_daily_statistics
 from streamusage.service.queries.daily_sums import list_daily_sums
+from streamusage.service.queries.statement import compose_statement
 from streamusage.service.store.engines.sqlite import sqlite_url
-from streamusage.service.store.schema import servers, slot_connections, slots, spans
+from streamusage.service.store.schema import chain, closed_days, servers, slot_connections, slots, spans
 from streamusage.service.store.store import open_store
 
 FIRST = date(2026, 10, 1)
@@ -73,6 +78,7 @@ def main() -> None:
                 lambda: list_daily_statistics(connection, FIRST, last, zone("Asia/Kolkata"), now, "edge-0000")
             )
             from_slots = timed(lambda: slot_sums(connection, days)) * number / sampled
+            statements = time_statement(connection, last - timedelta(days=min(days, 30) - 1), last, now)
         store.close()
     rows = number * days
     print(f"{number} servers x {days} days, {rows:,} rows; in seconds, and slots alone as a multiple of it")
@@ -85,6 +91,13 @@ def main() -> None:
         print(f"  {label:44} {seconds:7.2f} s   {from_slots / seconds:6.1f} x")
     print(f"  {'one server (Asia/Kolkata)':44} {one_server:7.3f} s")
     print(f"  {'slots alone, sums only, in proportion':44} {from_slots:7.2f} s")
+    rows_read, statement, verified = statements
+    print(
+        f"  {'statement of the last 30 days, signed':44} {statement:7.2f} s   {statement / rows_read:6.1f} x their rows"
+    )
+    print(
+        f"  {'its verification, without the service':44} {verified:7.2f} s   {verified / rows_read:6.1f} x their rows"
+    )
     print(
         f"  an hour of one server is summed in {summing / hours_summed * 1e6:.0f} us; a UTC day in "
         f"{summing_days / rows * 1e6:.0f} us; a day closed in {closing / rows * 1e6:.0f} us"
@@ -162,6 +175,27 @@ def slot_sums(connection: Connection, days: int) -> None:
             query = select(table.c.server, *map(func.sum, sums))
             query = query.where(table.c.slot >= from_ms, table.c.slot < from_ms + 86_400_000).group_by(table.c.server)
             connection.execute(query).all()
+
+
+def time_statement(connection: Connection, first: date, last: date, now_ms: int) -> tuple[float, float, float]:
+    """Return the seconds to read the rows of closed days and of the chain, to make their statement, and to verify it."""
+    key = new_key()
+    named = NamedKey(name=key.public.name)
+    columns = [column for column in closed_days.c if column.name not in ("samples", "current")]
+    within = (closed_days.c.day >= first.isoformat(), closed_days.c.day <= last.isoformat())
+    entries = select(chain).where(chain.c.day >= first.isoformat(), chain.c.day <= last.isoformat())
+    rows_read = timed(lambda: [connection.execute(query).all() for query in (select(*columns).where(*within), entries)])
+
+    def make() -> bytes:
+        found = to_bytes(compose_statement(connection, first, last, UTC, None, ["UTC"], named, now_ms))
+        signatures.append(key.sign(found))
+        return found
+
+    signatures: list[bytes] = []
+    contents: list[bytes] = []
+    made = timed(lambda: contents.append(make()))
+    checked = timed(lambda: verify(contents[0], parse(contents[0]), signatures[0], key.public))
+    return rows_read, made, checked
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -8,6 +8,8 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from streamusage.api.daily import CoveredTime, DayDifference
 from streamusage.core.figures import SUM_NAMES, SUMS, Unit
 from streamusage.evidence.chain import SignedFigures
@@ -78,7 +80,7 @@ def day_view() -> View[StatementDay]:
         columns=[
             TableColumn("DAY", lambda day: day.day),
             TableColumn("SERVER", lambda day: day.server),
-            TableColumn("ACCOUNTED", lambda day: complete_share(day.figures.coverage), figure=True),
+            TableColumn("ACCOUNTED", accounted_share, figure=True),
             *(
                 TableColumn[StatementDay](figure.heading, _of_day(figure.name, figure.unit), figure=True)
                 for figure in SUMS
@@ -133,6 +135,15 @@ def parquet_table() -> ParquetTable[StatementRow]:
             ),
         ],
     )
+
+
+def accounted_share(day: StatementDay) -> str:
+    """Return the accounted share of a day, with the length of the time in which the server was in service if that is
+    not the whole day.
+    """
+    covered_ms = sum(msgspec.structs.astuple(day.figures.coverage))
+    share = complete_share(day.figures.coverage)
+    return share if covered_ms == day.to_ms - day.from_ms else f"{share} of {formats.duration(covered_ms)}"
 
 
 def _protocols(statement: Statement) -> list[str]:

@@ -93,15 +93,17 @@ def verify(
     for path in files:
         content = _read(path)
         if _is_unsigned(content):
-            proven &= _verify_unsigned(path, content, connection)
+            findings = _check_unsigned(path, content, connection)
+            _print(path, findings, files)
+            proven &= findings[-1].subject == "service" and findings[-1].verdict == "holds"
             continue
         file = _parse(path, content, signature_file)
         signed.append(file)
         findings = _findings(file, key, connection)
-        _print(path, findings)
+        _print(path, findings, files)
         proven &= is_proven(file.statement, {finding.subject: finding for finding in findings})
     for finding in check_fork([(file.path.name, file.statement) for file in signed]):
-        _print(Path("together"), [finding])
+        _print(None, [finding], files)
         proven = False
     if not proven:
         raise CommandError(
@@ -140,9 +142,12 @@ def _compare(statement: Statement, connection: ConnectionSettings) -> Finding:
     return check_service(statement, connection.host, part.service, rows, found.voids or ())
 
 
-def _print(path: Path, findings: Sequence[Finding]) -> None:
+def _print(path: Path | None, findings: Sequence[Finding], files: Sequence[Path]) -> None:
+    """Print the findings about a file, or about all of them, below its name if there are several."""
+    if len(files) > 1:
+        click.echo(sanitize("together" if path is None else str(path)))
     for finding in findings:
-        click.echo(sanitize(f"{finding.verdict:<11}  {path}: {finding.subject}: {finding.text}"))
+        click.echo(sanitize(f"{finding.verdict:<11}  {finding.subject:<9}  {finding.text}"))
 
 
 def _read(path: Path) -> bytes:
@@ -176,24 +181,17 @@ def _is_unsigned(content: bytes) -> bool:
     return isinstance(document, dict) and document.get("kind") == KIND
 
 
-def _verify_unsigned(path: Path, content: bytes, connection: ConnectionSettings | None) -> bool:
-    """Print what holds of a statement of version 1, and return whether a service confirmed it."""
+def _check_unsigned(path: Path, content: bytes, connection: ConnectionSettings | None) -> list[Finding]:
+    """Return what holds of a statement of version 1; the last finding is that of the service, if it was asked."""
     try:
         document = verified(content)
     except NotSignedOffError as error:
         raise CommandError(f"{path}: {error}", ExitCode.REFUSED) from None
-    _print(
-        path,
-        [
-            Finding("sums", "holds", f"the digest and the totals fit {counted(len(document['days']), 'day')}"),
-            Finding("signature", "not checked", "version 1 has none: who wrote the file may have changed it"),
-        ],
-    )
-    if connection is None:
-        return False
-    finding = _compare_unsigned(document, connection)
-    _print(path, [finding])
-    return finding.verdict == "holds"
+    findings = [
+        Finding("signature", "not checked", "version 1 has none: who wrote the file may have changed it"),
+        Finding("sums", "holds", f"the digest and the totals fit {counted(len(document['days']), 'day')}"),
+    ]
+    return findings if connection is None else [*findings, _compare_unsigned(document, connection)]
 
 
 def _compare_unsigned(document: dict[str, Any], connection: ConnectionSettings) -> Finding:
