@@ -178,7 +178,7 @@ def slot_sums(connection: Connection, days: int) -> None:
 
 
 def time_statement(connection: Connection, first: date, last: date, now_ms: int) -> tuple[float, float, float]:
-    """Return the seconds to read the rows of closed days and of the chain, to make their statement, and to verify it."""
+    """Return the seconds to read the rows of closed days and the chain, to make their statement, and to verify it."""
     key = new_key()
     named = NamedKey(name=key.public.name)
     columns = [column for column in closed_days.c if column.name not in ("samples", "current")]

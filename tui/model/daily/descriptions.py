@@ -2,8 +2,9 @@
 
 from datetime import tzinfo
 
-from streamusage.api.daily import Adjustment, BackfilledPart, VoidClosings
+from streamusage.api.daily import Adjustment, BackfilledPart, DayDifference, VoidClosings
 from streamusage.core.coverage import WORST_FIRST
+from streamusage.core.figures import SUM_NAMES
 from tui.model import formats
 from tui.model.daily.days import join_names
 from tui.model.daily.months import DailyTotals
@@ -54,7 +55,7 @@ def describe_state(figures: DailyTotals, *, is_over: bool, now_ms: int, tz: tzin
 
 def describe_late_changes(later: Adjustment | BackfilledPart, now_ms: int, tz: tzinfo | None) -> str:
     """Return `+12 connections, +3 B in, +1.20 GB out, +1m viewed after closing (2 entries, newest 03:12), not in the
-    figures`.
+    figures; pending`; instead of pending, it may be approved as a correction, all of it or a part.
     """
     parts = [
         f"{_signed(later.connections)}{formats.count(abs(later.connections))} connections",
@@ -66,7 +67,20 @@ def describe_late_changes(later: Adjustment | BackfilledPart, now_ms: int, tz: t
     if isinstance(later, Adjustment):
         entries = "1 entry" if later.entries == 1 else f"{formats.count(later.entries)} entries"
         when = f" ({entries}, newest {formats.moment(later.at, now_ms, tz)})"
-    return f"{', '.join(parts)} after closing{when}, not in the figures"
+    return f"{', '.join(parts)} after closing{when}, not in the figures{_approval(later)}"
+
+
+def _approval(later: Adjustment | BackfilledPart) -> str:
+    if not isinstance(later, Adjustment):
+        return ""
+    if not later.approved:
+        return "; pending"
+    is_whole = all(getattr(later.approved, name) == getattr(later, name) for name in SUM_NAMES)
+    return "; approved" if is_whole else f"; {_of_approved(later.approved)} of it approved, the rest pending"
+
+
+def _of_approved(approved: DayDifference) -> str:
+    return f"{_signed(approved.bytes_out)}{formats.traffic(abs(approved.bytes_out))} out"
 
 
 def describe_voids(voids: VoidClosings, now_ms: int, tz: tzinfo | None) -> str:

@@ -4,8 +4,18 @@ from datetime import UTC
 
 import msgspec
 
-from streamusage.api.daily import Closed, CoveredTime, DailyFigures, Percentile, VoidEntry, summarize_voids
+from streamusage.api.daily import (
+    Adjustment,
+    Closed,
+    CoveredTime,
+    DailyFigures,
+    DayDifference,
+    Percentile,
+    VoidEntry,
+    summarize_voids,
+)
 from streamusage.core.coverage import WORST_FIRST
+from streamusage.core.figures import SUM_NAMES
 from tests.support.console.daily_statistics import NOW, a_day, a_sum, adjusted
 from tui.model.daily.descriptions import (
     describe_coverage,
@@ -27,7 +37,7 @@ def test_descriptions_name_coverage_percentile_and_later_adjustments() -> None:
     assert changed.came_later is not None
     assert describe_late_changes(changed.came_later, NOW, UTC) == (
         "+12 connections, -3 B in, +1.20 MB out, +1m viewed after closing (2 entries, newest Sat 23:59), "
-        "not in the figures"
+        "not in the figures; pending"
     )
 
     def state_text(figures: DailyTotals, *, is_over: bool = True) -> str:
@@ -39,6 +49,16 @@ def test_descriptions_name_coverage_percentile_and_later_adjustments() -> None:
     waits = summed("Fri 20", a_sum("2026-11-20", 1, state="provisional", waiting_for=["a", "b"]))
     assert state_text(waits) == "provisional, waits for a and b"
     assert state_text(waits, is_over=False) == "provisional, the day is not over"
+
+
+def test_description_of_later_changes_names_what_is_approved() -> None:
+    later = adjusted().came_later
+    assert isinstance(later, Adjustment)
+    sums = {name: getattr(later, name) for name in SUM_NAMES}
+    whole = msgspec.structs.replace(later, approved=DayDifference(**sums))
+    assert describe_late_changes(whole, NOW, UTC).endswith("not in the figures; approved")
+    part = msgspec.structs.replace(later, approved=DayDifference(**sums | {"bytes_out": 200_000}))
+    assert describe_late_changes(part, NOW, UTC).endswith("; +200 kB out of it approved, the rest pending")
 
 
 def test_void_closings_name_the_newest_with_its_reason() -> None:
