@@ -1,10 +1,12 @@
 """Statements, the chain of closings and corrections over HTTP, on both engines."""
 
+import asyncio
 import base64
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from sqlalchemy import Connection, select, update
 
 from streamusage.api.daily import DayDifference
 from streamusage.api.evidence import Chain, ChainRow, Correction, CorrectionResult, Corrections, SignedStatement
@@ -13,8 +15,11 @@ from streamusage.core.figures import SUM_NAMES
 from streamusage.evidence.chain import ChainedEntry, find_break
 from streamusage.evidence.keys import new_key
 from streamusage.evidence.statement import Statement, parse
-from streamusage.evidence.verification import check_service, is_proven, verify
+from streamusage.evidence.verification import check_fork, check_service, is_proven, verify
 from streamusage.service.accounting.corrections import ApprovalPolicy, ApprovalRule
+from streamusage.service.store.backup import back_up, restore
+from streamusage.service.store.engines.sqlite import sqlite_url
+from streamusage.service.store.schema import closed_days
 from tests.streamusage.service.conftest import Estate
 from tests.support.service.parties.reporting import ReportingAgent
 from tests.support.service.used_store import DAY, HOUR, MINUTE, NOON, settle, use, used_estate
@@ -57,9 +62,9 @@ async def whole_chain(estate: Estate) -> list[ChainRow]:
     return found.entries
 
 
-async def close_next_day(estate: Estate, agents: list[ReportingAgent]) -> None:
-    """Let the servers report past the end of the next day."""
-    estate.clock.now = MIDNIGHT_AFTER_NEXT + HOUR
+async def close_next_day(estate: Estate, agents: list[ReportingAgent], after_ms: int = HOUR) -> None:
+    """Let the servers report past the end of the next day, `after_ms` after it."""
+    estate.clock.now = MIDNIGHT_AFTER_NEXT + after_ms
     for agent in agents:
         await agent.sync_up()
     await settle(estate)
@@ -176,3 +181,43 @@ async def test_statement_of_a_service_without_a_key_is_not_signed(tmp_path: Path
         found = await answer(estate, f"statement?{OF_DAY}", SignedStatement)
         assert found.signature is None
         assert parse(found.statement.encode()).key is None
+
+
+async def test_restore_from_an_older_backup_shows_as_a_fork(tmp_path: Path) -> None:
+    backup = tmp_path / "backup.db"
+    async with used_estate(sqlite_url(tmp_path / "usage.db"), statement_key=KEY) as estate:
+        agents = await use(estate)
+        await asyncio.to_thread(back_up, sqlite_url(tmp_path / "usage.db"), backup, lambda *_: None)
+        await close_next_day(estate, agents)
+        _, _, statement = await signed(estate, f"from={NEXT_DAY}&to={NEXT_DAY}&tz=UTC")
+    restored = sqlite_url(tmp_path / "restored.db")
+    restore(restored, backup, lambda *_: None)
+    async with used_estate(restored, NOON + 19 * HOUR, statement_key=KEY) as estate:
+        rows = await whole_chain(estate)
+        held = check_service(statement, "it", statement.service, rows, [])
+        assert (held.verdict, "has no entry" in held.text) == ("fails", True)
+        again = [ReportingAgent(estate, name, life=f"{name}.2") for name in ("edge-1", "origin-1")]
+        for agent in again:
+            agent.watermark = NOON + 19 * HOUR
+            await agent.begin()
+        await close_next_day(estate, again, 2 * HOUR)
+        held = check_service(statement, "it", statement.service, await whole_chain(estate), [])
+        assert (held.verdict, "has another entry" in held.text) == ("fails", True)
+        _, _, other = await signed(estate, f"from={NEXT_DAY}&to={NEXT_DAY}&tz=UTC")
+        assert [finding.verdict for finding in check_fork([("before", statement), ("after", other)])] == ["fails"]
+
+
+async def test_changed_figures_are_not_signed(store_url: str) -> None:
+    async with used_estate(store_url, statement_key=KEY) as estate:
+        await use(estate)
+
+        def change(connection: Connection) -> None:
+            figures = connection.execute(select(closed_days.c.figures).where(closed_days.c.revision == 1)).scalar_one()
+            raised = bytes(figures).replace(b'"bytes_out":1', b'"bytes_out":9')
+            assert raised != bytes(figures)
+            connection.execute(update(closed_days).where(closed_days.c.revision == 1).values(figures=raised))
+
+        await estate.running.service.write(change)
+        refused = await estate.request("GET", f"/api/v1/statement?{OF_DAY}")
+        assert refused.status_code == 503
+        assert "are not those that were closed" in refused.json()["errorMessage"]
