@@ -191,12 +191,13 @@ def approved_by_day(
     connection: Connection, tz: ZoneInfo, first: date, last: date, only: Sequence[str] | None
 ) -> dict[tuple[str, str], DayDifference]:
     """Return what is approved of the days of a zone from `first` to `last`, by day and server."""
-    query = _corrections().where(
+    is_void = select(voids.c.at).where(*(voids.c[name] == corrections.c[name] for name in _KEY)).exists()
+    query = select(corrections.c.day, corrections.c.server, corrections.c.difference).where(
         corrections.c.tz == tz.key,
         corrections.c.day >= first.isoformat(),
         corrections.c.day <= last.isoformat(),
         corrections.c.approved_at.is_not(None),
-        voids.c.at.is_(None),
+        ~is_void,
     )
     if only is not None:
         query = query.where(corrections.c.server.in_(only))

@@ -449,4 +449,5 @@ corrections = Table(
     _number("reverses", null=True),  # the correction that it takes back
     Index("corrections_by_day", "tz", "day", "server", "revision"),
     Index("corrections_by_approval", "approved_at"),
+    Index("corrections_by_reversed", "reverses"),
 )

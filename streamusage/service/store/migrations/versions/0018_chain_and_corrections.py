@@ -46,6 +46,7 @@ def upgrade() -> None:
     )
     op.create_index("corrections_by_day", "corrections", ["tz", "day", "server", "revision"])
     op.create_index("corrections_by_approval", "corrections", ["approved_at"])
+    op.create_index("corrections_by_reversed", "corrections", ["reverses"])
     op.add_column("closed_days", sa.Column("considered", sa.BigInteger(), server_default="0", nullable=False))
     unconsidered = sa.text("entries > considered")
     op.create_index(

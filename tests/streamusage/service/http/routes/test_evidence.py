@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +12,29 @@ from sqlalchemy import Connection, select, update
 from streamusage.api.daily import DayDifference
 from streamusage.api.evidence import Chain, ChainRow, Correction, CorrectionResult, Corrections, SignedStatement
 from streamusage.api.report import SlotRow
+from streamusage.core.days import zone
 from streamusage.core.figures import SUM_NAMES
 from streamusage.evidence.chain import ChainedEntry, find_break
 from streamusage.evidence.keys import new_key
 from streamusage.evidence.statement import Statement, parse
 from streamusage.evidence.verification import check_fork, check_service, is_proven, verify
-from streamusage.service.accounting.corrections import ApprovalPolicy, ApprovalRule
+from streamusage.service.accounting.corrections import (
+    ApprovalPolicy,
+    ApprovalRule,
+    approved_by_day,
+    list_corrections,
+)
+from streamusage.service.queries.statement import compose_statement
 from streamusage.service.store.backup import back_up, restore
 from streamusage.service.store.engines.sqlite import sqlite_url
 from streamusage.service.store.schema import closed_days
 from tests.streamusage.service.conftest import Estate
 from tests.support.service.parties.reporting import ReportingAgent
+from tests.support.service.query_plans import Plans, recorded_plans
 from tests.support.service.used_store import DAY, HOUR, MINUTE, NOON, settle, use, used_estate
 
 KEY = new_key()
+UTC = zone("UTC")
 OF_DAY = f"from={DAY}&to={DAY}&tz=UTC"
 NEXT_DAY = "2026-11-21"
 MIDNIGHT_AFTER_NEXT = NOON + 36 * HOUR
@@ -221,3 +231,16 @@ async def test_changed_figures_are_not_signed(store_url: str) -> None:
         refused = await estate.request("GET", f"/api/v1/statement?{OF_DAY}")
         assert refused.status_code == 503
         assert "are not those that were closed" in refused.json()["errorMessage"]
+
+
+async def test_statement_and_corrections_read_no_table_as_a_whole(store_url: str) -> None:
+    async with used_estate(store_url, statement_key=KEY) as estate:
+        await use(estate)
+        await change(estate, "/approve", id=1)
+        plans = Plans()
+        day = date.fromisoformat(DAY)
+        with estate.running.service.store.reading() as connection, recorded_plans(connection, plans):
+            compose_statement(connection, day, day, UTC, None, ["UTC"], None, MIDNIGHT_AFTER_NEXT)
+            list_corrections(connection, UTC, day, day, None, NOON)
+            approved_by_day(connection, UTC, day, day, ["edge-1"])
+        assert not plans.scans.keys() & {"closed_days", "chain", "corrections"}, plans.scans
