@@ -11,14 +11,18 @@ from typing import Any
 import httpx
 import msgspec
 
-from streamusage.api.daily import DailyStatistics
+from streamusage.api.daily import DailyFigures, DailyStatistics
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.coverage import Interval
 from streamusage.core.days import day_interval, zone
+from streamusage.core.figures import SUM_NAMES
+from streamusage.evidence.chain import find_break, signed_figures
+from streamusage.evidence.statement import Statement, find_contradictions, parse
 from tests.support.program import Program
-from tests.support.service.truth import MINUTE, ZONES, Estate, Server, scripted_estate
+from tests.support.service.truth import MINUTE, ZONES, Estate, Figures, Server, scripted_estate
 from tests.support.waiting import LONGEST_WAIT_S
 
+FORMS = ("json", "csv", "text", "html", "v1")
 EDGE_1, EDGE_2, EDGE_3 = "edge-1", "edge-2", "edge-3"
 FIRST, LAST = date(2026, 10, 24), date(2026, 10, 26)
 """Berlin's 25th has 25 hours."""
@@ -240,17 +244,18 @@ async def test_figures_of_a_scripted_estate_equal_the_truth(tmp_path: Path, stre
             assert ended.code == 0, ended.err
             return ended.out.encode()
 
-        before = await signed()
+        before = {form: await signed("--format", form) for form in FORMS}
         csv_before = await cli("daily", *export[2:], "--final-only", "--format", "csv")
-        _check_statement(json.loads(before), {day.server: day for day in await _day(client, "2026-10-24")})
+        _check_unsigned(json.loads(before["v1"]), {day.server: day for day in await _day(client, "2026-10-24")})
+        _check_statement(parse(before["json"]), {day.server: day for day in await _day(client, "2026-10-24")})
 
         await estate.live_until(at(25, 14))
         await _heal(edge_3)
         await estate.live_until(at(25, 14, 5))
         await checks.check_all()
-        assert await signed() == before, "late figures change no byte of a signed statement"
-        with_adjustments = json.loads(await signed("--with-adjustments"))
-        assert with_adjustments["digest"] == json.loads(before)["digest"]
+        assert await signed() == before["json"], "late figures change no byte of a signed statement"
+        with_adjustments = json.loads(await signed("--format", "v1", "--with-adjustments"))
+        assert with_adjustments["digest"] == json.loads(before["v1"])["digest"]
         (entry,) = with_adjustments["adjustments"]
         later = edge_3.figures(Interval(at(24, 22, 30), at(25, 0)))
         assert (entry["server"], entry["bytes_out"], entry["at"]) == (EDGE_3, later.bytes_out, at(25, 14, 5))
@@ -263,7 +268,8 @@ async def test_figures_of_a_scripted_estate_equal_the_truth(tmp_path: Path, stre
 
         await estate.live_until(at(25, 23, 5))
         await checks.check_all()
-        assert await signed() == before
+        assert {form: await signed("--format", form) for form in FORMS} == before
+        await _check_correction(client, later)
         assert (
             await cli("daily", "--from", "2026-10-25", "--to", "2026-10-25", "--tz", "Europe/Berlin", "--final-only")
         ).code == 0
@@ -272,7 +278,37 @@ async def test_figures_of_a_scripted_estate_equal_the_truth(tmp_path: Path, stre
         await _check_sums(client, estate)
 
 
-def _check_statement(document: dict[str, Any], days: dict[str, DailyStatistics]) -> None:
+async def _check_correction(client: UsageClient, later: Figures) -> None:
+    """Check that what arrived late is the service's proposal, and is billed by the statement of its approval."""
+    day = date(2026, 10, 24)
+    found = (await client.evidence.corrections(day, day, "UTC")).corrections
+    proposals = [row for row in found if row.state == "proposed"]
+    assert {row.server for row in proposals} == {EDGE_3}
+    for name in ("bytes_in", "bytes_out", "view_time_ms"):
+        assert sum(getattr(row.difference, name) for row in proposals) == getattr(later, name)
+    for row in proposals:
+        await client.evidence.approve(row.id)
+    statement = parse((await client.evidence.statement(day, day, "UTC")).statement.encode())
+    assert statement.corrections == [], "they are posted in the period of their approval"
+    (edge_3,) = [row for row in (await client.daily(day, day, "UTC")).days if row.server == EDGE_3]
+    assert edge_3.adjustment is not None
+    assert edge_3.adjustment.approved
+    assert edge_3.adjustment.approved.bytes_out == edge_3.adjustment.bytes_out
+
+
+def _check_statement(statement: Statement, days: dict[str, DailyStatistics]) -> None:
+    assert statement.servers == [EDGE_1, EDGE_2, EDGE_3]
+    assert statement.period.to_ms == at(25, 0)
+    assert {row.server: row.figures for row in statement.days} == {
+        name: signed_figures(msgspec.convert(msgspec.to_builtins(day), DailyFigures)) for name, day in days.items()
+    }
+    for name in SUM_NAMES:
+        assert getattr(statement.totals.due, name) == sum(getattr(day, name) for day in days.values())
+    assert find_contradictions(statement) == []
+    assert find_break(statement.entries()) is None
+
+
+def _check_unsigned(document: dict[str, Any], days: dict[str, DailyStatistics]) -> None:
     basis = document["rests_on"]
     assert basis["servers"] == [EDGE_1, EDGE_2, EDGE_3]
     assert basis["window"]["to_ms"] == at(25, 0)
