@@ -194,7 +194,7 @@ def time_statement(connection: Connection, first: date, last: date, now_ms: int)
     signatures: list[bytes] = []
     contents: list[bytes] = []
     made = timed(lambda: contents.append(make()))
-    checked = timed(lambda: verify(contents[0], parse(contents[0]), signatures[0], key.public))
+    checked = timed(lambda: verify(contents[0], parse(contents[0]), signatures[0], key.public, now_ms))
     return rows_read, made, checked
 
 

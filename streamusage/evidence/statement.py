@@ -258,6 +258,11 @@ def find_contradictions(statement: Statement) -> list[str]:
         if not period.first_day <= day <= period.last_day
     ]
     found += [
+        f"{day.day} of {day.server} was closed before it was over"
+        for day in statement.days
+        if day.closing.at < day.to_ms
+    ]
+    found += [
         f"correction {row.id} was not approved in the period"
         for row in statement.corrections
         if not period.from_ms <= row.approved_at < period.to_ms

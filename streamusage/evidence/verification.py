@@ -98,8 +98,11 @@ def check_sums(statement: Statement) -> Finding:
     )
 
 
-def check_bounds(statement: Statement) -> Finding:
-    """Return whether the days begin and end where this machine's time zone database has it."""
+def check_bounds(statement: Statement, now_ms: int) -> Finding:
+    """Return whether the days begin and end where this machine's time zone data has it, and are over by its clock."""
+    if statement.period.to_ms > now_ms:
+        text = f"the period ends {_utc(statement.period.to_ms)}, but it is {_utc(now_ms)} by this machine's clock"
+        return Finding("days", "fails", text)
     moved = find_moved_bounds(statement)
     if moved:
         versions = ", ".join(statement.zone_data)
@@ -151,14 +154,14 @@ def check_fork(statements: Sequence[tuple[str, Statement]]) -> list[Finding]:
 
 
 def verify(
-    content: bytes, statement: Statement, signature: bytes | None, trusted: PublicKey | None
+    content: bytes, statement: Statement, signature: bytes | None, trusted: PublicKey | None, now_ms: int
 ) -> dict[str, Finding]:
-    """Return all findings that need no service, by subject."""
+    """Return all findings that need no service, by subject. `now_ms` is this machine's clock."""
     findings = [
         check_signature(statement, content, signature, trusted),
         check_chain(statement),
         check_sums(statement),
-        check_bounds(statement),
+        check_bounds(statement, now_ms),
     ]
     return {finding.subject: finding for finding in findings}
 

@@ -23,6 +23,7 @@ STATEMENT = a_statement(KEY)
 CONTENT = to_bytes(STATEMENT)
 SIGNATURE = KEY.sign(CONTENT)
 FOREIGN = new_key()
+NOW = STATEMENT.period.to_ms + 1
 
 
 def proves(content: bytes, signature: bytes | None, trusted: PublicKey | None = KEY.public) -> bool:
@@ -31,12 +32,12 @@ def proves(content: bytes, signature: bytes | None, trusted: PublicKey | None = 
         statement = parse(content)
     except NotStatementError:
         return False
-    return is_proven(statement, verify(content, statement, signature, trusted))
+    return is_proven(statement, verify(content, statement, signature, trusted, NOW))
 
 
 def failing(content: bytes, signature: bytes | None, trusted: PublicKey | None = KEY.public) -> set[str]:
     """Return the subjects that fail."""
-    findings = verify(content, parse(content), signature, trusted).values()
+    findings = verify(content, parse(content), signature, trusted, NOW).values()
     return {finding.subject for finding in findings if finding.verdict == "fails"}
 
 
@@ -121,7 +122,12 @@ def _shift_day(document: dict[str, Any]) -> None:
     document["days"][0]["from_ms"] += 3_600_000
 
 
+def _close_early(document: dict[str, Any]) -> None:
+    document["days"][0]["closing"]["at"] = document["days"][0]["to_ms"] - 1
+
+
 FORGERIES = [
+    _close_early,
     _raise_totals, _raise_day, _leave_out_a_day, _exchange_days, _drop_correction, _hide_gap, _move_period, _shift_day,
 ]  # fmt: skip
 
@@ -146,11 +152,18 @@ def test_forger_who_signs_anew_is_caught_by_sums_or_chain_too() -> None:
         "_hide_gap": {"sums"},
         "_move_period": {"sums"},
         "_shift_day": {"chain", "days"},
+        "_close_early": {"sums", "chain"},
     }
 
 
+def test_statement_of_the_future_is_refused() -> None:
+    findings = verify(CONTENT, STATEMENT, SIGNATURE, KEY.public, STATEMENT.period.to_ms - 1)
+    assert findings["days"].verdict == "fails"
+    assert not is_proven(STATEMENT, findings)
+
+
 def test_unknown_key_is_consistent_and_not_proven() -> None:
-    findings = verify(CONTENT, STATEMENT, SIGNATURE, None)
+    findings = verify(CONTENT, STATEMENT, SIGNATURE, None, NOW)
     assert findings["signature"].verdict == "not checked"
     assert "consistent, signed by an unknown key" in findings["signature"].text
     assert not is_proven(STATEMENT, findings)

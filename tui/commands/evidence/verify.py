@@ -12,6 +12,7 @@ from streamusage.api.daily import Adjustments, Daily
 from streamusage.api.evidence import Chain, ChainRow
 from streamusage.client.usage_client import UsageClient
 from streamusage.command_help import HelpfulCommand
+from streamusage.core.clock import SystemClock
 from streamusage.core.exit_codes import CLIENT_EXIT_CODES, ExitCode
 from streamusage.evidence.keys import PublicKey
 from streamusage.evidence.statement import NotStatementError, Statement, parse
@@ -114,7 +115,9 @@ def verify(
 
 
 def _findings(file: _Signed, key: PublicKey | None, connection: ConnectionSettings | None) -> list[Finding]:
-    findings = list(verify_statement(file.content, file.statement, file.signature, key).values())
+    findings = list(
+        verify_statement(file.content, file.statement, file.signature, key, SystemClock().now_ms()).values()
+    )
     if connection is not None:
         findings.append(_compare(file.statement, connection))
     return findings

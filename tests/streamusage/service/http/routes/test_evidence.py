@@ -91,7 +91,7 @@ async def test_statement_of_closed_day_is_signed_and_verifies(store_url: str) ->
     async with used_estate(store_url, statement_key=KEY) as estate:
         await use(estate)
         content, signature, statement = await signed(estate)
-        assert is_proven(statement, verify(content, statement, signature, KEY.public))
+        assert is_proven(statement, verify(content, statement, signature, KEY.public, estate.clock.now))
         assert (await signed(estate))[0] == content
         rows = await whole_chain(estate)
         held = check_service(statement, estate.running.url, statement.service, rows, [])
@@ -127,7 +127,7 @@ async def test_late_arrival_is_proposed_by_the_service_and_billed_once_approved(
         content, signature, statement = await signed(estate, f"from={NEXT_DAY}&to={NEXT_DAY}&tz=UTC")
         assert [row.id for row in statement.corrections] == [proposal.id]
         assert statement.totals.corrections == proposal.difference
-        assert is_proven(statement, verify(content, statement, signature, KEY.public))
+        assert is_proven(statement, verify(content, statement, signature, KEY.public, estate.clock.now))
 
 
 async def test_closed_and_approved_and_pending_are_what_the_slots_have(store_url: str) -> None:
