@@ -156,7 +156,7 @@ def check(config_file: Path | None, log_file: Path | None) -> None:
 
 
 def _check_log(path: Path, units: "tuple[AgentConfig, ...]") -> ExitCode:
-    from streamusage.agent.sources.common.web_log.log_file import LogFileError
+    from streamusage.access_logs.log_file import LogFileError
     from streamusage.agent.sources.hls.check_log import check_log
 
     try:

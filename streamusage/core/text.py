@@ -18,6 +18,8 @@ import re
 
 LONGEST_QUOTED = 48
 LONGEST_LINE = 300
+MAX_NAME_LENGTH = 1000
+"""Most characters of a scope or a stream's name."""
 
 _USER_INFO = re.compile(r"://[^/\s@]*@")
 _QUERY_VALUE = re.compile(r"([?&][^=&\s?]{1,64}=)[^&\s;'\"]+?(?=[:.,)]*(?:[&\s;'\"]|$))")
@@ -49,6 +51,11 @@ def quote_input(value: object) -> str:
     """
     text = str(value)
     return repr(text) if len(text) <= LONGEST_QUOTED else repr(text[:LONGEST_QUOTED] + "…")
+
+
+def limit_name(text: str) -> str:
+    """Return a scope or stream name that is never empty and has at most `MAX_NAME_LENGTH` characters."""
+    return text[:MAX_NAME_LENGTH] or "(no name)"
 
 
 def remove_secrets(text: str) -> str:

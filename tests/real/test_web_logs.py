@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from streamusage.agent.sources.common.web_log.format import detect, find_format
-from streamusage.agent.sources.common.web_log.quick_formats import OPTIONAL_FIELDS, STREAMTOP
-from streamusage.agent.sources.common.web_log.request import WebRequest
+from streamusage.access_logs.web.format import detect, find_format
+from streamusage.access_logs.web.quick_formats import OPTIONAL_FIELDS, STREAMTOP
+from streamusage.access_logs.web.request import WebRequest
 from tests.support.needs import need
 from tests.support.real.processes import Programs, free_port, until
 

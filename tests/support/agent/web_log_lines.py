@@ -1,6 +1,6 @@
 """Lines of access logs in each form, with the request that they report."""
 
-from streamusage.agent.sources.common.web_log.request import WebRequest
+from streamusage.access_logs.web.request import WebRequest
 
 AT = 1_795_873_009_000  # 2026-11-28 13:36:49 UTC
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from streamusage.agent.sources.common.web_log.quick_formats import STREAMTOP
+from streamusage.access_logs.web.quick_formats import STREAMTOP
 from streamusage.agent.sources.nginx_rtmp.access_log import LOG_FORMAT
 from tests.support.real.fake_clock import FakeClock
 from tests.support.real.processes import DaemonProgram, Programs, RunningProgram, free_port, until

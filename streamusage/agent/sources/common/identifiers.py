@@ -3,13 +3,10 @@
 import hashlib
 import re
 
-MAX_NAME_LENGTH = 1000
+from streamusage.core.text import MAX_NAME_LENGTH as MAX_NAME_LENGTH
+from streamusage.core.text import limit_name as limit_name
+
 MAX_ID_LENGTH = 36
-
-
-def limit_name(text: str) -> str:
-    """Return a scope or stream name that is never empty and has at most `MAX_NAME_LENGTH` characters."""
-    return text[:MAX_NAME_LENGTH] or "(no name)"
 
 
 def limit_id(text: str) -> str:

@@ -7,14 +7,14 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from streamusage.access_logs.media_paths.layouts import LAYOUTS, classify
+from streamusage.access_logs.media_paths.media_path import MediaFile
+from streamusage.access_logs.media_paths.path_pattern import PathPattern
+from streamusage.access_logs.web.format import find_format
 from streamusage.agent.config.sources import SourceSection, UserPath, duration_between
 from streamusage.agent.sources.common.ignored import NOTHING_IGNORED, IgnoreRules, IgnoreSetting
 from streamusage.agent.sources.common.networks import Network
-from streamusage.agent.sources.common.web_log.format import find_format
-from streamusage.agent.sources.hls.layouts import LAYOUTS, classify
 from streamusage.agent.sources.hls.log_lines import AUTOMATIC
-from streamusage.agent.sources.hls.media_path import MediaFile
-from streamusage.agent.sources.hls.path_pattern import PathPattern
 from streamusage.agent.sources.hls.requests import RequestRules
 from streamusage.api.report import Role
 

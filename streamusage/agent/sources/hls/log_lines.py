@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
+from streamusage.access_logs.web.format import LogFormat, detect, find_format
+from streamusage.access_logs.web.quick_formats import STREAMTOP
+from streamusage.access_logs.web.request import WebRequest
 from streamusage.agent.sources.common.logs.line_form import LineForms
-from streamusage.agent.sources.common.web_log.format import LogFormat, detect, find_format
-from streamusage.agent.sources.common.web_log.quick_formats import STREAMTOP
-from streamusage.agent.sources.common.web_log.request import WebRequest
 from streamusage.agent.sources.hls.requests import HlsRequest, RequestRules
 
 AUTOMATIC = "auto"

@@ -11,11 +11,11 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from streamusage.access_logs.log_file import read_log_file
+from streamusage.access_logs.web.request import WebRequest
 from streamusage.agent.reading import EndedConnection
 from streamusage.agent.sources.common.logs.line_form import LineForms
 from streamusage.agent.sources.common.networks import parse_address
-from streamusage.agent.sources.common.web_log.log_file import read_log_file
-from streamusage.agent.sources.common.web_log.request import WebRequest
 from streamusage.agent.sources.hls.log_lines import RequestParser
 from streamusage.agent.sources.hls.requests import HlsRequest, find_cdn
 from streamusage.agent.sources.hls.viewers import HlsViewers

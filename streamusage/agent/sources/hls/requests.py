@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 from urllib.parse import unquote
 
+from streamusage.access_logs.media_paths.media_path import Kind, MediaFile
+from streamusage.access_logs.media_paths.name_parts import words
+from streamusage.access_logs.web.request import WebRequest
 from streamusage.agent.sources.common.ignored import NOTHING_IGNORED, IgnoreRules
-from streamusage.agent.sources.common.networks import Network
-from streamusage.agent.sources.common.web_log.request import WebRequest, client_address
-from streamusage.agent.sources.hls.media_path import Kind, MediaFile
-from streamusage.agent.sources.hls.name_parts import words
+from streamusage.agent.sources.common.networks import Network, client_address
 
 Standing = Literal[
     "watching", "playlist", "init", "other file", "no GET", "refused", "ignored", "CDN"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from streamusage.access_logs.media_paths.layouts import classify
 from streamusage.agent.reading import EndedConnection, LogGoneError, Reading
 from streamusage.agent.sources.common.cursors import JsonCursor
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind
@@ -18,7 +19,6 @@ from streamusage.agent.sources.common.logs.understood import UnderstoodLog
 from streamusage.agent.sources.common.sample_time import Instant
 from streamusage.agent.sources.hls.config import HlsConfig
 from streamusage.agent.sources.hls.ignored_visits import IgnoredVisits
-from streamusage.agent.sources.hls.layouts import classify
 from streamusage.agent.sources.hls.log_lines import LOG_FORM, RequestParser
 from streamusage.agent.sources.hls.requests import HlsRequest, RequestRules
 from streamusage.agent.sources.hls.viewers import HlsViewers

@@ -6,7 +6,7 @@ the mount that it requested and has the bytes of all mounts that it was on; the 
 
 from collections.abc import Mapping
 
-from streamusage.agent.sources.icecast.access_log import IcecastLogLine, normalize_path
+from streamusage.access_logs.icecast import IcecastLogLine, normalize_path
 from streamusage.agent.sources.icecast.statistics import mount_life_id
 
 SAME_SECOND_S = 2

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from streamusage.access_logs.icecast import IcecastLogLine, normalize_path
 from streamusage.agent.config.sources import PasswordSection, ServerUrl, UserPath
 from streamusage.agent.reading import SHARED, CounterReading, EndedConnection, PublishReading, Reading, ViewerReading
 from streamusage.agent.sources.common.cursors import JsonCursor
@@ -29,7 +30,7 @@ from streamusage.agent.sources.common.logs.follower import LogPosition
 from streamusage.agent.sources.common.logs.reader import LogReader
 from streamusage.agent.sources.common.logs.understood import LogRead, UnderstoodLog
 from streamusage.agent.sources.common.sample_time import Instant, ServerClock, ServerTime
-from streamusage.agent.sources.icecast.access_log import FORM, IcecastLogLine, normalize_path, parse_lines
+from streamusage.agent.sources.icecast.access_log import FORM, parse_lines
 from streamusage.agent.sources.icecast.lives import UNKNOWN_END_S, MountLives
 from streamusage.agent.sources.icecast.statistics import (
     IcecastStatistics,

@@ -9,10 +9,10 @@ from xml.etree.ElementTree import Element
 
 import msgspec
 
+from streamusage.access_logs.icecast import parse_seconds
 from streamusage.agent.reading import SourceError
 from streamusage.agent.sources.common.identifiers import limit_id, short_digest, split_stream_path
 from streamusage.agent.sources.common.payloads import MAX_COUNT, parse_xml
-from streamusage.agent.sources.icecast.access_log import parse_seconds
 
 ISO_TIME = "%Y-%m-%dT%H:%M:%S%z"
 KH_TIME = "%d/%b/%Y:%H:%M:%S %z"

@@ -7,8 +7,8 @@ and log, so it identifies the visit, and the lists show when it began in elapsed
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from streamusage.access_logs.icecast import IcecastLogLine
 from streamusage.agent.sources.common.sample_time import Instant, ServerTime
-from streamusage.agent.sources.icecast.access_log import IcecastLogLine
 
 KEEP_MS = 600_000
 """How long a listener that is no longer listed is remembered: its line may come late."""

@@ -7,10 +7,10 @@ were received.
 from typing import NamedTuple
 from urllib.parse import parse_qs
 
+from streamusage.access_logs.nginx_rtmp import normalize_name
 from streamusage.agent.reading import EndedConnection
 from streamusage.agent.sources.common.callbacks.reader import UnreadableCallbackError
 from streamusage.agent.sources.common.callbacks.spool import SpooledCallback
-from streamusage.agent.sources.nginx_rtmp.access_log import normalize_name
 from streamusage.agent.sources.nginx_rtmp.statistics import protocol_of
 
 GRANULARITY_MS = 3000

@@ -12,6 +12,7 @@ import httpx
 import msgspec
 from pydantic import model_validator
 
+from streamusage.access_logs.nginx_rtmp import parse_time
 from streamusage.agent.config.sources import HttpUrl, UserPath
 from streamusage.agent.reading import EndedConnection, PublishReading, Reading, SourceError, ViewerReading
 from streamusage.agent.sources.common.callbacks.forward import CallbackForward, CallbackSection
@@ -25,7 +26,7 @@ from streamusage.agent.sources.common.logs.line_form import LineForms
 from streamusage.agent.sources.common.logs.reader import LogReader
 from streamusage.agent.sources.common.logs.understood import LogRead, UnderstoodLog
 from streamusage.agent.sources.common.sample_time import Instant
-from streamusage.agent.sources.nginx_rtmp.access_log import LOG_FORMAT, parse_line, parse_time
+from streamusage.agent.sources.nginx_rtmp.access_log import LOG_FORMAT, parse_line
 from streamusage.agent.sources.nginx_rtmp.callbacks import NginxOpenSessions, call_of
 from streamusage.agent.sources.nginx_rtmp.departures import Departures
 from streamusage.agent.sources.nginx_rtmp.page_reader import PageSample, StatPageReader, WorkerBoot

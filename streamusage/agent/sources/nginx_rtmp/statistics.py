@@ -12,10 +12,8 @@ from xml.etree.ElementTree import Element, ParseError, XMLParser
 
 import msgspec
 
+from streamusage.access_logs.nginx_rtmp import NAMELESS
 from streamusage.agent.reading import PublishReading, ViewerReading
-
-NAMELESS = "(no name)"
-"""Replaces an empty scope or stream name."""
 
 HTTP_FLV_PLAYER = "flv_live 1.1"
 """What nginx-http-flv writes as the player's version (`flashver`) of each HTTP-FLV player."""

@@ -14,6 +14,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from streamusage.access_logs.log_file import MAX_LINE_BYTES
+
 LOG = logging.getLogger(__name__)
 
 HEAD_BYTES = 256
@@ -21,8 +23,6 @@ HEAD_BYTES = 256
 
 BATCH_BYTES = 4 << 20
 """Limit of one read, so that the log of a long absence of the agent does not fill its memory."""
-
-MAX_LINE_BYTES = 64 << 10
 
 HEADER_BYTES = 4096
 """In so many bytes a header with the names of the fields is searched."""

@@ -2,8 +2,8 @@
 
 import pytest
 
+from streamusage.access_logs.web.request import WebRequest
 from streamusage.agent.sources.common.ignored import IgnoreRules
-from streamusage.agent.sources.common.web_log.request import WebRequest
 from streamusage.agent.sources.hls.config import make_rules
 from streamusage.agent.sources.hls.requests import HlsRequest
 

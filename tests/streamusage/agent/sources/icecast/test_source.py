@@ -5,8 +5,8 @@ from email.utils import format_datetime
 
 import pytest
 
+from streamusage.access_logs.icecast import parse_line
 from streamusage.agent.reading import SHARED
-from streamusage.agent.sources.icecast.access_log import parse_line
 from streamusage.agent.sources.icecast.source import IcecastCursor, IcecastSource, match_log_lines
 from tests.support.agent.http_answers import answer, answering
 from tests.support.agent.manual_clock import HandClock

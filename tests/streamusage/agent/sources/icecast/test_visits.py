@@ -2,8 +2,8 @@
 
 import pytest
 
+from streamusage.access_logs.icecast import IcecastLogLine, parse_seconds
 from streamusage.agent.sources.common.sample_time import Instant, ServerTime
-from streamusage.agent.sources.icecast.access_log import IcecastLogLine, parse_seconds
 from streamusage.agent.sources.icecast.visits import KnownVisits, ListedVisit, VisitLength
 
 CONNECTED_S = 1_795_288_700

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamusage.access_logs.nginx_rtmp import parse_time
 from streamusage.agent.reading import EndedConnection
-from streamusage.agent.sources.nginx_rtmp.access_log import parse_line, parse_time
+from streamusage.agent.sources.nginx_rtmp.access_log import parse_line
 from tests.support.agent.media_servers import read_fixture
 
 LINES = read_fixture("nginx_rtmp_access.log").splitlines()

@@ -1,0 +1,1 @@
+"""Which stream a requested path belongs to. Pure."""
