@@ -34,6 +34,10 @@ COMMANDS = {
     "config": ("tui.commands.config:config", "List every setting, its value, and its source."),
     "gaps": ("tui.commands.gaps:gaps", "List the gaps: backfilled, missing, lost."),
     "daily": ("tui.commands.daily.command:daily", "Daily statistics and their coverage."),
+    "reconcile": (
+        "tui.commands.reconcile.command:reconcile",
+        "Compare the figures with a log, a CDN's log or an invoice.",
+    ),
     "export": ("tui.commands.export:export", "Write days, sessions and samples as Parquet files."),
     "servers": ("tui.commands.servers:servers", "List the media servers; remove or repair one."),
     "orphans": ("tui.commands.ledgers:orphans", "List reports about deleted records."),

@@ -31,6 +31,23 @@ def read_log_file(path: Path) -> Iterator[bytes]:
     A line longer than `MAX_LINE_BYTES` comes in several pieces. Raises `LogFileError`, after the lines before the
     damage of a damaged file.
     """
+    return (piece.rstrip(b"\r\n") for piece in _read_pieces(path))
+
+
+def read_whole_lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines with their line ends, as `read_log_file` reads them.
+
+    Of a line longer than `MAX_LINE_BYTES`, only its first bytes come, without a line end. The last line of a file that
+    was cut has no line end either.
+    """
+    is_rest = False
+    for piece in _read_pieces(path):
+        if not is_rest:
+            yield piece
+        is_rest = not piece.endswith(b"\n")
+
+
+def _read_pieces(path: Path) -> Iterator[bytes]:
     try:
         with path.open("rb") as file:
             first = file.read(8)
@@ -40,7 +57,7 @@ def read_log_file(path: Path) -> Iterator[bytes]:
             opener = next((opener for start, opener in _OPENERS.items() if first.startswith(start)), None)
             unpacked = file if opener is None else cast(BinaryIO, opener(file))
             while line := unpacked.readline(MAX_LINE_BYTES):
-                yield line.rstrip(b"\r\n")
+                yield line
     except (EOFError, zlib.error, lzma.LZMAError) as error:
         raise LogFileError(f"log {path} is damaged or incomplete ({error}); give a complete file") from None
     except OSError as error:

@@ -1,0 +1,1 @@
+"""`streamtop reconcile`: compares the service's figures with an outside account."""

@@ -1,0 +1,118 @@
+"""The service's figures for a comparison: requested from the service, or from its saved answers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from streamusage.api.daily import DailyStatistics
+from streamusage.api.extension import CoverageSpan
+from streamusage.client.usage_client import UsageClient
+from streamusage.core.coverage import Provenance
+from streamusage.core.days import day_interval
+from streamusage.core.exit_codes import ExitCode
+from streamusage.core.text import quote_input
+from streamusage.core.windows import Days
+from tui.commands.errors import CommandError
+from tui.commands.shell import run_requests
+from tui.commands.tables import Gap
+from tui.config.settings import ConnectionSettings
+from tui.reconcile.entries import Grouping
+from tui.reconcile.service_figures import UNCOUNTED, ServiceSide, figures_of_servers, spans_of_servers
+
+Content = TypeVar("Content")
+
+
+class ServiceChoice(NamedTuple):
+    """Which figures are compared."""
+
+    days: Days
+    servers: tuple[str, ...]
+    """Names of servers; empty for all."""
+    grouping: Grouping
+
+
+class _Answers(NamedTuple):
+    days: Sequence[DailyStatistics]
+    spans: dict[str, Sequence[CoverageSpan]]
+
+
+def request_figures(connection: ConnectionSettings, choice: ServiceChoice) -> ServiceSide:
+    """Return the figures of the service. Raises `CommandError` if it has none of these groups or servers."""
+    _refuse_other_groups(choice.grouping)
+    first, last = choice.days
+    from_ms, to_ms = day_interval(first, connection.tz).from_ms, day_interval(last, connection.tz).to_ms
+    only = choice.servers[0] if len(choice.servers) == 1 else None
+
+    async def read(client: UsageClient) -> _Answers:
+        daily = await client.daily(first, last, connection.tz.key, server=only)
+        coverage = await client.coverage(from_ms, to_ms, server=only)
+        return _Answers(daily.days, spans_of_servers(coverage.servers))
+
+    answers = run_requests(connection, read)
+    return _side(answers.days, answers.spans, choice, connection.host)
+
+
+def read_saved(daily: Path, gaps: Path | None, connection: ConnectionSettings, choice: ServiceChoice) -> ServiceSide:
+    """Return the figures of saved answers: what `daily --format json` and `gaps --format json` printed.
+
+    Raises `CommandError` for a file that has something else, or days of another time zone.
+    """
+    _refuse_other_groups(choice.grouping)
+    days = _decode(daily, list[DailyStatistics], "streamtop daily --format json")
+    zones = sorted({day.tz for day in days} - {connection.tz.key})
+    if zones:
+        raise CommandError(
+            f"{daily} has days of {', '.join(zones)}, not of {connection.tz.key}; give --tz", ExitCode.USAGE
+        )
+    spans: dict[str, Sequence[CoverageSpan]] | None = None
+    if gaps is not None:
+        spans = _spans(_decode(gaps, list[Gap], "streamtop gaps --format json"))
+    return _side(days, spans, choice, str(daily))
+
+
+def _spans(gaps: Sequence[Gap]) -> dict[str, Sequence[CoverageSpan]]:
+    left_out = {*UNCOUNTED, Provenance.PARTIAL}
+    spans: dict[str, list[CoverageSpan]] = {}
+    for gap in gaps:
+        if gap.state in left_out:
+            span = CoverageSpan(from_ms=gap.from_ms, to_ms=gap.to_ms, state=gap.state)
+            spans.setdefault(gap.server, []).append(span)
+    return dict(spans)
+
+
+def _decode(path: Path, kind: type[Content], command: str) -> Content:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except OSError as error:
+        raise CommandError(f"cannot read {path}: {error.strerror}", ExitCode.USAGE) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CommandError(f"{path} is not what `{command}` prints: {error}", ExitCode.USAGE) from None
+
+
+def _side(
+    days: Sequence[DailyStatistics],
+    spans: dict[str, Sequence[CoverageSpan]] | None,
+    choice: ServiceChoice,
+    place: str,
+) -> ServiceSide:
+    known = sorted({day.server for day in days})
+    missing = [name for name in choice.servers if name not in known]
+    if missing:
+        others = f"it has {', '.join(map(quote_input, known))}" if known else "it has none of any server"
+        raise CommandError(
+            f"{place}: no figures of the server {quote_input(missing[0])} in {choice.days.first} to "
+            f"{choice.days.last}; {others}",
+            ExitCode.NOT_FOUND,
+        )
+    chosen = [day for day in days if not choice.servers or day.server in choice.servers]
+    return ServiceSide(figures_of_servers(chosen, choice.grouping), spans, ", ".join(choice.servers) or "all servers")
+
+
+def _refuse_other_groups(grouping: Grouping) -> None:
+    if grouping in (Grouping.STREAM, Grouping.CUSTOMER):
+        raise CommandError(
+            f"the service has no daily figures by {grouping.value}; compare --by total or --by server",
+            ExitCode.REFUSED,
+        )

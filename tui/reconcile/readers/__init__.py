@@ -1,0 +1,1 @@
+"""Lines of outside accounts as entries: one module for each kind of account. Pure."""

@@ -1,0 +1,186 @@
+"""Causes that the differences themselves suggest: a shifted clock, a constant ratio. Pure.
+
+A suspicion explains nothing until the operator confirms it with an option: a difference is no evidence about its own
+cause. Each states the amount that it would explain in every row.
+"""
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from math import isqrt
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from streamusage.core.coverage import Interval
+from streamusage.core.days import day_interval
+from tui.reconcile.account import SLOT_MS, DayKey, OutsideAccount
+from tui.reconcile.comparison import AmountBounds, ComparedRow
+
+STEP_MS = 900_000
+"""Offsets of time zones are multiples of a quarter of an hour."""
+LONGEST_SHIFT_MS = 14 * 3_600_000
+REMAINING_SHARE = Fraction(1, 4)
+"""A shift is suspected if it leaves at most this share of what is unexplained."""
+LEAST_ROWS = 3
+"""A ratio is constant only if so many rows have it."""
+DEVIATIONS = 4
+RATIO_SLACK = Fraction(2, 1000)
+"""How far a row may be from the constant ratio, beside the error of a sample: connections cross midnight."""
+
+SAMPLES = (2, 3, 4, 5, 8, 10, 16, 20, 25, 32, 50, 64, 100, 128, 200, 250, 256, 500, 512, 1000, 1024, 2000, 5000, 10_000)
+"""Rates at which servers and networks sample their logs."""
+UNIT_RATIOS = (
+    (Fraction(10**9, 2**30), "--unit GiB in place of GB"),
+    (Fraction(2**30, 10**9), "--unit GB in place of GiB"),
+    (Fraction(10**6, 2**20), "--unit MiB in place of MB"),
+    (Fraction(2**20, 10**6), "--unit MB in place of MiB"),
+    (Fraction(10**12, 2**40), "--unit TiB in place of TB"),
+    (Fraction(2**40, 10**12), "--unit TB in place of TiB"),
+    (Fraction(8), "the account counts bits"),
+    (Fraction(1, 8), "the account is of bytes, and was read as bits"),
+    (Fraction(1000), "a unit that is 1000 times smaller"),
+    (Fraction(1, 1000), "a unit that is 1000 times larger"),
+)
+"""Ratios of an account's figure to the true one if its unit is wrong, and what corrects it."""
+
+
+class Suspicion(NamedTuple):
+    """A cause that would explain much of the unexplained differences."""
+
+    cause: str
+    text: str
+    """What was found, and the option that confirms it."""
+    amounts: Mapping[DayKey, int]
+    """What it would explain, by row."""
+
+
+def suspect(
+    account: OutsideAccount, rows: Sequence[ComparedRow], tz: ZoneInfo, sampled: int = 1
+) -> tuple[Suspicion, ...]:
+    """Return the suspicions about rows that are not within their tolerance; none if all are."""
+    comparable = [row for row in rows if row.unexplained is not None]
+    if all(row.is_within for row in comparable):
+        return ()
+    shift = _suspect_shift(account, comparable, tz, sampled)
+    if shift is not None:
+        return (shift,)
+    ratio = _suspect_ratio(account, comparable, sampled)
+    return () if ratio is None else (ratio,)
+
+
+def _distance(difference: int, bounds: AmountBounds) -> int:
+    """Return how far a difference is from what causes explain."""
+    return max(0, difference - bounds.high, bounds.low - difference)
+
+
+def _suspect_shift(
+    account: OutsideAccount, rows: Sequence[ComparedRow], tz: ZoneInfo, sampled: int
+) -> Suspicion | None:
+    """Find the shift of the log's clock that leaves least unexplained on days that the shifted log covers."""
+    span = account.line_span
+    if span is None or len(rows) < 2:
+        return None
+    moved = {row.key: _moved(account, row, tz) for row in rows}
+    best: tuple[Fraction, int, int] | None = None
+    for shift in sorted(range(-LONGEST_SHIFT_MS, LONGEST_SHIFT_MS + 1, STEP_MS), key=lambda ms: (abs(ms), ms)):
+        covered = [row for row in rows if shift and _is_covered(row, span, shift, tz)]
+        before = sum(_distance(row.difference or 0, row.bounds) for row in covered)
+        after = sum(_distance((row.difference or 0) + sampled * moved[row.key][shift], row.bounds) for row in covered)
+        is_enough = len(covered) >= 2 and any(not row.is_within for row in covered)
+        if is_enough and after <= before * REMAINING_SHARE and (best is None or Fraction(after, before) < best[0]):
+            best = Fraction(after, before), shift, len(covered)
+    if best is None:
+        return None
+    _, shift, _ = best
+    amounts = {key: -sampled * by_shift[shift] for key, by_shift in moved.items()}
+    return Suspicion(
+        "shifted clock",
+        f"the log's times are {shift_text(-shift)} of the service's: its days then agree; "
+        f"check its zone, and confirm with --log-shift {'+' if shift > 0 else '-'}{_hours(abs(shift))}",
+        amounts,
+    )
+
+
+def _is_covered(row: ComparedRow, span: Interval, shift: int, tz: ZoneInfo) -> bool:
+    day = day_interval(row.key[0], tz)
+    return span.from_ms + max(0, shift) <= day.from_ms and day.to_ms <= span.to_ms + min(0, shift)
+
+
+def _moved(account: OutsideAccount, row: ComparedRow, tz: ZoneInfo) -> dict[int, int]:
+    """Return by how much each shift changes the account's figure of a row."""
+    day = day_interval(row.key[0], tz)
+    into, out_of = (_moved_over(account, row.group, end) for end in day)
+    return {shift: into[shift] - out_of[shift] for shift in into}
+
+
+def _moved_over(account: OutsideAccount, group: str, boundary: int) -> dict[int, int]:
+    """Return what each shift moves over an instant to later times; below zero, to earlier ones."""
+    moved = {0: 0}
+    before = dict(account.slots_of(group, boundary - LONGEST_SHIFT_MS, boundary))
+    after = dict(account.slots_of(group, boundary, boundary + LONGEST_SHIFT_MS))
+    forward = backward = 0
+    for shift in range(STEP_MS, LONGEST_SHIFT_MS + 1, STEP_MS):
+        for part in range(SLOT_MS, STEP_MS + 1, SLOT_MS):
+            forward += before.get(boundary - shift + STEP_MS - part, 0)
+            backward += after.get(boundary + shift - part, 0)
+        moved[shift], moved[-shift] = forward, -backward
+    return moved
+
+
+def _suspect_ratio(account: OutsideAccount, rows: Sequence[ComparedRow], sampled: int) -> Suspicion | None:
+    """Find a ratio of the account to the service that is the same in every row."""
+    figures = [(row, (row.account or 0) - _exact(row), row.service or 0) for row in rows if row.service]
+    total = sum(service for _, _, service in figures)
+    if len(figures) < LEAST_ROWS or total <= 0:
+        return None
+    ratio = Fraction(sum(value for _, value, _ in figures), total)
+    if ratio <= 0 or all(row.is_within for row, _, _ in figures):
+        return None
+    sums = account.by_day()
+    squares = [sums[row.key].squares * sampled * sampled for row, _, _ in figures]
+    for (_, value, service), square in zip(figures, squares, strict=True):
+        allowed = RATIO_SLACK * service + DEVIATIONS * _deviation(ratio, square)
+        if abs(value - ratio * service) > allowed:
+            return None
+    error = Fraction(DEVIATIONS * _deviation(ratio, sum(squares)), total)
+    text = _ratio_text(ratio, error, rows_of=len(figures), is_log=account.has_lines)
+    amounts = {row.key: round(ratio * service) - service for row, _, service in figures}
+    return Suspicion(text[0], text[1], amounts)
+
+
+def _exact(row: ComparedRow) -> int:
+    return sum(found.amount for found in row.causes if found.low == found.high)
+
+
+def _deviation(ratio: Fraction, squares: int) -> int:
+    """Return the standard deviation of the sum of lines that were kept at random with a probability."""
+    return isqrt(int((1 - ratio) * squares)) if ratio < 1 else 0
+
+
+def _ratio_text(ratio: Fraction, error: Fraction, *, rows_of: int, is_log: bool) -> tuple[str, str]:
+    """Return the name of the cause of a ratio, and a sentence."""
+    found = f"the account is {_percent(ratio)} of the service's figures in all {rows_of} rows"
+    if is_log and ratio < 1:
+        sample = min(SAMPLES, key=lambda known: abs(ratio * known - 1))
+        if abs(ratio * sample - 1) <= max(Fraction(1, 100), error * sample):
+            return "sampling", f"{found}: it is probably a sample of 1 of {sample}; confirm with --sampling 1/{sample}"
+        return "missing lines", (
+            f"{found}: {_percent(1 - ratio)} of it is missing evenly, which no option explains; request the whole log"
+        )
+    for unit_ratio, correction in UNIT_RATIOS:
+        if not is_log and abs(ratio / unit_ratio - 1) <= Fraction(1, 500):
+            return "unit", f"{found}: its unit may be another ({correction})"
+    return "constant ratio", f"{found}; check what else it counts"
+
+
+def _percent(share: Fraction) -> str:
+    return f"{float(share * 100):.2f} %"
+
+
+def shift_text(shift_ms: int) -> str:
+    """Return `1h ahead` or `1h30m behind`."""
+    return f"{_hours(abs(shift_ms))} {'ahead' if shift_ms > 0 else 'behind'}"
+
+
+def _hours(length_ms: int) -> str:
+    hours, minutes = divmod(length_ms // 60_000, 60)
+    return (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes else "")
