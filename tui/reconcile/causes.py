@@ -77,7 +77,7 @@ class CauseFinder:
         return self._account.measure
 
     def causes(self, key: DayKey, day: Interval, found: AccountSum, row: ServiceFigures) -> list[Cause]:
-        """Return the causes that can have an amount in a row: exact ones first, then by how specific they are."""
+        """Return the causes that can have an amount in a row: exact ones first, those with the widest bounds last."""
         factor = self._settings.sampled
         causes = [
             *self._repeated_lines(key, is_copied=True),
@@ -85,16 +85,15 @@ class CauseFinder:
             *self._coverage(key, day, found, row),
             *_requests(found),
             *self._repeated_lines(key, is_copied=False),
-            *self._midnight(key),
-            *self._missing_hours(key, day),
             *self._overhead(found),
             *self._rounding(found),
+            *self._midnight(key),
         ]
         scaled = [
             cause if cause.name in _OF_SERVICE else cause._replace(low=cause.low * factor, high=cause.high * factor)
             for cause in causes
         ]
-        scaled += [*_sampling(found, factor), *self._stated_overhead(row)]
+        scaled += [*self._stated_overhead(row), *_sampling(found, factor), *self._missing_hours(key, day, factor)]
         return sorted((cause for cause in scaled if cause.low or cause.high), key=lambda cause: not cause.is_exact)
 
     def _repeated_lines(self, key: DayKey, *, is_copied: bool) -> Iterator[Cause]:
@@ -147,14 +146,14 @@ class CauseFinder:
         bounds = self._account.bounds(*key)
         yield Cause("connections across midnight", -bounds.higher, bounds.lower, "spread evenly over their time")
 
-    def _missing_hours(self, key: DayKey, day: Interval) -> Iterator[Cause]:
+    def _missing_hours(self, key: DayKey, day: Interval, factor: int) -> Iterator[Cause]:
         hours = self.missing_hours(day)
         if not hours:
             return
         if key[1] not in self._busiest:
             self._busiest[key[1]] = self._account.busiest_hour(key[1])
         note = f"{len(hours)} hours without a line, each at most as busy as the busiest"
-        yield Cause("missing hours", -len(hours) * self._busiest[key[1]], 0, note)
+        yield Cause("missing hours", -factor * len(hours) * self._busiest[key[1]], 0, note)
 
     def missing_hours(self, day: Interval) -> list[int]:
         """Return the hours of a day of which the account certainly has no line, although it should.
