@@ -11,6 +11,7 @@ from streamusage.core.coverage import Interval
 from streamusage.core.days import day_of
 from tui.reconcile.entries import Basis, Entry, Grouping, Measure
 from tui.reconcile.errors import AccountError
+from tui.reconcile.hour_profiles import QUARTER_MS
 from tui.reconcile.repeated_lines import HOUR_MS, RepeatedLines
 
 SLOT_MS = 300_000
@@ -151,12 +152,20 @@ class OutsideAccount:
             if found is not None:
                 yield slot, found.value
 
-    def busiest_hour(self, group: str) -> int:
-        """Return the highest figure of a group in one hour; 0 without lines."""
+    def by_quarter(self) -> Mapping[int, int]:
+        """Return the figures of all lines by quarter of an hour."""
+        quarters: Counter[int] = Counter()
+        for slots in self._slots.values():
+            for slot, found in slots.items():
+                quarters[slot // QUARTER_MS * QUARTER_MS] += found.value
+        return quarters
+
+    def by_hour(self, group: str) -> Mapping[int, int]:
+        """Return the figures of a group by hour, without hours in which it has no line."""
         hours: Counter[int] = Counter()
         for slot, found in self._slots.get(group, {}).items():
-            hours[slot // HOUR_MS] += found.value
-        return max(hours.values(), default=0)
+            hours[slot // HOUR_MS * HOUR_MS] += found.value
+        return hours
 
     @property
     def line_span(self) -> Interval | None:

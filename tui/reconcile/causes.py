@@ -4,7 +4,7 @@ A difference is the account's figure minus the service's. A cause that makes the
 Every cause is measured in the account, or in the coverage of the service: none is concluded from the difference.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import isqrt
 from statistics import median
 from typing import NamedTuple
@@ -21,6 +21,7 @@ PAYLOAD_OVERHEAD_PERMILLE = 15
 """Highest overhead of RTMP's chunk headers: one byte for each 128, and up to twelve for each message."""
 SAMPLING_DEVIATIONS = 3
 """The error of a sample is at most so many standard deviations, in 997 of 1000 cases."""
+DAY_MS = 86_400_000
 LEAST_LINES_AN_HOUR = 20
 """With fewer lines in a usual hour, an hour without lines proves nothing."""
 LEAST_BODILESS = 10
@@ -69,7 +70,7 @@ class CauseFinder:
             self._repeated.setdefault(key, []).append(found)  # type: ignore[arg-type]
         lines = sorted(account.lines_by_hour.values())
         self._has_lines_every_hour = bool(lines) and median(lines) >= LEAST_LINES_AN_HOUR
-        self._busiest: dict[str, int] = {}
+        self._hours: dict[str, Mapping[int, int]] = {}
 
     @property
     def measure(self) -> Measure:
@@ -93,7 +94,7 @@ class CauseFinder:
             cause if cause.name in _OF_SERVICE else cause._replace(low=cause.low * factor, high=cause.high * factor)
             for cause in causes
         ]
-        scaled += [*self._stated_overhead(row), *_sampling(found, factor), *self._missing_hours(key, day, factor)]
+        scaled += [*self._stated_overhead(row), *_sampling(found, factor), *self._missing_hours(key, day, row, factor)]
         return sorted((cause for cause in scaled if cause.low or cause.high), key=lambda cause: not cause.is_exact)
 
     def _repeated_lines(self, key: DayKey, *, is_copied: bool) -> Iterator[Cause]:
@@ -146,14 +147,28 @@ class CauseFinder:
         bounds = self._account.bounds(*key)
         yield Cause("connections across midnight", -bounds.higher, bounds.lower, "spread evenly over their time")
 
-    def _missing_hours(self, key: DayKey, day: Interval, factor: int) -> Iterator[Cause]:
+    def _missing_hours(self, key: DayKey, day: Interval, row: ServiceFigures, factor: int) -> Iterator[Cause]:
+        """Return the bound of what the log lacks: the highest figure of each hour on other days, else of any hour.
+
+        The service cannot have counted for longer than it has accounted for.
+        """
         hours = self.missing_hours(day)
         if not hours:
             return
-        if key[1] not in self._busiest:
-            self._busiest[key[1]] = self._account.busiest_hour(key[1])
-        note = f"{len(hours)} hours without a line, each at most as busy as the busiest"
-        yield Cause("missing hours", -factor * len(hours) * self._busiest[key[1]], 0, note)
+        if key[1] not in self._hours:
+            self._hours[key[1]] = self._account.by_hour(key[1])
+        known = self._hours[key[1]]
+        busiest = max(known.values(), default=0)
+        bounds = []
+        for hour in hours:
+            others = [known[other] for other in known if (other - hour) % DAY_MS == 0]
+            bounds.append(max(others, default=busiest))
+        covered = row.coverage
+        covered_ms = covered.live_ms + covered.backfilled_ms + covered.partial_ms
+        longest = sorted(bounds, reverse=True)[: -(-covered_ms // HOUR_MS)]
+        bound = min(sum(longest), busiest * covered_ms // HOUR_MS)
+        note = f"{len(hours)} hours without a line, each at most as busy as on other days"
+        yield Cause("missing hours", -factor * bound, 0, note)
 
     def missing_hours(self, day: Interval) -> list[int]:
         """Return the hours of a day of which the account certainly has no line, although it should.

@@ -14,10 +14,9 @@ from streamusage.core.coverage import Interval
 from streamusage.core.days import day_interval
 from tui.reconcile.account import SLOT_MS, DayKey, OutsideAccount
 from tui.reconcile.comparison import AmountBounds, ComparedRow
+from tui.reconcile.hour_profiles import LONGEST_SHIFT_MS, find_profile_shift
+from tui.reconcile.hour_profiles import QUARTER_MS as STEP_MS
 
-STEP_MS = 900_000
-"""Offsets of time zones are multiples of a quarter of an hour."""
-LONGEST_SHIFT_MS = 14 * 3_600_000
 REMAINING_SHARE = Fraction(1, 4)
 """A shift is suspected if it leaves at most this share of what is unexplained."""
 LEAST_ROWS = 3
@@ -54,13 +53,22 @@ class Suspicion(NamedTuple):
 
 
 def suspect(
-    account: OutsideAccount, rows: Sequence[ComparedRow], tz: ZoneInfo, sampled: int = 1
+    account: OutsideAccount,
+    rows: Sequence[ComparedRow],
+    tz: ZoneInfo,
+    sampled: int = 1,
+    audience: Mapping[int, int] | None = None,
 ) -> tuple[Suspicion, ...]:
-    """Return the suspicions about rows that are not within their tolerance; none if all are."""
+    """Return the suspicions about rows that are not within their tolerance; none if all are.
+
+    `audience` has the subscribers of the service by quarter of an hour, if they are known.
+    """
     comparable = [row for row in rows if row.unexplained is not None]
     if all(row.is_within for row in comparable):
         return ()
     shift = _suspect_shift(account, comparable, tz, sampled)
+    if shift is None and audience:
+        shift = _suspect_hours(account, comparable, tz, sampled, audience)
     if shift is not None:
         return (shift,)
     ratio = _suspect_ratio(account, comparable, sampled)
@@ -90,13 +98,29 @@ def _suspect_shift(
             best = Fraction(after, before), shift, len(covered)
     if best is None:
         return None
-    _, shift, _ = best
-    amounts = {key: -sampled * by_shift[shift] for key, by_shift in moved.items()}
+    return _shift_suspicion(best[1], "its days then agree", moved, sampled)
+
+
+def _suspect_hours(
+    account: OutsideAccount, rows: Sequence[ComparedRow], tz: ZoneInfo, sampled: int, audience: Mapping[int, int]
+) -> Suspicion | None:
+    """Find the shift with which the hours of the log follow the audience."""
+    found = find_profile_shift(account.by_quarter(), audience)
+    if found is None:
+        return None
+    moved = {row.key: _moved(account, row, tz) for row in rows}
+    evidence = (
+        f"its hours then follow the service's audience (correlation {found.correlation:.2f}, now {found.unshifted:.2f})"
+    )
+    return _shift_suspicion(found.shift_ms, evidence, moved, sampled)
+
+
+def _shift_suspicion(shift: int, evidence: str, moved: Mapping[DayKey, Mapping[int, int]], sampled: int) -> Suspicion:
     return Suspicion(
         "shifted clock",
-        f"the log's times are {shift_text(-shift)} of the service's: its days then agree; "
+        f"the log's times are {shift_text(-shift)} of the service's: {evidence}; "
         f"check its zone, and confirm with --log-shift {'+' if shift > 0 else '-'}{_hours(abs(shift))}",
-        amounts,
+        {key: -sampled * by_shift[shift] for key, by_shift in moved.items()},
     )
 
 

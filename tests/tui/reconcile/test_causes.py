@@ -171,3 +171,22 @@ def test_amounts_stay_within_their_bounds() -> None:
     assert [found.amount for found in explain(30, causes)] == [5, 10, 3, 4]
     assert [found.amount for found in explain(9, causes)] == [5, 4, 0, 2]
     assert [found.amount for found in explain(-30, causes)] == [5, 0, -3, 2]
+
+
+def test_missing_hour_is_at_most_as_busy_as_on_other_days(tmp_path: Path) -> None:
+    quiet = [Hit(FIRST_MS + DAY_MS + at % DAY_MS, "news", at, 10_000) for at in range(0, DAY_MS, 60_000)]
+    busy = [Hit(hit.at, hit.stream, hit.number, 90_000 if hit.at % DAY_MS < HOUR_MS else 20_000) for hit in HITS]
+    log = [*busy, *(hit for hit in quiet if not 5 * HOUR_MS <= hit.at % DAY_MS < 7 * HOUR_MS)]
+    truth = service_days(bytes_by_day([*busy, *quiet]))
+    period = Days(FIRST_DAY, FIRST_DAY.replace(day=17))
+    found = reconciled(tmp_path, [write_lines(log, combined_line)], truth, period=period)
+    assert one_cause(found, "missing hours", 1).low == -2 * 60 * 20_000
+    assert found.unexplained == [0, 0]
+
+
+def test_hours_that_the_service_has_not_accounted_for_are_not_missing(tmp_path: Path) -> None:
+    covered = CoveredTime(live_ms=180_000)
+    days = service_days(TRUTH, d2026_11_16={"coverage": covered, "bytes_out": 30 * 50_000})
+    found = reconciled(tmp_path, [write_lines(HITS[:20], combined_line)], days, period=ONE_DAY)
+    assert one_cause(found, "missing hours").low == -20 * 50_000 * 180_000 // HOUR_MS
+    assert not found.is_within

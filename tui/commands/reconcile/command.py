@@ -23,7 +23,7 @@ from tui.commands.reconcile.options import (
     parse_shift,
     parse_zone,
 )
-from tui.commands.reconcile.service_side import ServiceChoice, read_saved, request_figures
+from tui.commands.reconcile.service_side import ServiceChoice, read_saved, request_audience, request_figures
 from tui.commands.reconcile.tables import comparison_view
 from tui.commands.shell import connection_options, counted, format_option, print_message
 from tui.config.settings import ConnectionSettings
@@ -162,7 +162,7 @@ def reconcile(
         raise click.UsageError("--gaps needs --against: with a service, its gaps are requested")
     measure, by = FIGURES[figure], Grouping(grouping)
     account = OutsideAccount(measure, by, connection.tz)
-    reader = ReaderSettings(measure, log_format, columns, unit, layout, pattern)
+    reader = ReaderSettings(measure, log_format, columns, unit, layout, pattern, by is Grouping.STREAM)
     try:
         notes = read_account(files, account, FileSettings(reader, log_zone, log_shift, max_unreadable))
     except AccountError as error:
@@ -175,7 +175,9 @@ def reconcile(
         service = request_figures(connection, choice)
     settings = ComparisonSettings(days, connection.tz, tolerance, CauseSettings(sampling, overhead))
     rows = compare(account, service, settings)
-    suspicions = suspect(account, rows, connection.tz, sampling)
+    is_open = account.has_lines and against is None and not all(row.is_within for row in rows)
+    audience = request_audience(connection, choice) if is_open else None
+    suspicions = suspect(account, rows, connection.tz, sampling, audience)
     print_rows(rows, comparison_view(measure, by, connection.tz.key, suspicions), output_format)
     _print_notes(notes, rows, suspicions, measure)
     _fail_above_tolerance(rows, service.name, connection.tz.key, tolerance)

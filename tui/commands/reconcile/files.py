@@ -139,7 +139,8 @@ def _add_lines(
         if entry.day is None:
             if clock is None:
                 clock = _clock_of(content, reader, settings)
-            entry = entry._replace(at=clock.instant(entry.at))
+            if (at := clock.instant(entry.at)) != entry.at:
+                entry = entry._replace(at=at)
             notes.first_at = entry.at if notes.first_at is None else min(notes.first_at, entry.at)
             notes.last_at = entry.at if notes.last_at is None else max(notes.last_at, entry.at)
         notes.entries += 1

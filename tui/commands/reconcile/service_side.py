@@ -1,5 +1,6 @@
 """The service's figures for a comparison: requested from the service, or from its saved answers."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -7,21 +8,27 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from streamusage.api.daily import DailyStatistics
-from streamusage.api.extension import CoverageSpan
+from streamusage.api.extension import CoverageSpan, History
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.coverage import Provenance
 from streamusage.core.days import day_interval
 from streamusage.core.exit_codes import ExitCode
 from streamusage.core.text import quote_input
+from streamusage.core.usage import StreamId
 from streamusage.core.windows import Days
 from tui.commands.errors import CommandError
 from tui.commands.shell import run_requests
 from tui.commands.tables import Gap
 from tui.config.settings import ConnectionSettings
 from tui.reconcile.entries import Grouping
+from tui.reconcile.hour_profiles import QUARTER_MS
 from tui.reconcile.service_figures import UNCOUNTED, ServiceSide, figures_of_servers, spans_of_servers
 
 Content = TypeVar("Content")
+
+DAY_MS = 86_400_000
+AUDIENCE_DAYS = 7
+AUDIENCE_STREAMS = 20
 
 
 class ServiceChoice(NamedTuple):
@@ -52,6 +59,39 @@ def request_figures(connection: ConnectionSettings, choice: ServiceChoice) -> Se
 
     answers = run_requests(connection, read)
     return _side(answers.days, answers.spans, choice, connection.host)
+
+
+def request_audience(connection: ConnectionSettings, choice: ServiceChoice) -> dict[int, int]:
+    """Return the subscribers by quarter of an hour of the streams that the servers carried longest, in the first week.
+
+    A quarter of which the figure of a stream is unknown is left out.
+    """
+    from_ms = day_interval(choice.days.first, connection.tz).from_ms
+    to_ms = min(day_interval(choice.days.last, connection.tz).to_ms, from_ms + AUDIENCE_DAYS * DAY_MS)
+
+    async def read(client: UsageClient) -> list[History]:
+        placements = await client.carriers(from_ms, to_ms)
+        lengths: Counter[StreamId] = Counter()
+        for placed in placements.carriers:
+            if not choice.servers or placed.server in choice.servers:
+                end_ms = to_ms if placed.to_ms is None else min(placed.to_ms, to_ms)
+                lengths[placed.stream] += max(0, end_ms - max(placed.from_ms, from_ms))
+        streams = sorted(lengths, key=lambda stream: (-lengths[stream], stream))[:AUDIENCE_STREAMS]
+        return [await client.history(stream, from_ms, to_ms, QUARTER_MS) for stream in streams]
+
+    return sum_audience(run_requests(connection, read))
+
+
+def sum_audience(histories: Sequence[History]) -> dict[int, int]:
+    """Return the subscribers of several streams together; without the times at which one of them is unknown."""
+    sums: Counter[int] = Counter()
+    unknown: set[int] = set()
+    for history in histories:
+        for point in history.points:
+            if point.active is None and point.state is not None:
+                unknown.add(point.at)
+            sums[point.at] += point.active or 0
+    return {at: count for at, count in sorted(sums.items()) if at not in unknown}
 
 
 def read_saved(daily: Path, gaps: Path | None, connection: ConnectionSettings, choice: ServiceChoice) -> ServiceSide:

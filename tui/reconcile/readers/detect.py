@@ -38,6 +38,8 @@ class ReaderSettings(NamedTuple):
     """Which layout of files the paths have: a name of `LAYOUTS`."""
     pattern: str | None = None
     """An own pattern for paths, in place of a layout."""
+    finds_streams: bool = True
+    """Whether streams of paths are found, which takes half of the time of a log."""
 
 
 def stream_rule(settings: ReaderSettings) -> StreamRule:
@@ -48,6 +50,9 @@ def stream_rule(settings: ReaderSettings) -> StreamRule:
         pattern = None if settings.pattern is None else PathPattern(settings.pattern)
     except ValueError as error:
         raise AccountError(f"--pattern cannot be used: {error}") from None
+
+    if not settings.finds_streams:
+        return lambda _: ""
 
     def find(target: str) -> str:
         file = classify(target, settings.layout) if pattern is None else pattern.classify(target)

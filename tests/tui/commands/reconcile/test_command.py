@@ -28,7 +28,7 @@ from tests.support.outside_accounts import (
     write_lines,
 )
 from tests.support.program import Program
-from tests.support.service.parties.reporting import ReportingAgent
+from tests.support.service.parties.reporting import ReportingAgent, a_session
 
 HITS = make_traffic(hits_a_day=300)
 TRUTH = service_days(bytes_by_day(HITS))
@@ -197,11 +197,15 @@ async def test_log_is_compared_with_the_figures_of_a_running_service(streamtop: 
     async with an_estate(tmp_path, OwnedClock()) as estate:
         estate.clock.now = slot + 120_000
         counted = SlotRow(slot=slot, revision=0, connections={}, bytes_in=0, bytes_out=900_000, view_time_ms=0)
-        await ReportingAgent(estate).sync_up(counted)
+        await ReportingAgent(estate).sync_up(counted, a_session())
         arguments = ("reconcile", str(log), "--format", "json")
         ended = await run_command(estate, streamtop, *arguments, "--server", "edge-1", token="viewer-token")
+        less = tmp_path / "less.log"
+        less.write_bytes(write_lines(hits[:20], combined_line))
+        above = await run_command(estate, streamtop, "reconcile", str(less), token="viewer-token")
         other = await run_command(estate, streamtop, *arguments, "--server", "edge-9", token="viewer-token")
     (row,) = json.loads(ended.out)
     assert (ended.code, row["account"], row["service"], row["service_final"]) == (0, 900_000, 900_000, False)
     assert "1 row of days that are provisional at the service" in ended.err
-    assert other.code == 5
+    assert (above.code, other.code) == (1, 5)
+    assert "1 row of all servers, UTC: 1 with more than 1 % unexplained" in above.err
