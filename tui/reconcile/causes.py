@@ -22,6 +22,7 @@ PAYLOAD_OVERHEAD_PERMILLE = 15
 SAMPLING_DEVIATIONS = 3
 """The error of a sample is at most so many standard deviations, in 997 of 1000 cases."""
 DAY_MS = 86_400_000
+MOST_NAMED_HOURS = 4
 LEAST_LINES_AN_HOUR = 20
 """With fewer lines in a usual hour, an hour without lines proves nothing."""
 LEAST_BODILESS = 10
@@ -101,8 +102,9 @@ class CauseFinder:
         sums = [found for found in self._repeated.get(key, ()) if found.is_copied == is_copied]
         value, lines = sum(found.value for found in sums), sum(found.lines for found in sums)
         if is_copied:
-            hours = len({found.hour for found in sums})
-            yield Cause("repeated lines", value, value, f"{lines} lines of {hours} hours were read before")
+            hours = sorted({found.hour for found in sums})
+            note = f"{lines} lines were read before, in the hours from {_hour_texts(hours)} UTC"
+            yield Cause("repeated lines", value, value, note)
         else:
             yield Cause("equal lines", 0, value, f"{lines} lines")
 
@@ -258,6 +260,12 @@ def _merged(intervals: Sequence[Interval], day: Interval) -> list[Interval]:
         else:
             merged.append(interval)
     return merged
+
+
+def _hour_texts(hours: Sequence[int]) -> str:
+    """Return the beginnings of the first hours: `03:00, 04:00`."""
+    texts = [f"{hour // HOUR_MS % 24:02}:00" for hour in hours[:MOST_NAMED_HOURS]]
+    return ", ".join([*texts, *(["…"] if len(hours) > MOST_NAMED_HOURS else [])])
 
 
 def _length(length_ms: int) -> str:

@@ -108,6 +108,7 @@ def test_doubled_hour_is_explained_to_the_byte(tmp_path: Path, form: str) -> Non
     log = with_doubled_hour(TRAFFIC, from_ms)
     found = compare_log(tmp_path, log, form)
     assert found.explained("repeated lines") == size(log) - size(TRAFFIC) > 0
+    assert "in the hours from 03:00 UTC" in str(found.rows[1].causes)
     assert found.unexplained == [0] * 5
 
 

@@ -14,6 +14,7 @@ from tui.reconcile.account import OutsideAccount
 from tui.reconcile.entries import LineReader
 from tui.reconcile.errors import AccountError
 from tui.reconcile.log_clock import LogClock
+from tui.reconcile.readers.columns import NamedColumnReader
 from tui.reconcile.readers.detect import (
     SAMPLE_LINES,
     UTC_BY_DEFINITION,
@@ -106,6 +107,8 @@ def _read_file(path: Path, account: OutsideAccount, settings: FileSettings) -> F
         if any(b"\0" in line for line in sample):
             raise AccountError("it has NUL bytes, so it is binary and no log or CSV")
         reader = find_reader(sample, settings.reader)
+        if settings.reader.unit is not None and not isinstance(reader, NamedColumnReader):
+            raise AccountError(f"its form is {reader.name}, whose bytes are bytes; leave out --unit")
         account.bases.add(reader.basis)
         notes.form = reader.name
         _add_lines(chain(first, lines), digest.update, reader, account, settings, notes)
@@ -136,7 +139,9 @@ def _add_lines(
             if entry is not None or not reader.is_comment(content):
                 _add_unreadable(line, notes)
             continue
-        if entry.day is None:
+        if entry.day is not None:
+            _refuse_clock(settings)
+        else:
             if clock is None:
                 clock = _clock_of(content, reader, settings)
             if (at := clock.instant(entry.at)) != entry.at:
@@ -179,6 +184,14 @@ def _clock_of(line: bytes, reader: LineReader, settings: FileSettings) -> LogClo
     if settings.zone is None and reader.name not in UTC_BY_DEFINITION:
         raise AccountError("its times have no zone; give --log-zone, such as UTC or Europe/Berlin")
     return LogClock(settings.zone, settings.shift_ms)
+
+
+def _refuse_clock(settings: FileSettings) -> None:
+    """Raise `AccountError` if the operator describes the clock of an account that has days only."""
+    if settings.zone is not None or settings.shift_ms:
+        raise AccountError(
+            "it has days and no times, so --log-zone and --log-shift have no effect; give the zone of its days as --tz"
+        )
 
 
 def _time_text(at: int) -> str:

@@ -2,11 +2,14 @@
 
 import gzip
 import re
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from streamusage.access_logs.log_file import MAX_LINE_BYTES
 from tests.support.outside_accounts import (
@@ -137,3 +140,44 @@ def test_times_that_the_zone_skips_are_named(tmp_path: Path) -> None:
 
 def test_columns_of_an_account_are_checked_with_its_name(tmp_path: Path) -> None:
     assert refused(tmp_path, b"day,traffic\n2026-11-20,5\n").startswith("0.log: the column 'traffic' names no unit")
+
+
+@pytest.mark.parametrize("clock", [{"zone": UTC_ZONE}, {"shift_ms": 3_600_000}])
+def test_clock_of_an_invoice_is_refused(tmp_path: Path, clock: dict[str, object]) -> None:
+    assert "give the zone of its days as --tz" in refused(tmp_path, b"day,GB\n2026-11-20,5\n", **clock)
+
+
+PIECES = st.sampled_from(
+    [
+        *(
+            b"\n",
+            b"\r\n",
+            b",",
+            b"\t",
+            b'"',
+            b"{",
+            b"}",
+            b":",
+            b" ",
+            b"#Fields: ",
+            b"date",
+            b"time",
+            b"day",
+            b"bytes",
+            b"GB",
+        ),
+        *(b"2026-11-20", b"10:00:00", b"9" * 30, b"1e400", b"-1", b"\xff\xfe", b"GET /a.ts HTTP/1.1", b"200", b"\\"),
+        *(b"x-appinst", b"x-event", b"destroy", b"stream", b"[20/Nov/2026:10:00:00 +0000]", LOG.splitlines()[0]),
+        *(CSV.splitlines()[1], b'{"time": 1e999, "bytes": 5}', b"\x1b[2J", b"NaN", b"null"),
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(PIECES | st.binary(max_size=20), max_size=30))
+def test_any_file_is_read_or_refused_with_its_name(tmp_path: Path, pieces: list[bytes]) -> None:
+    path = tmp_path / "0.log"
+    path.write_bytes(b"".join(pieces))
+    account = OutsideAccount(Measure.BYTES_OUT, Grouping.TOTAL, UTC_ZONE)
+    with suppress(AccountError):
+        assert read_account([path], account, FileSettings(ReaderSettings(), most_unreadable=Fraction(1)))[0].entries
