@@ -16,7 +16,8 @@ from streamusage.access_logs.web.quick_formats import STREAMTOP
 from tests.support.needs import need
 from tests.support.outside_accounts import service_days
 from tests.support.program import Ended, Program
-from tests.support.real.estate import SYNC_INTERVAL_MS, ReportedFigures, ServiceProcess
+from tests.support.real.estate import SYNC_INTERVAL_MS, NginxEstate, ReportedFigures, ServiceProcess
+from tests.support.real.nginx import Nginx, sum_log
 from tests.support.real.processes import Programs, free_port, until
 
 BOTH_SIZES = '$remote_addr [$time_iso8601] "$request" $status $bytes_sent "$http_user_agent" $body_bytes_sent'
@@ -217,3 +218,43 @@ async def test_figures_of_an_agent_agree_with_the_logs_of_its_server(
         found = result(ended)
         assert ended.code == 0, ended.err
         assert (found["service"], found["difference"], found["unexplained"]) == (total, difference, 0)
+
+
+@pytest.mark.real
+async def test_figures_of_an_agent_agree_with_the_log_of_nginx_rtmp(
+    tmp_path: Path, programs: Programs, streamtop: Program, clip: Path
+) -> None:
+    directory = tmp_path / "rtmp"
+    directory.mkdir()
+    nginx = Nginx(directory, programs, clip)
+    await nginx.start()
+    estate = NginxEstate(tmp_path, programs, nginx)
+    await estate.start()
+    publisher = nginx.publish("s1")
+    await nginx.wait_for_clients(1)
+    viewers = [nginx.watch("s1"), nginx.watch("s1")]
+    await nginx.wait_for_clients(3)
+    await asyncio.sleep(3)
+    for program in (*viewers, publisher):
+        program.stop()
+    await nginx.wait_for_clients(0)
+    truth = sum_log(nginx.access_log)
+    await estate.wait_until_synced()
+
+    async def has_all_bytes() -> bool:
+        return (await estate.totals()).bytes_out == truth.bytes_out
+
+    await until(has_all_bytes, "the service has the bytes of all connections", every=0.2)
+    for figure, value in (
+        ("bytes-out", truth.bytes_out),
+        ("bytes-in", truth.bytes_in),
+        ("connections", truth.plays),
+        ("view-time", truth.view_seconds * 1000),
+    ):
+        ended = await streamtop(
+            "reconcile", str(nginx.access_log), "--figure", figure, "--tolerance", "0%", "--format", "json",
+            "--url", estate.service.url, STREAMTOP_TOKEN=estate.service.admin_token,
+        )  # fmt: skip
+        found = result(ended)
+        assert (ended.code, found["account"], found["unexplained"]) == (0, value, 0), figure
+        assert (found["difference"] == 0) is (figure != "view-time" or found["rounding"] == 0)

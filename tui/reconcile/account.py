@@ -94,7 +94,9 @@ class OutsideAccount:
             self.whole_connections += value
             return
         group = self._group(entry)
-        self.rounded_to = entry.rounded_to if self.rounded_to is None else min(self.rounded_to, entry.rounded_to)
+        step = entry.view_time_step_ms if self.measure is Measure.VIEW_TIME and entry.day is None else 0
+        step = step or entry.rounded_to
+        self.rounded_to = step if self.rounded_to is None else min(self.rounded_to, step)
         if entry.day is not None:
             _count(self._days.setdefault((entry.day, group), AccountSum()), entry, value, value)
             return

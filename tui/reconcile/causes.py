@@ -96,7 +96,8 @@ class CauseFinder:
             for cause in causes
         ]
         scaled += [*self._stated_overhead(row), *_sampling(found, factor), *self._missing_hours(key, day, row, factor)]
-        return sorted((cause for cause in scaled if cause.low or cause.high), key=lambda cause: not cause.is_exact)
+        known = [cause for cause in scaled if cause.low or cause.high or cause.name in _ALWAYS_NAMED]
+        return sorted(known, key=lambda cause: not cause.is_exact)
 
     def _repeated_lines(self, key: DayKey, *, is_copied: bool) -> Iterator[Cause]:
         sums = [found for found in self._repeated.get(key, ()) if found.is_copied == is_copied]
@@ -150,9 +151,10 @@ class CauseFinder:
         yield Cause("connections across midnight", -bounds.higher, bounds.lower, "spread evenly over their time")
 
     def _missing_hours(self, key: DayKey, day: Interval, row: ServiceFigures, factor: int) -> Iterator[Cause]:
-        """Return the bound of what the log lacks: the highest figure of each hour on other days, else of any hour.
+        """Return the bound of what the log lacks: the highest figure of each missing hour on other days.
 
-        The service cannot have counted for longer than it has accounted for.
+        An hour that no other day has explains nothing. The service cannot have counted for longer than it has
+        accounted for.
         """
         hours = self.missing_hours(day)
         if not hours:
@@ -160,17 +162,12 @@ class CauseFinder:
         if key[1] not in self._hours:
             self._hours[key[1]] = self._account.by_hour(key[1])
         known = self._hours[key[1]]
-        busiest = max(known.values(), default=0)
-        bounds = []
-        for hour in hours:
-            others = [known[other] for other in known if (other - hour) % DAY_MS == 0]
-            bounds.append(max(others, default=busiest))
+        bounds = [max((known[other] for other in known if (other - hour) % DAY_MS == 0), default=0) for hour in hours]
         covered = row.coverage
         covered_ms = covered.live_ms + covered.backfilled_ms + covered.partial_ms
         longest = sorted(bounds, reverse=True)[: -(-covered_ms // HOUR_MS)]
-        bound = min(sum(longest), busiest * covered_ms // HOUR_MS)
-        note = f"{len(hours)} hours without a line, each at most as busy as on other days"
-        yield Cause("missing hours", -factor * bound, 0, note)
+        bound = min(sum(longest), max(bounds) * covered_ms // HOUR_MS)
+        yield Cause("missing hours", -factor * bound, 0, f"{len(hours)} hours without a line, as busy as on other days")
 
     def missing_hours(self, day: Interval) -> list[int]:
         """Return the hours of a day of which the account certainly has no line, although it should.
@@ -225,12 +222,19 @@ class CauseFinder:
 
     def _rounding(self, found: AccountSum) -> Iterator[Cause]:
         step = self._account.rounded_to or 0
-        bound = -(-found.lines * step // 2)
-        yield Cause("rounding", -bound, bound, f"{found.lines} figures, each to half a step")
+        if self._account.has_day_sums:
+            bound = -(-found.lines * step // 2)
+            yield Cause("rounding", -bound, bound, f"{found.lines} figures, each to half a step")
+        else:
+            bound = found.lines * step
+            yield Cause("rounding", -bound, bound, f"{found.lines} figures, each to a step")
 
 
 _OF_SERVICE = frozenset(("later figures",))
 """Causes whose amounts are the service's, so that the sampling of the account does not change them."""
+
+_ALWAYS_NAMED = frozenset(("missing hours",))
+"""Causes that are named also if they explain nothing."""
 
 
 def _later(row: ServiceFigures, measure: Measure) -> Iterator[Cause]:

@@ -71,6 +71,8 @@ class Entry(NamedTuple):
     """The day of a sum of a day. Its `at` is 0."""
     rounded_to: int = 0
     """The figure is a multiple of this, because the account rounds: in the unit of the figure."""
+    view_time_step_ms: int = 0
+    """The view time is a multiple of this, because the log cuts or rounds durations."""
 
 
 class LineReader(Protocol):

@@ -114,6 +114,18 @@ def test_connection_across_midnight_explains_what_moved(tmp_path: Path) -> None:
     assert found.unexplained == [0, 0]
 
 
+def test_view_time_of_a_log_is_cut_to_seconds(tmp_path: Path) -> None:
+    log = "".join(rtmp_line(FIRST_MS + HOUR_MS * hour, 1_000_000, 600) for hour in range(1, 24))
+    sums = bytes_by_day([])
+    sums[FIRST_DAY.isoformat()] = 0
+    days = service_days(sums, d2026_11_16={"view_time_ms": 23 * 600_700})
+    found = reconciled(tmp_path, [log.encode()], days, measure=Measure.VIEW_TIME, period=ONE_DAY)
+    cause = one_cause(found, "rounding")
+    assert (cause.amount, cause.low, cause.high) == (-23 * 700, -23_000, 23_000)
+    of_bytes = reconciled(tmp_path, [log.encode()], days, period=ONE_DAY)
+    assert "rounding" not in [other.cause for other in of_bytes.rows[0].causes]
+
+
 def test_time_that_one_of_several_servers_lost_has_no_lower_bound(tmp_path: Path) -> None:
     covered = CoveredTime(live_ms=DAY_MS - HOUR_MS, lost_ms=HOUR_MS)
     first = service_days(TRUTH, "edge-1", d2026_11_16={"coverage": covered, "bytes_out": 1})
@@ -184,9 +196,19 @@ def test_missing_hour_is_at_most_as_busy_as_on_other_days(tmp_path: Path) -> Non
     assert found.unexplained == [0, 0]
 
 
-def test_hours_that_the_service_has_not_accounted_for_are_not_missing(tmp_path: Path) -> None:
-    covered = CoveredTime(live_ms=180_000)
-    days = service_days(TRUTH, d2026_11_16={"coverage": covered, "bytes_out": 30 * 50_000})
-    found = reconciled(tmp_path, [write_lines(HITS[:20], combined_line)], days, period=ONE_DAY)
-    assert one_cause(found, "missing hours").low == -20 * 50_000 * 180_000 // HOUR_MS
+def test_missing_hours_explain_no_longer_time_than_the_service_has_accounted_for(tmp_path: Path) -> None:
+    second = [Hit(hit.at + DAY_MS, hit.stream, hit.number, hit.size) for hit in HITS if hit.at < FIRST_MS + HOUR_MS]
+    days = service_days(
+        bytes_by_day([*HITS, *second]), d2026_11_17={"coverage": CoveredTime(live_ms=HOUR_MS // 2), "bytes_out": 10**7}
+    )
+    period = Days(FIRST_DAY, FIRST_DAY.replace(day=17))
+    found = reconciled(tmp_path, [write_lines([*HITS, *second], combined_line)], days, period=period)
+    assert one_cause(found, "missing hours", 1).low == -60 * 50_000 // 2
+
+
+def test_missing_hours_that_no_other_day_has_are_named_and_explain_nothing(tmp_path: Path) -> None:
+    found = reconciled(tmp_path, [write_lines(HITS[:120], combined_line)], service_days(TRUTH), period=ONE_DAY)
+    cause = one_cause(found, "missing hours")
+    assert (cause.amount, cause.low, cause.high) == (0, 0, 0)
+    assert cause.note.startswith("22 hours without a line")
     assert not found.is_within

@@ -106,7 +106,9 @@ def _result(row: ComparedRow) -> str:
 
 
 def _causes(row: ComparedRow, amount: Callable[[int | None], str]) -> str:
-    return "; ".join(_cause_text(found, amount) for found in row.causes if found.amount)
+    return "; ".join(
+        _cause_text(found, amount) for found in row.causes if found.amount or not (found.low or found.high)
+    )
 
 
 def _cause_text(found: Explained, amount: Callable[[int | None], str]) -> str:

@@ -25,6 +25,7 @@ class RtmpLogReader:
             view_time_ms=found.duration_s * 1000 if is_play else 0,
             connections=int(is_play),
             duration_ms=found.duration_s * 1000,
+            view_time_step_ms=1000,
         )
 
     def is_comment(self, line: bytes) -> bool:
@@ -56,6 +57,7 @@ class IcecastLogReader:
             view_time_ms=duration_ms if is_listener else 0,
             connections=int(is_listener),
             duration_ms=duration_ms,
+            view_time_step_ms=1000,
         )
 
     def is_comment(self, line: bytes) -> bool:

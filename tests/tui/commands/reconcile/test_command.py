@@ -205,4 +205,5 @@ async def test_log_is_compared_with_the_figures_of_a_running_service(streamtop: 
     assert (ended.code, row["account"], row["service"], row["service_final"]) == (0, 900_000, 900_000, False)
     assert "1 row of days that are provisional at the service" in ended.err
     assert (above.code, other.code) == (1, 5)
+    assert "missing hours 0 B (23 hours without a line" in above.out
     assert "1 row of all servers, UTC: 1 with more than 1 % unexplained" in above.err
