@@ -10,15 +10,11 @@ from math import isqrt
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from streamusage.core.coverage import Interval
-from streamusage.core.days import day_interval
-from tui.reconcile.account import SLOT_MS, DayKey, OutsideAccount
-from tui.reconcile.comparison import AmountBounds, ComparedRow
-from tui.reconcile.hour_profiles import LONGEST_SHIFT_MS, find_profile_shift
-from tui.reconcile.hour_profiles import QUARTER_MS as STEP_MS
+from tui.reconcile.account import DayKey, OutsideAccount
+from tui.reconcile.comparison import ComparedRow
+from tui.reconcile.hour_profiles import ProfileShift, find_profile_shift
+from tui.reconcile.shifts import Moved, find_shift, is_covered, moved_by_shifts
 
-REMAINING_SHARE = Fraction(1, 4)
-"""A shift is suspected if it leaves at most this share of what is unexplained."""
 LEAST_ROWS = 3
 """A ratio is constant only if so many rows have it."""
 DEVIATIONS = 4
@@ -64,111 +60,69 @@ def suspect(
     `audience` has the subscribers of the service by quarter of an hour, if they are known.
     """
     comparable = [row for row in rows if row.unexplained is not None]
+    span = account.line_span
     if all(row.is_within for row in comparable):
         return ()
-    shift = _suspect_shift(account, comparable, tz, sampled)
-    if shift is None and audience:
-        shift = _suspect_hours(account, comparable, tz, sampled, audience)
-    if shift is not None:
-        return (shift,)
-    ratio = _suspect_ratio(account, comparable, sampled)
-    return () if ratio is None else (ratio,)
+    if span is None:
+        return _suspect_ratio(account, comparable, sampled, {})
+    moved = moved_by_shifts(account, comparable, tz, sampled)
+    shift = find_shift(comparable, moved, span, tz)
+    if shift is None:
+        by_hours = find_profile_shift(account.by_quarter(), audience or {})
+        if by_hours is None:
+            return _suspect_ratio(account, comparable, sampled, {})
+        return (_by_hours(by_hours, moved),)
+    evidence = "its days then agree"
+    if shift.ratio == 1:
+        return (_shift_suspicion(shift.shift_ms, evidence, moved),)
+    covered = [row for row in comparable if is_covered(row, span, shift.shift_ms, tz)]
+    by_row = {row.key: moved[row.key][shift.shift_ms] for row in covered}
+    ratios = _suspect_ratio(account, covered, sampled, by_row)
+    return (_shift_suspicion(shift.shift_ms, f"{evidence}, but for a ratio", moved), *ratios)
 
 
-def _distance(difference: int, bounds: AmountBounds) -> int:
-    """Return how far a difference is from what causes explain."""
-    return max(0, difference - bounds.high, bounds.low - difference)
-
-
-def _suspect_shift(
-    account: OutsideAccount, rows: Sequence[ComparedRow], tz: ZoneInfo, sampled: int
-) -> Suspicion | None:
-    """Find the shift of the log's clock that leaves least unexplained on days that the shifted log covers."""
-    span = account.line_span
-    if span is None or len(rows) < 2:
-        return None
-    moved = {row.key: _moved(account, row, tz) for row in rows}
-    best: tuple[Fraction, int, int] | None = None
-    for shift in sorted(range(-LONGEST_SHIFT_MS, LONGEST_SHIFT_MS + 1, STEP_MS), key=lambda ms: (abs(ms), ms)):
-        covered = [row for row in rows if shift and _is_covered(row, span, shift, tz)]
-        before = sum(_distance(row.difference or 0, row.bounds) for row in covered)
-        after = sum(_distance((row.difference or 0) + sampled * moved[row.key][shift], row.bounds) for row in covered)
-        is_enough = len(covered) >= 2 and any(not row.is_within for row in covered)
-        if is_enough and after <= before * REMAINING_SHARE and (best is None or Fraction(after, before) < best[0]):
-            best = Fraction(after, before), shift, len(covered)
-    if best is None:
-        return None
-    return _shift_suspicion(best[1], "its days then agree", moved, sampled)
-
-
-def _suspect_hours(
-    account: OutsideAccount, rows: Sequence[ComparedRow], tz: ZoneInfo, sampled: int, audience: Mapping[int, int]
-) -> Suspicion | None:
-    """Find the shift with which the hours of the log follow the audience."""
-    found = find_profile_shift(account.by_quarter(), audience)
-    if found is None:
-        return None
-    moved = {row.key: _moved(account, row, tz) for row in rows}
+def _by_hours(found: ProfileShift, moved: Moved) -> Suspicion:
     evidence = (
         f"its hours then follow the service's audience (correlation {found.correlation:.2f}, now {found.unshifted:.2f})"
     )
-    return _shift_suspicion(found.shift_ms, evidence, moved, sampled)
+    return _shift_suspicion(found.shift_ms, evidence, moved)
 
 
-def _shift_suspicion(shift: int, evidence: str, moved: Mapping[DayKey, Mapping[int, int]], sampled: int) -> Suspicion:
+def _shift_suspicion(shift: int, evidence: str, moved: Moved) -> Suspicion:
     return Suspicion(
         "shifted clock",
         f"the log's times are {shift_text(-shift)} of the service's: {evidence}; "
         f"check its zone, and confirm with --log-shift {'+' if shift > 0 else '-'}{_hours(abs(shift))}",
-        {key: -sampled * by_shift[shift] for key, by_shift in moved.items()},
+        {key: -by_shift[shift] for key, by_shift in moved.items()},
     )
 
 
-def _is_covered(row: ComparedRow, span: Interval, shift: int, tz: ZoneInfo) -> bool:
-    day = day_interval(row.key[0], tz)
-    return span.from_ms + max(0, shift) <= day.from_ms and day.to_ms <= span.to_ms + min(0, shift)
+def _suspect_ratio(
+    account: OutsideAccount, rows: Sequence[ComparedRow], sampled: int, moved: Mapping[DayKey, int]
+) -> tuple[Suspicion, ...]:
+    """Return a ratio of the account to the service that is the same in every row, if there is one.
 
-
-def _moved(account: OutsideAccount, row: ComparedRow, tz: ZoneInfo) -> dict[int, int]:
-    """Return by how much each shift changes the account's figure of a row."""
-    day = day_interval(row.key[0], tz)
-    into, out_of = (_moved_over(account, row.group, end) for end in day)
-    return {shift: into[shift] - out_of[shift] for shift in into}
-
-
-def _moved_over(account: OutsideAccount, group: str, boundary: int) -> dict[int, int]:
-    """Return what each shift moves over an instant to later times; below zero, to earlier ones."""
-    moved = {0: 0}
-    before = dict(account.slots_of(group, boundary - LONGEST_SHIFT_MS, boundary))
-    after = dict(account.slots_of(group, boundary, boundary + LONGEST_SHIFT_MS))
-    forward = backward = 0
-    for shift in range(STEP_MS, LONGEST_SHIFT_MS + 1, STEP_MS):
-        for part in range(SLOT_MS, STEP_MS + 1, SLOT_MS):
-            forward += before.get(boundary - shift + STEP_MS - part, 0)
-            backward += after.get(boundary + shift - part, 0)
-        moved[shift], moved[-shift] = forward, -backward
-    return moved
-
-
-def _suspect_ratio(account: OutsideAccount, rows: Sequence[ComparedRow], sampled: int) -> Suspicion | None:
-    """Find a ratio of the account to the service that is the same in every row."""
-    figures = [(row, (row.account or 0) - _exact(row), row.service or 0) for row in rows if row.service]
+    `moved` is what a shift of the clock adds to the account's figures.
+    """
+    figures = [
+        (row, (row.account or 0) + moved.get(row.key, 0) - _exact(row), row.service or 0) for row in rows if row.service
+    ]
     total = sum(service for _, _, service in figures)
     if len(figures) < LEAST_ROWS or total <= 0:
-        return None
+        return ()
     ratio = Fraction(sum(value for _, value, _ in figures), total)
     if ratio <= 0 or all(row.is_within for row, _, _ in figures):
-        return None
+        return ()
     sums = account.by_day()
     squares = [sums[row.key].squares * sampled * sampled for row, _, _ in figures]
     for (_, value, service), square in zip(figures, squares, strict=True):
         allowed = RATIO_SLACK * service + DEVIATIONS * _deviation(ratio, square)
         if abs(value - ratio * service) > allowed:
-            return None
+            return ()
     error = Fraction(DEVIATIONS * _deviation(ratio, sum(squares)), total)
     text = _ratio_text(ratio, error, rows_of=len(figures), is_log=account.has_lines)
     amounts = {row.key: round(ratio * service) - service for row, _, service in figures}
-    return Suspicion(text[0], text[1], amounts)
+    return (Suspicion(text[0], text[1], amounts),)
 
 
 def _exact(row: ComparedRow) -> int:

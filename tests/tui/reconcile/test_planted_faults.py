@@ -94,6 +94,23 @@ def test_shifted_clock_is_quantified_and_explains_all_once_confirmed(tmp_path: P
     assert confirmed.suspicions == ()
 
 
+def test_shift_and_missing_lines_are_found_together(tmp_path: Path) -> None:
+    week = make_traffic(days=7, hits_a_day=4000)
+    days = service_days(bytes_by_day(week))[1:-1]
+    kept = without_lines(week, 0.05)
+    found = compare_log(
+        tmp_path, shifted(kept, 3 * HOUR_MS), days=days, period=Days(date(2026, 11, 17), date(2026, 11, 21))
+    )
+    shift, ratio = found.suspicions
+    assert (shift.cause, ratio.cause) == ("shifted clock", "missing lines")
+    assert "confirm with --log-shift -3h" in shift.text
+    lost, moved = bytes_by_day(kept), bytes_by_day(shifted(kept, 3 * HOUR_MS))
+    for day in ("2026-11-18", "2026-11-19", "2026-11-20"):
+        assert shift.amounts[date.fromisoformat(day), ""] == pytest.approx(moved[day] - lost[day], rel=0.01)
+    planted = sum(lost[day.day] - day.bytes_out for day in days)
+    assert sum(ratio.amounts.values()) == pytest.approx(planted, rel=0.01)
+
+
 def test_shift_names_the_option_that_confirms_it(tmp_path: Path) -> None:
     week = make_traffic(days=7)
     days = service_days(bytes_by_day(week))[1:-1]
