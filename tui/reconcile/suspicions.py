@@ -120,7 +120,12 @@ def _suspect_ratio(
         if abs(value - ratio * service) > allowed:
             return ()
     error = Fraction(DEVIATIONS * _deviation(ratio, sum(squares)), total)
-    text = _ratio_text(ratio, error, rows_of=len(figures), is_log=account.has_lines)
+    by_row = sorted(Fraction(value, service) for _, value, service in figures)
+    found = (
+        f"the account is {_percent(ratio)} of the service's figures, in {len(figures)} rows from {_percent(by_row[0])} "
+        f"to {_percent(by_row[-1])}"
+    )
+    text = _ratio_text(ratio, error, found, is_log=account.has_lines)
     amounts = {row.key: round(ratio * service) - service for row, _, service in figures}
     return (Suspicion(text[0], text[1], amounts),)
 
@@ -134,9 +139,8 @@ def _deviation(ratio: Fraction, squares: int) -> int:
     return isqrt(int((1 - ratio) * squares)) if ratio < 1 else 0
 
 
-def _ratio_text(ratio: Fraction, error: Fraction, *, rows_of: int, is_log: bool) -> tuple[str, str]:
+def _ratio_text(ratio: Fraction, error: Fraction, found: str, *, is_log: bool) -> tuple[str, str]:
     """Return the name of the cause of a ratio, and a sentence."""
-    found = f"the account is {_percent(ratio)} of the service's figures in all {rows_of} rows"
     if is_log and ratio < 1:
         sample = min(SAMPLES, key=lambda known: abs(ratio * known - 1))
         if abs(ratio * sample - 1) <= max(Fraction(1, 100), error * sample):

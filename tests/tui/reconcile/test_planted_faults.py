@@ -74,6 +74,8 @@ def test_lines_missing_evenly_are_quantified(tmp_path: Path) -> None:
     assert suspicion.cause == "missing lines"
     assert sum(suspicion.amounts.values()) == pytest.approx(size(kept) - size(TRAFFIC), rel=0.01)
     assert f"{100 * (1 - size(kept) / size(TRAFFIC)):.2f} % of it is missing" in suspicion.text
+    shares = [row.account / row.service for row in found.rows if row.account and row.service]
+    assert f"in 5 rows from {100 * min(shares):.2f} % to {100 * max(shares):.2f} %" in suspicion.text
 
 
 @pytest.mark.parametrize("shift_ms", [HOUR_MS, -2 * HOUR_MS, 19_800_000])
