@@ -82,6 +82,14 @@ def test_other_traffic_short_logs_and_constant_audiences_show_nothing() -> None:
     assert find_profile_shift(short, viewers) is None
 
 
+def test_low_correlation_is_no_evidence() -> None:
+    viewers = audience()
+    chance = random.Random(8)
+    noisy = {at: value + chance.randrange(5_000_000) for at, value in by_quarter(log_of(viewers)).items()}
+    late = {at + 10 * HOUR_MS: value for at, value in noisy.items()}
+    assert find_profile_shift(late, viewers) is None
+
+
 def test_shift_is_suspected_with_the_bytes_that_it_moves(tmp_path: Path) -> None:
     viewers = {at: count * (2 if at >= FIRST_MS + DAY_MS else 1) for at, count in audience(48).items()}
     hits = log_of(viewers)
