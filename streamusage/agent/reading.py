@@ -8,6 +8,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from streamusage.core.figures import StreamTraffic
+
 
 class SourceError(Exception):
     """No reading is available now. The text names the request, the reply, and what an operator can do."""
@@ -63,6 +65,20 @@ class CounterReading(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     bytes_in: int | None
     """None where the server's figure is no count (negative, above 2^53): the last value stands, and continues later."""
+    bytes_out: int | None
+    scope: str = ""
+    name: str = ""
+    """The stream to which all of its bytes belong; empty where they belong to several, to none, or to an unknown one.
+    """
+
+
+class StreamCounterReading(msgspec.Struct, frozen=True, kw_only=True):
+    """A byte counter of a stream whose bytes other counters contain: it only decides how those are dealt."""
+
+    scope: str
+    name: str
+    bytes_in: int | None
+    """None where the server's figure is no count."""
     bytes_out: int | None
 
 
@@ -147,6 +163,11 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     figure is no count: the last value stands. Never so in the first reading, from which counting begins."""
     bytes_out: int = 0
     counters: tuple[CounterReading, ...] = ()
+    stream_counters: tuple[StreamCounterReading, ...] | None = None
+    """The streams' own counters, by which bytes of the boot are dealt; `None` where the server has none. Bytes of
+    `counters` belong to the streams that these name."""
+    stream_traffic: StreamTraffic = "apportioned"
+    """How this source knows the bytes of streams, as in its registration."""
     audiences: tuple[AudienceReading, ...] = ()
     accepted: int | None = None
     """The server's own count of viewer connections since the boot started. It is sampled before `viewers`: every

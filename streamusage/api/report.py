@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from streamusage.core.figures import Count, MinuteBytes, MinuteMillis, SlotSums, peak_rank
+from streamusage.core.figures import Count, MinuteBytes, MinuteMillis, SlotSums, StreamTraffic, peak_rank
 
 Role = Literal["origin", "edge", "standalone"]
 
@@ -118,6 +118,24 @@ class SampleRow(msgspec.Struct, frozen=True, kw_only=True):
     highest: Audience
 
 
+class StreamSlotRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Part of one stream in a slot, as counted in this epoch. What the streams leave of the slot is not by stream.
+
+    A report has the rows of all streams of a slot or of none, all with one revision, and the slot with them.
+    """
+
+    slot: Millis
+    scope: Name
+    name: Name
+    revision: Count
+    connections: Audience = 0
+    bytes_in: MinuteBytes = 0
+    bytes_out: MinuteBytes = 0
+    view_time_ms: MinuteMillis = 0
+    traffic: StreamTraffic = "measured"
+    """How its bytes are known."""
+
+
 class ViewerRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A viewer connection that is already counted, so that an agent with a new journal does not count it again."""
 
@@ -209,6 +227,15 @@ class OpenCounter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """
 
 
+class OpenStreamCounter(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A stream's own byte counter, as the server showed it at the baseline: its rise decides how bytes are dealt."""
+
+    scope: Name
+    name: Name
+    bytes_in: Count
+    bytes_out: Count
+
+
 class OpenAudience(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A number of viewers without identities, as the server showed it at the baseline."""
 
@@ -260,6 +287,8 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     """The server's own count of viewer connections, where it has one."""
     accounted: Count = 0
     """How many of `accepted` are counted."""
+    stream_counters: tuple[OpenStreamCounter, ...] | None = None
+    """`None` where the server has none, and in the state of an earlier version."""
 
 
 class Based(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -330,6 +359,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     lists_viewers: bool | UnsetType = UNSET
     """Whether `viewers` contains every viewer that is open: the agent does not know what the service has of them,
     because the service was restored from an older copy, or an acknowledgement was lost before a refusal."""
+    stream_slots: tuple[StreamSlotRow, ...] = ()
+    """Rows by stream, oldest slot first. Only for a service that stores them (`Acknowledgement.stores_streams`)."""
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -343,6 +374,9 @@ class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """Trusted time when the request arrived: the time until `now` is the service's, not the network's. `None` from a
     service of an earlier version."""
     clock: ClockState = "trusted"
+    stores_streams: bool = False
+    """Whether the service stores figures by stream, so that reports may have them. A service of an earlier version does
+    not."""
 
 
 class ClockReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -417,3 +451,5 @@ class EpochIssued(msgspec.Struct, frozen=True, kw_only=True):
     received_at: Millis | None = None
     """As in `Acknowledgement`."""
     clock: ClockState = "trusted"
+    stores_streams: bool = False
+    """As in `Acknowledgement`."""

@@ -6,7 +6,7 @@ The store, the ledger, sums over servers and months, exports and tables loop ove
 """
 
 from enum import Enum
-from typing import Annotated, Generic, NamedTuple, TypeVar
+from typing import Annotated, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -86,6 +86,19 @@ class SlotSums(msgspec.Struct, Generic[BytesT, MillisT], kw_only=True):
     bytes_in: BytesT = 0  # type: ignore[assignment]  # 0 is of every such type
     bytes_out: BytesT = 0  # type: ignore[assignment]
     view_time_ms: MillisT = 0  # type: ignore[assignment]
+
+
+StreamTraffic = Literal["measured", "apportioned", "none"]
+"""How the bytes of a stream are known: in proportion to counters of the streams; in proportion to view time and time on
+air; not at all.
+"""
+
+_LEAST_EXACT_FIRST: tuple[StreamTraffic, ...] = ("none", "apportioned", "measured")
+
+
+def least_exact(*parts: StreamTraffic) -> StreamTraffic:
+    """Return how the bytes of a stream are known whose parts are known in these ways."""
+    return min(parts, key=_LEAST_EXACT_FIRST.index)
 
 
 def peak_rank(bps: int, at: int, window_ms: int = 0) -> tuple[int, int, int]:

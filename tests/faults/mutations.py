@@ -301,7 +301,7 @@ class CountsAtReading(Simulation):
     """The meter counts a connection in the slot of the reading that shows it, not in that of its start."""
 
     def run(self) -> Simulation:
-        def count_connection(self: Any, protocol: str, started_at: int, number: int = 1) -> None:
+        def count_connection(self: Any, protocol: str, started_at: int, stream: Any, number: int = 1) -> None:
             self.additions.slot(meter.slot_of(self.at)).connections[protocol] += number
             self.connections += number
 
@@ -313,7 +313,7 @@ class FilesViewTimeAtReading(Simulation):
     """The meter files view time in the slot of the reading, not in the slots in which it passed."""
 
     def run(self) -> Simulation:
-        def add_view_time(self: Any, from_ms: int, to_ms: int, viewers: int = 1) -> None:
+        def add_view_time(self: Any, stream: Any, from_ms: int, to_ms: int, viewers: int = 1) -> None:
             self.additions.slot(meter.slot_of(self.at)).view_time_ms += max(0, to_ms - from_ms) * viewers
 
         with patch.object(meter._Step, "_add_view_time", add_view_time):

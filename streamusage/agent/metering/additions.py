@@ -7,7 +7,8 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from streamusage.api.report import Peak, ViewerRow
-from streamusage.core.figures import SlotSums
+from streamusage.core.figures import SlotSums, StreamTraffic
+from streamusage.core.usage import StreamId
 
 
 class SpanAddition(NamedTuple):
@@ -25,6 +26,14 @@ class SlotAddition(SlotSums[int, int], kw_only=True):
     connections: Counter[str] = msgspec.field(default_factory=Counter)
     peak_in: Peak | None = None
     peak_out: Peak | None = None
+
+
+class StreamAddition(SlotSums[int, int], kw_only=True):
+    """Part of one stream in what a reading adds to one slot."""
+
+    connections: int = 0
+    traffic: StreamTraffic
+    """How its bytes are known."""
 
 
 @dataclass(slots=True)
@@ -58,6 +67,8 @@ class Additions:
     sessions: dict[str, SessionAddition] = field(default_factory=dict)
     samples: dict[tuple[int, str, str], SampleAddition] = field(default_factory=dict)
     viewers: dict[str, ViewerRow] = field(default_factory=dict)
+    streams: dict[int, dict[StreamId, StreamAddition]] = field(default_factory=dict)
+    """The parts of streams, by slot. What they leave of a slot is not by stream."""
 
     def slot(self, slot: int) -> SlotAddition:
         """Return the addition to a slot; it is created at its first use."""

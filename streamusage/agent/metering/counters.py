@@ -32,6 +32,8 @@ class CounterDifference(msgspec.Struct, frozen=True):
     counters: tuple[OpenCounter, ...]
     bytes_in: int
     bytes_out: int
+    by_key: Mapping[str, tuple[int, int]] = {}
+    """Bytes in and out that each counter adds, if any."""
 
 
 LoggedBytes = Mapping[str, tuple[int, int]]
@@ -76,21 +78,25 @@ def advance(
     shown = {reading.key: reading for reading in readings}
     after: list[OpenCounter] = []
     total_in = total_out = 0
+    by_key = {}
     for key in known.keys() | shown.keys() | logged.keys():
         counter = known.get(key) or OpenCounter(key=key, bytes_in=0, bytes_out=0)
         reading = shown.get(key)
         risen = None if reading is None or key in logged else _rise(counter, reading)
         if risen is not None:
             after.append(risen)
-            total_in += risen.bytes_in - counter.bytes_in
-            total_out += risen.bytes_out - counter.bytes_out
-            continue
-        counter, more_in, more_out = _advance_counter(counter, reading, *logged.get(key, (0, 0)), at)
+            more_in, more_out = risen.bytes_in - counter.bytes_in, risen.bytes_out - counter.bytes_out
+        else:
+            counter, more_in, more_out = _advance_counter(counter, reading, *logged.get(key, (0, 0)), at)
         total_in += more_in
         total_out += more_out
+        if more_in or more_out:
+            by_key[key] = more_in, more_out
+        if risen is not None:
+            continue
         if counter.is_first or counter.gone_at is None or at - counter.gone_at < KEEP_GONE_MS:
             after.append(counter)
-    return CounterDifference(tuple(sorted(after, key=lambda counter: counter.key)), total_in, total_out)
+    return CounterDifference(tuple(sorted(after, key=lambda counter: counter.key)), total_in, total_out, by_key)
 
 
 def _rise(counter: OpenCounter, reading: CounterReading) -> OpenCounter | None:

@@ -27,6 +27,15 @@ from streamusage.agent.metering.publishes import Publishes
 from streamusage.agent.metering.retired import KEEP_RETIRED_MS, boot_of
 from streamusage.agent.metering.root_counters import settle_root_counters
 from streamusage.agent.metering.shared_lines import advance_with_shared
+from streamusage.agent.metering.stream_figures import (
+    SHORT_PAUSE_MS,
+    Direction,
+    StreamParts,
+    advance_stream_counters,
+    count_streams,
+    weigh_counters,
+)
+from streamusage.agent.metering.stream_shares import SlotAmount
 from streamusage.agent.metering.unreadable import counted_spans, split_unreadable, unreadable_minutes
 from streamusage.agent.metering.viewer_matching import (
     DRIFT_PER_MS,
@@ -37,7 +46,7 @@ from streamusage.agent.metering.viewer_matching import (
     match_viewer,
 )
 from streamusage.agent.reading import EndedConnection, Reading
-from streamusage.api.report import Baseline, OpenAudience, PeakWindow, ViewerRow
+from streamusage.api.report import Baseline, OpenAudience, OpenStreamCounter, PeakWindow, ViewerRow
 from streamusage.core.coverage import Interval, by_slot, slot_of, spread
 from streamusage.core.reasons import (
     CLOCK_SET_FORWARD,
@@ -104,6 +113,7 @@ def start(reading: Reading) -> tuple[MeterState, Additions]:
             accepted=reading.accepted,
             accounted=max(0, (reading.accepted or 0) - _count_present_viewers(reading)),
             audiences=audiences.without_present_viewers(reading.audiences, reading.boot),
+            stream_counters=advance_stream_counters(None, reading.stream_counters, is_same_boot=True)[0],
         ),
         {},
     )
@@ -166,12 +176,17 @@ class _Step:
         """From when the view time of a viewer on the page is still to be added, where that is not the last reading."""
         self.retired = list(state.baseline.retired)
         self.logged: dict[str, tuple[int, int]] = {}
+        self.credited: list[EndedConnection] = []
+        """The lines whose bytes are in `logged`."""
         self.ended_boot = "" if self.same_boot and not self.is_back else replaced_boot
         """The boot that ended since the last reading, until the log is past its end."""
         self.ended_ids: set[str] = set()
         self.connections = 0
         """Number of connections that this reading adds."""
         self.additions = Additions()
+        self.streams = StreamParts(self.additions, reading.stream_traffic)
+        if self.at - self.covers_from > SHORT_PAUSE_MS:
+            self.streams.keep_recent(self.at, count_streams(reading, self.viewers.values()))
         self.publishes = Publishes(state.baseline.publishes, self.before.at, self.now, self.additions)
         if self.passage.step_ms:
             self._shift_remembered_times(self.passage.step_ms)
@@ -225,6 +240,7 @@ class _Step:
         self._count_subscribers(seen_viewers, increments)
         accounted = self._count_unseen_connections()
         moved = self._count_counters()
+        stream_counters = self._deal_bytes(moved)
         window = self._measure_peak(moved)
         baseline = Baseline(
             at=self.at,
@@ -251,6 +267,7 @@ class _Step:
             audiences=open_audiences,
             accepted=self.reading.accepted,
             accounted=accounted,
+            stream_counters=stream_counters,
         )
         return MeterState(baseline, self.viewers), self.additions
 
@@ -351,15 +368,22 @@ class _Step:
     def _count_bytes(self) -> None:
         began = self.covers_from if self.same_boot else max(self.covers_from, min(self.started_at, self.at))
         base_in, base_out = (self.before.bytes_in, self.before.bytes_out) if self.same_boot else (0, 0)
-        self._add_bytes(Interval(began, self.at), self.reading.bytes_in - base_in, self.reading.bytes_out - base_out)
+        for direction, amounts in self._add_bytes(
+            Interval(began, self.at), self.reading.bytes_in - base_in, self.reading.bytes_out - base_out
+        ):
+            self.streams.add_bytes(direction, amounts)
 
-    def _add_bytes(self, interval: Interval, bytes_in: int, bytes_out: int) -> None:
-        if bytes_in:
-            for slot, share in spread(bytes_in, interval):
-                self.additions.slot(slot).bytes_in += share
-        if bytes_out:
-            for slot, share in spread(bytes_out, interval):
-                self.additions.slot(slot).bytes_out += share
+    def _add_bytes(
+        self, interval: Interval, bytes_in: int, bytes_out: int
+    ) -> tuple[tuple[Direction, list[SlotAmount]], tuple[Direction, list[SlotAmount]]]:
+        """File bytes in the slots of an interval. Return what each slot received, in and out."""
+        received = [SlotAmount(*share) for share in spread(bytes_in, interval)] if bytes_in else []
+        sent = [SlotAmount(*share) for share in spread(bytes_out, interval)] if bytes_out else []
+        for slot, share in received:
+            self.additions.slot(slot).bytes_in += share
+        for slot, share in sent:
+            self.additions.slot(slot).bytes_out += share
+        return ("bytes_in", received), ("bytes_out", sent)
 
     def _see_viewers(self) -> set[str]:
         """Count new viewer connections. Return the ids of all that the page shows; the log may end some of them."""
@@ -383,7 +407,7 @@ class _Step:
                         started_at=max(0, started_at),
                     )
                 )
-                self._count_connection(viewer.protocol, started_at)
+                self._count_connection(viewer.protocol, started_at, stream)
                 self.counts_from[viewer_id] = max(started_at, self.before.since)
             elif not self.passage.is_same_run:
                 self._see_after_restart(known, viewer.age_ms)
@@ -409,12 +433,14 @@ class _Step:
 
     def _count_view_time(self, seen: set[str]) -> None:
         """Add the view time, up to now, of the viewers who are still there."""
-        stayed = 0
+        stayed: Counter[StreamId] = Counter()
         for viewer_id in seen:
+            viewer = self.viewers[viewer_id]
+            stream = StreamId(viewer.scope, viewer.name)
             if viewer_id in self.counts_from:
-                self._add_view_time(self.counts_from[viewer_id], self.now)
+                self._add_view_time(stream, self.counts_from[viewer_id], self.now)
             else:
-                stayed += 1
+                stayed[stream] += 1
         if stayed:
             self._add_view_time_of_stayers(stayed)
 
@@ -429,24 +455,32 @@ class _Step:
         A start that is earlier than any page could be late means that the machine was paused meanwhile.
         """
         if viewer.started_at > self.before.since or viewer.started_at - started_at > LONGEST_ANSWER_MS:
-            self._add_view_time(started_at, viewer.started_at)
+            self._add_view_time(StreamId(viewer.scope, viewer.name), started_at, viewer.started_at)
 
-    def _count_connection(self, protocol: str, started_at: int, number: int = 1) -> None:
-        filed_at = max(started_at, self.before.since, self.now - LONGEST_ABSENCE_MS)
-        self.additions.slot(slot_of(filed_at)).connections[protocol] += number
+    def _count_connection(self, protocol: str, started_at: int, stream: StreamId, number: int = 1) -> None:
+        slot = slot_of(max(started_at, self.before.since, self.now - LONGEST_ABSENCE_MS))
+        self.additions.slot(slot).connections[protocol] += number
+        self.streams.add_connections(stream, slot, number)
         self.connections += number
 
-    def _add_view_time_of_stayers(self, viewers: int) -> None:
+    def _add_view_time_of_stayers(self, viewers: Counter[StreamId]) -> None:
         """Add the view time of viewers who were connected all the time since the last reading."""
-        for slot, share in spread((self.passage.passed_ms or 0) * viewers, Interval(self.covers_from, self.at)):
+        view_time_ms = (self.passage.passed_ms or 0) * viewers.total()
+        amounts = [SlotAmount(*share) for share in spread(view_time_ms, Interval(self.covers_from, self.at))]
+        for slot, share in amounts:
             self.additions.slot(slot).view_time_ms += share
+        self.streams.share_view_time(amounts, viewers)
 
-    def _add_view_time(self, from_ms: int, to_ms: int) -> None:
+    def _add_view_time(self, stream: StreamId, from_ms: int, to_ms: int) -> None:
         earliest = to_ms - LONGEST_ABSENCE_MS
         if from_ms < earliest:
-            self.additions.slot(slot_of(earliest)).view_time_ms += earliest - from_ms
+            self._file_view_time(stream, slot_of(earliest), earliest - from_ms)
         for slot, piece in by_slot(Interval(max(from_ms, earliest), to_ms)):
-            self.additions.slot(slot).view_time_ms += piece.length_ms
+            self._file_view_time(stream, slot, piece.length_ms)
+
+    def _file_view_time(self, stream: StreamId, slot: int, view_time_ms: int) -> None:
+        self.additions.slot(slot).view_time_ms += view_time_ms
+        self.streams.add_view_time(stream, slot, view_time_ms)
 
     def _put_viewer(self, viewer: ViewerRow) -> None:
         self.viewers[viewer.viewer_id] = viewer
@@ -458,6 +492,7 @@ class _Step:
 
     def _apply_log_line(self, line: EndedConnection, seen_viewers: set[str]) -> None:
         self._notice_end_of_boot(line)
+        stream = StreamId(line.scope, line.name)
         ended_at = self.passage.date_line(line.ended_at, self.now)
         known, is_boot_certain = None, False
         if line.kind == "play":
@@ -490,15 +525,14 @@ class _Step:
         elif line.refused or retired.was_given_up(self.retired, boot, started_at, self.last_at):
             return
         elif line.kind in ("play", "join"):
-            self._count_connection(line.protocol, started_at)
-            self.publishes.count_unseen_subscriber(
-                StreamId(line.scope, line.name), ended_at, is_on_air=line.kind == "join"
-            )
+            self._count_connection(line.protocol, started_at, stream)
+            self.publishes.count_unseen_subscriber(stream, ended_at, is_on_air=line.kind == "join")
         if line.watched_ms:
             for slot, share in spread(line.watched_ms, Interval(max(started_at, self.before.since), ended_at)):
-                self.additions.slot(slot).view_time_ms += share
+                self._file_view_time(stream, slot, share)
         elif known is None and line.kind in ("play", "watch"):
-            self._add_view_time(started_at if line.kind == "play" else max(started_at, self.before.since), ended_at)
+            counted_from = started_at if line.kind == "play" else max(started_at, self.before.since)
+            self._add_view_time(stream, counted_from, ended_at)
 
     def _notice_end_of_boot(self, line: EndedConnection) -> None:
         """An id that repeats in the log is that of a later boot, and so are the lines after it."""
@@ -549,6 +583,7 @@ class _Step:
     def _credit(self, boot: str, ended_at: int, line: EndedConnection) -> None:
         """Add the bytes of a line to the sum of its boot. For a past boot, bytes beyond its last counters are new."""
         if line.counter:
+            self.credited.append(line)
             logged_in, logged_out = self.logged.get(line.counter, (0, 0))
             self.logged[line.counter] = logged_in + line.bytes_in, logged_out + line.bytes_out
             return
@@ -560,25 +595,29 @@ class _Step:
             if earlier.boot == boot:
                 self.retired[index], more_in, more_out = add_log_lines(earlier, line.bytes_in, line.bytes_out)
                 unseen_from = max(ended_at - line.duration_ms, earlier.retired_at or ended_at)
-                self._add_bytes(Interval(min(unseen_from, ended_at), ended_at), more_in, more_out)
+                unseen = Interval(min(unseen_from, ended_at), ended_at)
+                for direction, amounts in self._add_bytes(unseen, more_in, more_out):
+                    self.streams.add_bytes_of(StreamId(line.scope, line.name), direction, amounts)
 
     def _end_viewer(self, viewer: ViewerRow, line: EndedConnection, ended_at: int, seen: set[str]) -> None:
         seen_until = self.last_at if viewer.counted_to is None else viewer.counted_to
+        stream = StreamId(viewer.scope, viewer.name)
         # A page shows the latest possible start, so that the duration bounds the end, whatever dated the line.
         ended_at = min(ended_at, viewer.started_at + line.duration_ms + line.granularity_ms)
         if viewer.viewer_id in seen:
             # It left between the reading of the statistics and that of the log.
             seen.discard(viewer.viewer_id)
             if not viewer.publish_id:
-                self.publishes.count_unseen_subscriber(StreamId(viewer.scope, viewer.name), ended_at)
+                self.publishes.count_unseen_subscriber(stream, ended_at)
             counts_from = self.counts_from.get(viewer.viewer_id, self.last_at)
             ended_at = max(ended_at, counts_from)
-            self._add_view_time(counts_from, ended_at)
+            self._add_view_time(stream, counts_from, ended_at)
         elif self.passage.passed_ms is None:
-            self._add_view_time(ended_at - max(0, line.duration_ms - (seen_until - viewer.started_at)), ended_at)
+            unseen_ms = max(0, line.duration_ms - (seen_until - viewer.started_at))
+            self._add_view_time(stream, ended_at - unseen_ms, ended_at)
         else:
             ended_at = max(ended_at, seen_until)
-            self._add_view_time(seen_until, ended_at)
+            self._add_view_time(stream, seen_until, ended_at)
         if self.passage.passed_ms is not None:
             # The log's duration is a lower bound, too: it may prove an earlier start than any page showed.
             self._add_earlier_view_time(viewer, ended_at - line.duration_ms)
@@ -607,10 +646,11 @@ class _Step:
         """Count viewers without identities: their connections and their view time."""
         open_audiences, increments = audiences.advance(self.before.audiences, self.reading.audiences, self.boot)
         for increment in increments:
+            stream = StreamId(increment.reading.scope, increment.reading.name)
             if increment.joined:
-                self._count_connection(increment.reading.protocol, self.now, increment.joined)
+                self._count_connection(increment.reading.protocol, self.now, stream, increment.joined)
             if increment.watched and not self._pause_was_too_long():
-                self._add_view_time_of_stayers(increment.watched)
+                self._add_view_time_of_stayers(Counter({stream: increment.watched}))
         return open_audiences, increments
 
     def _count_unseen_connections(self) -> int:
@@ -630,8 +670,19 @@ class _Step:
 
     def _count_counters(self) -> counters.CounterDifference:
         moved = advance_with_shared(self.before.counters, self.reading.counters, self.logged, self.at)
-        self._add_bytes(Interval(self.covers_from, self.at), moved.bytes_in, moved.bytes_out)
+        for direction, amounts in self._add_bytes(Interval(self.covers_from, self.at), moved.bytes_in, moved.bytes_out):
+            self.streams.add_counted_bytes(direction, amounts)
         return moved
+
+    def _deal_bytes(self, moved: counters.CounterDifference) -> tuple[OpenStreamCounter, ...] | None:
+        """Deal the bytes over the streams. Return the streams' own counters after this reading."""
+        after, rose = advance_stream_counters(
+            self.before.stream_counters, self.reading.stream_counters, is_same_boot=self.same_boot
+        )
+        total = moved.bytes_in, moved.bytes_out
+        self.streams.on_air.update(self.publishes.times_on_air(self.last_at))
+        self.streams.deal(rose, weigh_counters(self.reading, moved.by_key, total, self.credited))
+        return after
 
     def _count_subscribers(self, seen_viewers: set[str], increments: list[audiences.AudienceIncrement]) -> None:
         active: Counter[StreamId] = Counter()

@@ -179,6 +179,17 @@ class Publishes:
                 sample = SampleAddition(subscribers, subscribers)
                 self._additions.samples[slot_of(at), stream.scope, stream.name] = sample
 
+    def times_on_air(self, since: int) -> dict[StreamId, int]:
+        """Return for how long each stream was on air from `since` to this reading, at least a millisecond if it was."""
+        times: Counter[StreamId] = Counter()
+        for publish in self._live.values():
+            times[StreamId(publish.scope, publish.name)] += max(1, self._now - max(since, publish.start_time))
+        for session in self._additions.sessions.values():
+            if not session.live:
+                on_air_ms = session.end_time - max(since, session.start_time)
+                times[StreamId(session.scope, session.name)] += max(1, on_air_ms)
+        return dict(times)
+
     def _last_shown(self, publish: OpenPublish) -> int:
         """Return when a publish was last on a page."""
         return max(publish.start_time, self._last_at if publish.counted_to is None else publish.counted_to)

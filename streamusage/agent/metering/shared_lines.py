@@ -51,7 +51,8 @@ def add_shared_lines(
     others = _Others(tuple(known.values()), moved.counters)
     received, added_in = _settle(incoming, shared, others, moved.bytes_in, logged[0] + shared_logged[0])
     sent, added_out = _settle(outgoing, shared, others, moved.bytes_out, logged[1] + shared_logged[1])
-    return CounterDifference((make_counter(SHARED, received, sent), *moved.counters), added_in, added_out)
+    counters = (make_counter(SHARED, received, sent), *moved.counters)
+    return CounterDifference(counters, added_in, added_out, moved.by_key)
 
 
 class _Others(NamedTuple):

@@ -142,6 +142,7 @@ class MediaMtxSource(PolledSource):
                         key=f"muxer-{short_digest(muxer.path, muxer.created)}",
                         bytes_in=0,
                         bytes_out=self._count_either(muxer.bytes_sent, muxer.outbound_bytes, "bytesSent"),
+                        **_stream_fields(muxer.path),
                     )
                     for muxer in muxers
                 ),
@@ -154,6 +155,7 @@ class MediaMtxSource(PolledSource):
                 for protocol, connection in connections
                 if connection.path and (connection.state == "read" or protocol == "hls")
             ),
+            stream_traffic="measured",
             age_slack_ms=server_time.slack_ms,
             cursor="mediamtx",
             misses=self._figures.take_reason(MEDIAMTX_CDN if has_cdn else MEDIAMTX_POLLING),
@@ -164,6 +166,7 @@ class MediaMtxSource(PolledSource):
             key=limit_id(connection.id),
             bytes_in=self._count_either(connection.bytes_received, connection.inbound_bytes, "inboundBytes"),
             bytes_out=self._count_either(connection.bytes_sent, connection.outbound_bytes, "outboundBytes"),
+            **_stream_fields(connection.path),
         )
 
     def _count_either(self, former: Figure, present: Figure, name: str) -> int | None:
@@ -209,6 +212,14 @@ class MediaMtxSource(PolledSource):
         return decode_json(response.body, _MediaMtxPage, f"/v3/{name}/list")
 
 
+def _stream_fields(path: str) -> dict[str, str]:
+    """Return the stream of a path as the fields of its counter; without any for a connection that has no path yet."""
+    if not path:
+        return {}
+    scope, name = split_stream_path(path, "mediamtx")
+    return {"scope": scope, "name": name}
+
+
 def _publish(path: str, since: str, server_time: ServerTime) -> PublishReading:
     scope, name = split_stream_path(path, "mediamtx")
     began = _parse_time_ms(since)
@@ -249,4 +260,5 @@ SOURCE = SourceKind(
     traffic="polled, per connection",
     config=MediaMtxConfig,
     create=_create,
+    stream_traffic="measured",
 )

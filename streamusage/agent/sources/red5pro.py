@@ -103,6 +103,8 @@ class Red5ProSource(PolledSource):
                     key=stream.life_id,
                     bytes_in=self._figures.count(stream.statistics.bytes_received, "bytes_received"),
                     bytes_out=0,
+                    scope=limit_name(stream.application),
+                    name=limit_name(stream.name),
                 )
                 for stream in streams
             ),
@@ -115,6 +117,7 @@ class Red5ProSource(PolledSource):
                 )
                 for stream in streams
             ),
+            stream_traffic="measured",
             age_slack_ms=server_time.slack_ms,
             audiences=tuple(
                 AudienceReading(
@@ -188,4 +191,5 @@ SOURCE = SourceKind(
     traffic="incoming only",
     config=Red5ProConfig,
     create=_create,
+    stream_traffic="measured",
 )

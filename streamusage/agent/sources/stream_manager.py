@@ -96,6 +96,7 @@ class StreamManagerSource(PolledSource):
             boot="stream-manager",
             started_at=0,
             publishes=tuple(publishes),
+            stream_traffic="none",
             audiences=tuple(audiences),
             age_slack_ms=max((listed.slack_ms for listed in streams.values()), default=0),
             cursor=str(starts),
@@ -125,4 +126,5 @@ SOURCE = SourceKind(
     traffic="none",
     config=StreamManagerConfig,
     create=_create,
+    stream_traffic="none",
 )

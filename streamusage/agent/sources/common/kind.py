@@ -10,6 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 from streamusage.agent.config.sources import OptionalPasswordSection, PasswordSection, SourceSection, TokenSection
 from streamusage.agent.reading import Source, SourceError
 from streamusage.core.clock import Clock
+from streamusage.core.figures import StreamTraffic
 from streamusage.core.secrets import Secret, make_secret
 
 ConfigType = TypeVar("ConfigType", bound=SourceSection)
@@ -38,6 +39,8 @@ class SourceKind(NamedTuple, Generic[ConfigType]):
     """Model of the `[source]` table."""
     create: Callable[[ConfigType, SourceContext], Source]
     """Returns the source of a checked configuration."""
+    stream_traffic: StreamTraffic = "apportioned"
+    """How the bytes of streams are known. Each reading repeats it."""
 
 
 def optional_password(section: OptionalPasswordSection) -> Secret | None:

@@ -114,6 +114,7 @@ class HlsSource:
             elapsed_ms=now.elapsed_ms,
             boot="hls",
             started_at=0,
+            stream_traffic="measured",
             audiences=self._viewers.audiences(now.wall_ms),
             ended=(*entries, *log.unreadable),
             publishes=self._viewers.runs.publishes(now.wall_ms),
@@ -165,4 +166,5 @@ SOURCE = SourceKind(
     traffic="exact",
     config=HlsConfig,
     create=_create,
+    stream_traffic="measured",
 )

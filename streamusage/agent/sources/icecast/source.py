@@ -164,6 +164,7 @@ class IcecastSource:
             boot=str(statistics.began_s),
             started_at=(statistics.began_s + 1) * 1000,
             counters=(_SHARED_COUNTER, *(_counter(mount) for mount in statistics.mounts)),
+            stream_traffic="measured",
             accepted=None if log.logs_ends else statistics.listener_connections,
             publishes=tuple(_publish(mount, server_time) for mount in statistics.mounts),
             viewers=tuple(
@@ -330,7 +331,8 @@ _SHARED_COUNTER = CounterReading(key=SHARED, bytes_in=0, bytes_out=0)
 
 def _counter(mount: Mount) -> CounterReading:
     life_id = mount_life_id(mount.path, mount.began_s)
-    return CounterReading(key=life_id, bytes_in=mount.bytes_in, bytes_out=mount.bytes_out)
+    scope, name = parse_stream(mount.path)
+    return CounterReading(key=life_id, bytes_in=mount.bytes_in, bytes_out=mount.bytes_out, scope=scope, name=name)
 
 
 def _publish(mount: Mount, server_time: ServerTime) -> PublishReading:
@@ -394,4 +396,5 @@ SOURCE = SourceKind(
     traffic="out: exact with log; in: bounded",
     config=IcecastConfig,
     create=_create,
+    stream_traffic="measured",
 )

@@ -175,6 +175,8 @@ class NginxRtmpSource:
             bytes_out=sample.page.bytes_out,
             publishes=tuple(_add_age(publish, since_page_ms) for publish in sample.page.publishes),
             viewers=tuple(_add_age(viewer, since_page_ms) for viewer in sample.page.viewers),
+            stream_counters=sample.page.stream_counters,
+            stream_traffic="measured",
             age_slack_ms=sample.slack_ms,
             ended=ends.ended,
             cursor=str(NginxRtmpCursor(sample.boot, ends.position, tuple(serving))),
@@ -256,4 +258,5 @@ SOURCE = SourceKind(
     traffic="exact",
     config=NginxRtmpConfig,
     create=_create,
+    stream_traffic="measured",
 )

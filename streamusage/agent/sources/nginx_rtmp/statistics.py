@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element, ParseError, XMLParser
 import msgspec
 
 from streamusage.access_logs.nginx_rtmp import NAMELESS
-from streamusage.agent.reading import PublishReading, ViewerReading
+from streamusage.agent.reading import PublishReading, StreamCounterReading, ViewerReading
 
 HTTP_FLV_PLAYER = "flv_live 1.1"
 """What nginx-http-flv writes as the player's version (`flashver`) of each HTTP-FLV player."""
@@ -39,6 +39,7 @@ class StatPage(msgspec.Struct, frozen=True, kw_only=True):
     bytes_out: int
     publishes: tuple[PublishReading, ...]
     viewers: tuple[ViewerReading, ...]
+    stream_counters: tuple[StreamCounterReading, ...]
 
 
 def parse_stat(body: bytes) -> StatPage:
@@ -46,7 +47,9 @@ def parse_stat(body: bytes) -> StatPage:
     root = _parse_root(body)
     publishes: dict[str, PublishReading] = {}
     viewers: dict[str, ViewerReading] = {}
+    stream_counters: dict[tuple[str, str], StreamCounterReading] = {}
     for scope, name, stream in _name_streams(_iterate_streams(root)):
+        stream_counters.setdefault((scope, name), _parse_counter(scope, name, stream))
         publisher_id = _publisher_id(stream)
         for client in stream.iterfind("client"):
             connection_id = str(_parse_number(client, "id"))
@@ -77,6 +80,7 @@ def parse_stat(body: bytes) -> StatPage:
         bytes_out=_parse_bytes(root, "bytes_out"),
         publishes=tuple(publishes.values()),
         viewers=tuple(viewers.values()),
+        stream_counters=tuple(stream_counters.values()),
     )
 
 
@@ -173,6 +177,15 @@ def _parse_bytes(element: Element, name: str) -> int:
     """Return a counter; -1 for one that is no count."""
     number = _parse_signed(element, name)
     return number if 0 <= number <= _MAX_NUMBER else -1
+
+
+def _parse_counter(scope: str, name: str, stream: Element) -> StreamCounterReading:
+    """Return the counters of a stream, which contain the payload that it queued for its viewers."""
+    figures = {
+        figure: None if stream.find(figure) is None or (count := _parse_bytes(stream, figure)) < 0 else count
+        for figure in ("bytes_in", "bytes_out")
+    }
+    return StreamCounterReading(scope=scope, name=name, **figures)
 
 
 def _parse_age_ms(client: Element) -> int:

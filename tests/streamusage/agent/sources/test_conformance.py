@@ -11,9 +11,9 @@ from urllib.parse import unquote
 import msgspec
 import pytest
 
-from streamusage.agent.reading import EndedConnection, Reading, Source, SourceError, ViewerReading
+from streamusage.agent.reading import SHARED, EndedConnection, Reading, Source, SourceError, ViewerReading
 from streamusage.agent.source_conformance import NUMBERS_PER_ANSWER, Answers, RecordedServer, check_source, falsify
-from streamusage.agent.sources import BUILT_IN
+from streamusage.agent.sources import BUILT_IN, find_kind
 from streamusage.agent.sources.hls.source import HlsSource
 from streamusage.agent.sources.nginx_rtmp.source import NginxRtmpSource
 from streamusage.core.clock import SystemClock
@@ -190,6 +190,17 @@ def test_every_kind_has_a_recording() -> None:
 @pytest.mark.parametrize("name", RECORDINGS)
 async def test_source_keeps_the_rules(name: str) -> None:
     assert await check_source(RECORDINGS[name]) == []
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+async def test_reading_states_how_its_kind_knows_the_traffic_of_streams(name: str) -> None:
+    kind = find_kind(name.partition(" ")[0])
+    async with RECORDINGS[name].open_bench() as bench:
+        bench.show(RECORDINGS[name].steps[0])
+        reading = await (await bench.open_source()).read(None)
+    assert reading.stream_traffic == (kind.stream_traffic if kind else "apportioned")
+    if reading.stream_traffic == "measured" and kind and kind.kind != "hls":  # its log lines have the bytes
+        assert reading.stream_counters or all(counter.name for counter in reading.counters if counter.key != SHARED)
 
 
 class WrongSource:

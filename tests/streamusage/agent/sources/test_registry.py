@@ -56,8 +56,16 @@ def test_table_of_kinds_in_the_docs_is_the_registry() -> None:
     documented = [line for line in (DOCS / "README.md").read_text().splitlines() if line.startswith("| [`")]
     kinds = [kind for name in sources.BUILT_IN if (kind := sources.find_kind(name))]
     assert documented == [
-        f"| [`{kind.kind}`]({kind.kind}.md) | {kind.server} | {kind.viewers} | {kind.traffic} |" for kind in kinds
+        f"| [`{kind.kind}`]({kind.kind}.md) | {kind.server} | {kind.viewers} | {kind.traffic} | {kind.stream_traffic} |"
+        for kind in kinds
     ]
+
+
+@pytest.mark.parametrize("name", sources.BUILT_IN)
+def test_page_of_a_kind_states_how_traffic_by_stream_is_known(name: str) -> None:
+    kind = sources.find_kind(name)
+    assert kind is not None
+    assert f"**Traffic by stream: {kind.stream_traffic}" in (DOCS / f"{name}.md").read_text()
 
 
 @pytest.mark.parametrize("name", sources.BUILT_IN)

@@ -36,6 +36,17 @@ def test_recorded_page_has_publishes_and_viewers() -> None:
     }
 
 
+def test_recorded_page_has_the_counters_of_the_streams() -> None:
+    counters = {(one.scope, one.name): (one.bytes_in, one.bytes_out) for one in parse_stat(PAGE).stream_counters}
+    assert counters == {("live", "s1"): (87264, 134985), ("live", "s2"): (87264, 44995)}
+
+
+@pytest.mark.parametrize("figure", ["", "<bytes_in>-1</bytes_in>", f"<bytes_in>{2**60}</bytes_in>"])
+def test_counter_of_a_stream_that_is_no_count_is_unknown(figure: str) -> None:
+    page = make_page(f"<live><stream><name>s1</name>{figure}{make_client(1)}</stream></live>")
+    assert [counter.bytes_in for counter in parse_stat(page).stream_counters] == [None]
+
+
 def test_page_of_an_idle_server_is_empty() -> None:
     stat_page = parse_stat(read_fixture("nginx_stat_empty.xml"))
     assert (stat_page.publishes, stat_page.viewers) == ((), ())
