@@ -154,6 +154,9 @@ class MemoryTransaction:
             if done is not None and done <= before_ms:
                 self.pruned.add(key)
 
+    def prune_oldest(self, kind: type[Any], most_bytes: int) -> int | None:
+        return None
+
     def first_reading(self) -> Reading | None:
         return self.parts.get("first", self.disk["first"])
 

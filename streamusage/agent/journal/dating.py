@@ -12,6 +12,7 @@ import msgspec
 
 from streamusage.agent.journal.protocol import UndatedRun
 from streamusage.agent.journal.rows import Row
+from streamusage.agent.journal.slot_streams import SlotStreams
 from streamusage.agent.metering.passage import UNDATED_FROM_MS, offset_of
 from streamusage.agent.reading import Reading
 from streamusage.api.report import Baseline, OutageRow, SampleRow, SessionRow, SlotRow, SpanRow
@@ -72,7 +73,7 @@ class Shift:
                 for name, peak in (("peak_in", row.peak_in), ("peak_out", row.peak_out))
             }
             return msgspec.structs.replace(row, slot=self.slot(row.slot), **peaks)
-        if isinstance(row, SampleRow):
+        if isinstance(row, SampleRow | SlotStreams):
             return msgspec.structs.replace(row, slot=self.slot(row.slot))
         if isinstance(row, SpanRow):
             return msgspec.structs.replace(row, from_ms=move(row.from_ms), to_ms=move(row.to_ms))

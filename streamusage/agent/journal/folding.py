@@ -1,4 +1,5 @@
-"""Merge additions into the rows of a journal, and fold old samples, within the caller's transaction.
+"""Merge additions into the rows of a journal, and keep old samples and figures by stream small, within the caller's
+transaction.
 
 Every changed row gets the next revision.
 """
@@ -7,10 +8,11 @@ import msgspec
 
 from streamusage.agent.journal.protocol import Head, Transaction
 from streamusage.agent.journal.rows import Row, key_of, merge, rows_of
+from streamusage.agent.journal.slot_streams import MOST_JOURNAL_BYTES, SlotStreams
 from streamusage.agent.metering import meter
 from streamusage.agent.metering.additions import Additions
 from streamusage.api.report import SampleRow, SpanRow, ViewerRow
-from streamusage.core.coverage import SLOT_MS
+from streamusage.core.coverage import SLOT_MS, slot_of
 from streamusage.core.reasons import canonical_reason
 
 FOLD_AFTER_MS = 2 * 3600 * 1000
@@ -38,6 +40,8 @@ def write_additions(tx: Transaction, head: Head, additions: Additions) -> Head:
             revision += 1
             last = msgspec.structs.replace(row, revision=revision)
             tx.put(key_of(last)[1], last)
+            continue
+        if isinstance(row, SlotStreams) and row.slot < head.streams_from:
             continue
         kind, key = key_of(row)
         old = tx.get(kind, key)
@@ -90,3 +94,19 @@ def _fold(tx: Transaction, head: Head, first: int, end: int, length_ms: int) -> 
         row = msgspec.structs.replace(sample, slot=slot, revision=revision)
         tx.put(key_of(row)[1], row)
     return msgspec.structs.replace(head, revision=revision)
+
+
+def drop_oldest_streams(
+    tx: Transaction, head: Head, before_ms: int, now_ms: int, most_bytes: int = MOST_JOURNAL_BYTES
+) -> Head:
+    """Drop the oldest figures by stream beyond a size, once in each slot. Return the new head.
+
+    What they contain stays in the slots of the server. The same slots get none again: those would lack what is dropped.
+    Undated slots may, since the service has nothing of them.
+    """
+    if slot_of(before_ms) == slot_of(now_ms):
+        return head
+    dropped = tx.prune_oldest(SlotStreams, most_bytes)
+    if dropped is None or head.undated:
+        return head
+    return msgspec.structs.replace(head, streams_from=max(head.streams_from, dropped + SLOT_MS))

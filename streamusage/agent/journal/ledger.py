@@ -17,9 +17,10 @@ from msgspec import UNSET
 
 from streamusage.agent.journal import outages
 from streamusage.agent.journal.dating import Shift, date_spans, dating, remembered, setting_back, undated_offset
-from streamusage.agent.journal.folding import fold_samples, write_additions
+from streamusage.agent.journal.folding import drop_oldest_streams, fold_samples, write_additions
 from streamusage.agent.journal.protocol import ConfirmedOffset, Head, Journal, Transaction, UndatedRun
 from streamusage.agent.journal.rows import JournalTotals, Row, key_of, merge, rows_of, slot_totals, totals_of
+from streamusage.agent.journal.slot_streams import MOST_REPORT_BYTES, MOST_REPORT_ROWS, select_stream_rows
 from streamusage.agent.metering import meter
 from streamusage.agent.metering.additions import Additions
 from streamusage.agent.metering.counters import inherit_baseline
@@ -30,7 +31,6 @@ from streamusage.api.report import (
     REPAIRED_LIFE,
     Acknowledgement,
     AgentPhase,
-    Based,
     EpochIssued,
     EpochRequest,
     MachineClock,
@@ -44,6 +44,7 @@ from streamusage.api.report import (
     SpanRow,
     ViewerRow,
 )
+from streamusage.core.coverage import slot_of
 from streamusage.core.reasons import canonical_reason
 
 KEEP_ACKNOWLEDGED_MS = 7 * 24 * 3600 * 1000
@@ -217,6 +218,7 @@ class Ledger:
             head = write_additions(tx, msgspec.structs.replace(head, baseline=state.baseline), additions)
             if before is not None:
                 head = fold_samples(tx, head, before.at, state.baseline.at)
+                head = drop_oldest_streams(tx, head, before.at, state.baseline.at)
             tx.put_head(head)
         self._head, self._viewers = head, state.viewers
 
@@ -252,7 +254,7 @@ class Ledger:
             return
         own_life = self._number_of_own_life(issued.life)
         if own_life is not None:
-            self._resume(own_life, issued.based_on)
+            self._resume(own_life, issued)
         elif self._is_superseded(issued):
             self.fence()
         else:
@@ -285,16 +287,17 @@ class Ledger:
             tx.put_head(Head(journal=f"{name}~{int(generation or 0) + 1}", confirmed=self._head.confirmed))
         self.reload()
 
-    def _resume(self, life: int, based_on: Based) -> None:
+    def _resume(self, life: int, issued: EpochIssued) -> None:
         """Resume an earlier life of this journal, which the service has reports of (a late one, after a restore)."""
         with self._journal.transaction() as tx:
             head = msgspec.structs.replace(
                 self._head,
-                epoch=based_on.epoch,
+                epoch=issued.based_on.epoch,
                 life=life,
                 based_on=None,
                 must_ask=False,
-                acknowledged=based_on.revision,
+                acknowledged=issued.based_on.revision,
+                stores_streams=issued.stores_streams,
                 lists_viewers=True,
             )
             bridge = tuple(tx.bridge(life))
@@ -331,6 +334,7 @@ class Ledger:
                 lives=self._head.lives + 1,
                 based_on=issued.based_on,
                 must_ask=False,
+                stores_streams=issued.stores_streams,
                 acknowledged=0,
                 revision=revision,
                 baseline=baseline,
@@ -392,6 +396,7 @@ class Ledger:
             outages=tuple(self._with_recovery(row, sent_at) for row in rows if isinstance(row, OutageRow)),
             machine=machine,
             lists_viewers=head.lists_viewers or UNSET,
+            stream_slots=select_stream_rows(rows, MOST_REPORT_ROWS, MOST_REPORT_BYTES) if head.stores_streams else (),
         )
 
     def _with_recovery(self, outage: OutageRow, sent_at: int) -> OutageRow:
@@ -453,7 +458,7 @@ class Ledger:
         """
         if acknowledgement.epoch != self._head.epoch:
             return
-        sent = self._sent
+        sent, kept_from = self._sent, now - KEEP_ACKNOWLEDGED_MS
         with self._journal.transaction() as tx:
             has_all = acknowledgement.acknowledged >= sent.upto
             head = msgspec.structs.replace(
@@ -465,9 +470,11 @@ class Ledger:
                 active_epoch=acknowledgement.epoch,
                 lists_viewers=not has_all and self._must_list_viewers(acknowledgement.acknowledged),
                 fenced=self._head.fenced or acknowledgement.acknowledged > self._head.revision,
+                stores_streams=acknowledgement.stores_streams,
+                streams_from=max(self._head.streams_from, slot_of(kept_from)),
             )
             tx.put_head(head)
-            tx.prune(None, now - KEEP_ACKNOWLEDGED_MS, head.acknowledged)
+            tx.prune(None, kept_from, head.acknowledged)
             tx.prune(SampleRow, now - KEEP_SAMPLES_MS, head.acknowledged)
         self._head = head
 

@@ -62,6 +62,10 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     """By which the readings of its run are dated."""
     undated: tuple[UndatedRun, ...] = ()
     """The runs since the last confirmed one. Nothing is reported before they are dated."""
+    stores_streams: bool = False
+    """Whether the service stores figures by stream: no other is sent them."""
+    streams_from: int = 0
+    """The slot from which on the journal has figures by stream."""
     fenced: bool = False
     """Whether another journal took over, or this one is an older copy of itself: it can no longer report."""
 
@@ -107,6 +111,12 @@ class Transaction(Protocol):
 
     def prune(self, kind: type[Any] | None, before_ms: int, revision: int) -> None:
         """Delete rows up to a revision that were done (`done_at`) by an instant; of one kind, or of all kinds."""
+        ...
+
+    def prune_oldest(self, kind: type[Any], most_bytes: int) -> int | None:
+        """Delete the rows of the oldest slots of a kind whose key is the slot, so that the others have at most so many
+        bytes. Return the newest slot that was deleted; `None` if none was.
+        """
         ...
 
     def first_reading(self) -> Reading | None:

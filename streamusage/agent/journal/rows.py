@@ -5,13 +5,14 @@ from typing import Any
 
 import msgspec
 
+from streamusage.agent.journal.slot_streams import SlotStreams, make_slot_streams, merge_slot_streams
 from streamusage.agent.metering.additions import Additions
 from streamusage.api.report import OutageRow, SampleRow, SessionRow, SlotRow, SpanRow, ViewerRow, higher_peak
 from streamusage.core.coverage import SLOT_MS
 from streamusage.core.figures import SLOT_SUM_NAMES, SUM_NAMES, SlotSums, slot_sums
 from streamusage.core.reasons import canonical_reason
 
-Row = SlotRow | SpanRow | SessionRow | SampleRow | ViewerRow | OutageRow
+Row = SlotRow | SlotStreams | SpanRow | SessionRow | SampleRow | ViewerRow | OutageRow
 RowKey = str
 
 
@@ -31,6 +32,8 @@ def key_of(row: Row) -> tuple[type[Any], RowKey]:
     """Return the kind of a row, and its key within the kind."""
     if isinstance(row, SlotRow):
         return SlotRow, f"{row.slot}"
+    if isinstance(row, SlotStreams):
+        return SlotStreams, f"{row.slot}"
     if isinstance(row, SpanRow):
         return SpanRow, f"{row.from_ms}"
     if isinstance(row, SessionRow):
@@ -44,7 +47,7 @@ def key_of(row: Row) -> tuple[type[Any], RowKey]:
 
 def done_at(row: Row) -> int | None:
     """Return the instant after which a row no longer changes; `None` while it is open."""
-    if isinstance(row, SlotRow | SampleRow):
+    if isinstance(row, SlotRow | SlotStreams | SampleRow):
         return row.slot + SLOT_MS
     if isinstance(row, SpanRow):
         return row.to_ms
@@ -71,6 +74,8 @@ def merge(older: Any, newer: Any) -> Any:
             peak_in=higher_peak(older.peak_in, newer.peak_in),
             peak_out=higher_peak(older.peak_out, newer.peak_out),
         )
+    if isinstance(older, SlotStreams):
+        return merge_slot_streams(older, newer)
     if isinstance(older, SessionRow):
         return msgspec.structs.replace(
             newer,
@@ -96,6 +101,8 @@ def rows_of(additions: Additions, revision: int) -> Iterable[Row]:
             peak_in=added.peak_in,
             peak_out=added.peak_out,
         )
+    for slot, streams in additions.streams.items():
+        yield make_slot_streams(slot, revision, streams)
     for span in additions.spans:
         reason = canonical_reason(span.reason)
         yield SpanRow(from_ms=span.from_ms, to_ms=span.to_ms, revision=revision, state=span.state, reason=reason)

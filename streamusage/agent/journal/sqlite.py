@@ -9,6 +9,7 @@ import shutil
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import accumulate
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -19,6 +20,7 @@ import msgspec
 from streamusage.agent.journal.protocol import Head
 from streamusage.agent.journal.rows import Row, RowKey, done_at, key_of
 from streamusage.agent.journal.sent_file import Sent, SentFile, is_older
+from streamusage.agent.journal.slot_streams import SlotStreams
 from streamusage.agent.reading import Reading
 from streamusage.api.report import OutageRow, SampleRow, SessionRow, SlotRow, SpanRow, ViewerRow
 from streamusage.core.open_files import OWNER_ONLY, OpenFiles, describe_readable, open_to_append, others_can_read
@@ -46,7 +48,7 @@ _LONGEST_LOG_PAGES = 256
 _OWN = 0
 """Value of `rows.life` for the journal's own rows. Other numbers mark the bridge of that life."""
 _KINDS: dict[str, Any] = {
-    kind.__name__: kind for kind in (SlotRow, SpanRow, SessionRow, SampleRow, ViewerRow, OutageRow)
+    kind.__name__: kind for kind in (SlotRow, SlotStreams, SpanRow, SessionRow, SampleRow, ViewerRow, OutageRow)
 }
 
 _FIRST_FIELDS: dict[str, tuple[str, ...]] = {
@@ -294,6 +296,21 @@ class SqliteTransaction:
             "DELETE FROM rows WHERE life = 0 AND revision <= ? AND done_at <= ? AND (? IS NULL OR kind = ?)",
             (revision, before_ms, kind and kind.__name__, kind and kind.__name__),
         )
+
+    def prune_oldest(self, kind: type[Any], most_bytes: int) -> int | None:
+        """See `Transaction.prune_oldest`."""
+        sizes: list[tuple[Any, ...]] = self._connection.execute(
+            "SELECT CAST(key AS INTEGER), length(body) FROM rows WHERE life = 0 AND kind = ? ORDER BY 1 DESC",
+            (kind.__name__,),
+        ).fetchall()
+        totals = accumulate(size for _, size in sizes)
+        newest = next((slot for (slot, _), total in zip(sizes, totals, strict=True) if total > most_bytes), None)
+        if newest is None:
+            return None
+        self._connection.execute(
+            "DELETE FROM rows WHERE life = 0 AND kind = ? AND CAST(key AS INTEGER) <= ?", (kind.__name__, newest)
+        )
+        return int(newest)
 
     def bridge(self, life: int) -> Sequence[Row]:
         """See `Transaction.bridge`."""
