@@ -32,7 +32,8 @@ class Limits:
     json_depth: int = 64
     """Nesting of a report's JSON."""
     report_rows: int = 500_000
-    """Rows in a report: slots, spans, sessions, samples, viewers and outages, and everything that they list."""
+    """Rows in a report: slots, spans, sessions, samples, viewers, outages, streams of slots, and everything that they
+    list."""
     streams_per_day: int = 5_000
     """Streams that one server names in a day, for each day that its reports newly cover."""
     protocols_per_day: int = 32

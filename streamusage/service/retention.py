@@ -62,6 +62,7 @@ from streamusage.service.store.schema import (
     slot_connections,
     slots,
     spans,
+    stream_slots,
     usage,
     utc_days,
 )
@@ -197,6 +198,7 @@ async def discard_rows(
     by_days = {
         slots.name: await run.discard_divided(slots.c.slot, days_before, hide_slots),
         slot_connections.name: await run.discard_divided(slot_connections.c.slot, days_before, hide_slots),
+        stream_slots.name: await run.discard_divided(stream_slots.c.slot, days_before, hide_slots),
         hours.name: await run.discard(before(hours.c.hour, hours_before)),
         utc_days.name: await run.discard(before(utc_days.c.day, hours_before - DAY_MS + 1)),
         spans.name: await run.detach_partitions(spans.c.from_ms, days_before, keep=spans.c.to_ms > days_before),
@@ -221,7 +223,7 @@ def _has_visible_slots(connection: Connection, before_ms: int) -> bool:
     expired = Interval(kept_from, before_ms)
     return any(
         connection.execute(select(time).where(is_within(time, expired)).order_by(time).limit(1)).first() is not None
-        for time in (slots.c.slot, slot_connections.c.slot)
+        for time in (slots.c.slot, slot_connections.c.slot, stream_slots.c.slot)
     )
 
 

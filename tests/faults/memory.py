@@ -29,6 +29,7 @@ from streamusage.service.rules.apply import (
     may_omit_viewers,
 )
 from streamusage.service.rules.parts import ReportPart
+from streamusage.service.rules.stream_slots import StoredStreams
 
 SERVER = "edge-1"
 
@@ -186,6 +187,7 @@ class Store:
     viewers: dict[str, ViewerRow] = field(default_factory=dict)
     pieces: list[Piece] = field(default_factory=list)
     outages: dict[int, OutageRow] = field(default_factory=dict)
+    streams: dict[tuple[int, int], StoredStreams] = field(default_factory=dict)
     parts: tuple[ReportPart, ...] = ()
     """Parts of the newest report that are not applied yet."""
     whole: "Store | None" = None
@@ -205,6 +207,7 @@ class Store:
             dict(self.viewers),
             list(self.pieces),
             dict(self.outages),
+            dict(self.streams),
             self.parts,
             self.whole,
             self.covered_before,
@@ -226,7 +229,8 @@ class Store:
                     assert self.slots.get(key) == slot, f"slot {key} is covered before its figures arrived"
             if not self.parts:
                 state = msgspec.structs.replace(self.whole.state, issued=self.state.issued)
-                assert (self.slots, self.state) == (self.whole.slots, state), "parts differ from the whole"
+                whole = self.whole.slots, self.whole.streams, state
+                assert (self.slots, self.streams, self.state) == whole, "parts differ from the whole"
                 self.whole = None
 
     def stored(self, epoch: int) -> StoredRows:
@@ -234,6 +238,7 @@ class Store:
             {slot: row for (of, slot), row in self.slots.items() if of == epoch},
             {publish_id: row for (of, publish_id), row in self.sessions.items() if of == epoch},
             self.samples,
+            streams={slot: row for (of, slot), row in self.streams.items() if of == epoch},
         )
 
     def stored_for(self, report: Report) -> StoredRows:
@@ -254,3 +259,4 @@ class Store:
             self.viewers.pop(viewer_id, None)
         self.pieces.extend(applied.pieces)
         self.outages.update({row.began_at: row for row in applied.outages})
+        self.streams.update({(epoch, streams.slot): streams for streams in applied.streams})

@@ -20,6 +20,7 @@ from streamusage.service.accounting.chain_check import find_chain_faults, read_e
 from streamusage.service.accounting.day_statistics import compute_day_statistics, unpack_samples
 from streamusage.service.accounting.hours import compare_hours
 from streamusage.service.accounting.ledger import IS_VOID, difference
+from streamusage.service.accounting.stream_sums import compare_all_streams
 from streamusage.service.accounting.utc_days import compare_day
 from streamusage.service.errors import StoreError
 from streamusage.service.rules.rollups import HOUR_MS
@@ -44,6 +45,7 @@ from streamusage.service.store.schema import (
     server_sessions,
     servers,
     slots,
+    stream_slots,
     tombstones,
     usage,
     utc_days,
@@ -100,6 +102,7 @@ def verify_store(store: Store, now_ms: int, progress: Progress) -> Iterator[Chec
         ("chain", _check_chain),
         ("hours", _check_hours),
         ("days", _check_days),
+        ("streams", _check_streams),
         ("records", _check_records),
     )
     for name, check in checks:
@@ -302,6 +305,16 @@ def _check_days(scope: _Scope, differences: list[Difference]) -> str:
                 compared += 1
                 differences += _day_differences(row, computed[row["server"]].figures)
     return f"{compared:,} closed days, computed again from their slots"
+
+
+def _check_streams(scope: _Scope, differences: list[Difference]) -> str:
+    """Compare the figures by stream of every server with its slots: no slot has less than its streams."""
+    compared, found = compare_all_streams(scope.store, scope.progress)
+    differences += [
+        Difference(stream_slots.name, f"server={row.server} epoch={row.epoch} slot={row.slot}", row.what)
+        for row in found
+    ]
+    return f"{compared:,} slots with figures by stream, compared with the figures of their servers"
 
 
 def _day_differences(row: Any, computed: DailyFigures) -> Iterator[Difference]:

@@ -148,7 +148,7 @@ class DirectReports:
             )
         if report.server != head.server:
             raise ApiError(400, OTHER_SERVER)
-        self._service.names.check(report)
+        report = self._service.names.admit(report)
         self._service.clock.see_machine(report.server, report.machine)
         return lambda connection: ingest_report(connection, report, body, now_ms), locks_of_report(report)
 

@@ -10,7 +10,17 @@ from typing import Any
 
 import msgspec
 
-from streamusage.api.report import Baseline, OutageRow, Report, SampleRow, SessionRow, SlotRow, SpanRow, ViewerRow
+from streamusage.api.report import (
+    Baseline,
+    OutageRow,
+    Report,
+    SampleRow,
+    SessionRow,
+    SlotRow,
+    SpanRow,
+    StreamSlotRow,
+    ViewerRow,
+)
 from streamusage.service.http.errors import ApiError
 from streamusage.service.limits import Limits
 
@@ -43,6 +53,7 @@ _ROWS: dict[str, type[msgspec.Struct]] = {
     "samples": SampleRow,
     "viewers": ViewerRow,
     "outages": OutageRow,
+    "stream_slots": StreamSlotRow,
 }
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -110,6 +121,7 @@ def count_rows(report: Report) -> int:
         + sum(map(_count_listed, report.slots))
         + sum(map(_count_listed, report.outages))
         + len(baseline.publishes) + len(baseline.counters) + len(baseline.audiences) + len(baseline.retired)
+        + len(baseline.stream_counters or ())
     )  # fmt: skip
 
 

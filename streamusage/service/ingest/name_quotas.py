@@ -1,10 +1,15 @@
 """How many streams and protocols each server names in a day: a server that invents names is stopped before the writer.
 
 The counts are this process's own, since its start. A name counts once a UTC day, however often it is reported.
+
+Names of which a report has only figures by stream may be those that viewers request, as often as they like: beyond the
+limit these figures are left out, and stay in those of the server. The report is accepted.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+import msgspec
 
 from streamusage.api.report import Report
 from streamusage.core.durations import UNIT_MS
@@ -34,8 +39,11 @@ class NameQuotas:
         self._named: dict[str, _Named] = {}
         self._covered_to: dict[str, int] = {}
 
-    def check(self, report: Report) -> None:
-        """Count the names of a report. Raises `LimitExceededError`: then none of them is counted."""
+    def admit(self, report: Report) -> Report:
+        """Count the names of a report, and return it without figures of streams beyond the limit.
+
+        Raises `LimitExceededError` if its sessions and samples name too many: then none of them is counted.
+        """
         named = self._of_today(report.server)
         streams = {hash((row.scope, row.name)) for row in report.sessions}
         streams.update(hash((row.scope, row.name)) for row in report.samples)
@@ -54,6 +62,22 @@ class NameQuotas:
         named.streams |= streams
         named.protocols |= protocols
         self._covered_to[report.server] = max(report.baseline.at, self._covered_to.get(report.server, 0))
+        return self._admit_streams(report, named)
+
+    def _admit_streams(self, report: Report, named: _Named) -> Report:
+        most = named.days * self._limits.streams_per_day
+        left_out = set()
+        for row in report.stream_slots:
+            key = hash((row.scope, row.name))
+            if key not in named.streams:
+                if len(named.streams) < most:
+                    named.streams.add(key)
+                else:
+                    left_out.add(key)
+        if not left_out:
+            return report
+        kept = tuple(row for row in report.stream_slots if hash((row.scope, row.name)) not in left_out)
+        return msgspec.structs.replace(report, stream_slots=kept)
 
     def _of_today(self, server: str) -> _Named:
         day = self._now_ms() // DAY_MS

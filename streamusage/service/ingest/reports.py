@@ -63,6 +63,7 @@ from streamusage.service.store.server_states import (
     state_of_row,
 )
 from streamusage.service.store.statements import PreparedStatement
+from streamusage.service.store.streams.stream_slots import save_streams
 from streamusage.service.store.writing.write_group import do_at_end, lock_server, lock_streams
 
 MAX_HELD_REPORTS = 100
@@ -163,7 +164,7 @@ def ingest_report(
     state, condition, is_clock_refused = load_reporter(connection, report.server)
     verdict = classify_report(state, report)
     if verdict == "duplicate":
-        return Acknowledgement(epoch=state.epoch, acknowledged=state.acknowledged, now=now_ms)
+        return _acknowledge(state, now_ms)
     if verdict in ("hole", "sealed", "stale"):
         message = _REFUSED[verdict].format(since=report.since, acknowledged=state.acknowledged, epoch=report.epoch)
         return _refusal(state, verdict, message, now_ms)
@@ -193,7 +194,11 @@ def ingest_report(
     if is_clock_refused:
         forget_clock_refusals(connection, report.server)
     save_parts(connection, report.server, parts)
-    return Acknowledgement(epoch=applied.state.epoch, acknowledged=applied.state.acknowledged, now=now_ms)
+    return _acknowledge(applied.state, now_ms)
+
+
+def _acknowledge(state: ServerState, now_ms: int) -> Acknowledgement:
+    return Acknowledgement(epoch=state.epoch, acknowledged=state.acknowledged, now=now_ms, stores_streams=True)
 
 
 def _clock_refusal(state: ServerState, report: Report, message: str, now_ms: int) -> Refusal:
@@ -329,6 +334,7 @@ def _write(
     save_state(connection, state, condition, REPORTED_COLUMNS)
     _ACCEPTED.run(connection, of_server=server)
     save_slots(connection, server, epoch, applied.slots)
+    save_streams(connection, server, epoch, applied.streams)
     save_pieces(connection, server, applied.pieces)
     _update_accounting(connection, before, applied, now_ms)
     lock_streams(connection, {stream_key(sample.row.scope, sample.row.name) for sample in applied.samples})

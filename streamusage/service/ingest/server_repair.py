@@ -50,6 +50,7 @@ from streamusage.service.rules.repair import (
     seal,
 )
 from streamusage.service.rules.session_matching import StreamStart
+from streamusage.service.rules.stream_slots import move_streams
 from streamusage.service.store.audit import record_audit
 from streamusage.service.store.change_feed import SAMPLES_KEPT_FROM, SLOTS_KEPT_FROM, read_counter, set_counter
 from streamusage.service.store.coverage_rows import is_known_server
@@ -64,6 +65,7 @@ from streamusage.service.store.schema import (
     slot_connections,
     slots,
     spans,
+    stream_slots,
     usage,
 )
 from streamusage.service.store.server_rows import (
@@ -81,10 +83,11 @@ from streamusage.service.store.server_states import (
     state_of_row,
 )
 from streamusage.service.store.sql import upsert
+from streamusage.service.store.streams.stream_slots import load_epoch_streams, save_streams
 
 VOID_REASON = "the clock was wrong: the day was closed before its end, or while figures were filed in the future"
 
-_TABLES_WITH_EPOCHS = (slots, slot_connections, server_sessions, samples, held, orphans)
+_TABLES_WITH_EPOCHS = (slots, slot_connections, stream_slots, server_sessions, samples, held, orphans)
 _PHASES = msgspec.json.Decoder(tuple[PhaseChange, ...])
 _BATCH_SIZE = 300
 _AFTER_ALL_DAYS = 2**53
@@ -146,7 +149,7 @@ def _find(connection: Connection, server: str, now_ms: int) -> _Findings:
     end = repaired_end(state, pieces, now_ms, row.removed_at if row.removed else None)
     ahead = {
         slot
-        for table in (slots, slot_connections, samples)
+        for table in (slots, slot_connections, stream_slots, samples)
         for slot in connection.execute(
             select(table.c.slot).where(table.c.server == server, table.c.slot >= end).distinct()
         ).scalars()
@@ -250,6 +253,7 @@ def _move_rows(connection: Connection, server: str, repair: Repair, now_ms: int)
     relocation = repair.relocation
     end = relocation.end
     _move_slots(connection, server, relocation)
+    _move_stream_slots(connection, server, relocation)
     streams = _move_samples(connection, server, relocation)
     connection.execute(delete(spans).where(spans.c.server == server, spans.c.to_ms > repair.marked_from))
     write_pieces(connection, server, repair.pieces)
@@ -287,6 +291,20 @@ def _move_slots(connection: Connection, server: str, relocation: Relocation) -> 
     )
     for epoch, moved in after.items():
         save_slots(connection, server, epoch, list(moved.values()))
+
+
+def _move_stream_slots(connection: Connection, server: str, relocation: Relocation) -> None:
+    ahead = and_(stream_slots.c.server == server, stream_slots.c.slot >= relocation.end)
+    by_epoch: dict[int, set[int]] = {}
+    for row in connection.execute(select(stream_slots.c.epoch, stream_slots.c.slot).where(ahead)):
+        by_epoch.setdefault(row.epoch, set()).update((row.slot, relocation.move_slot(row.slot)))
+    after = {
+        epoch: move_streams(load_epoch_streams(connection, server, epoch, wanted).values(), relocation.move_slot)
+        for epoch, wanted in by_epoch.items()
+    }
+    connection.execute(delete(stream_slots).where(ahead))
+    for epoch, moved in after.items():
+        save_streams(connection, server, epoch, list(moved.values()))
 
 
 def _move_samples(connection: Connection, server: str, relocation: Relocation) -> set[bytes]:

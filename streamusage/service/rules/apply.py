@@ -37,6 +37,7 @@ from streamusage.core.reasons import canonical_reason
 from streamusage.service.errors import ContradictionError, EpochTooHighError
 from streamusage.service.rules.parts import ReportPart
 from streamusage.service.rules.spans import find_hidden_mark, lay_out_spans, place_mark
+from streamusage.service.rules.stream_slots import StoredStreams, check_streams, newer_streams
 
 
 class ServerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,6 +141,8 @@ class StoredRows(NamedTuple):
     samples: Mapping[SampleKey, StoredSample]
     viewers: Sequence[ViewerRow] = ()
     """Open viewers that the report may omit (`may_omit_viewers`)."""
+    streams: Mapping[int, StoredStreams] = {}
+    """Streams of the slots, those of the report's own epoch."""
 
 
 ReportRows = Report | ReportPart
@@ -157,6 +160,7 @@ class AppliedReport(NamedTuple):
     viewers_open: Sequence[ViewerRow]
     viewers_closed: Sequence[str]
     outages: Sequence[OutageRow]
+    streams: Sequence[StoredStreams] = ()
 
 
 LARGEST_EPOCH_LEAP = 10_000
@@ -201,6 +205,7 @@ def next_epoch(
         baseline=state.baseline,
         viewers=tuple(viewers),
         previous_epoch=state.previous_epoch,
+        stores_streams=True,
     )
     return msgspec.structs.replace(state, issued=max(state.issued, epoch)), issued
 
@@ -264,9 +269,10 @@ def apply_report(state: ServerState, report: Report, stored: StoredRows, now: in
     """Return the changes of a report that was classified as `apply`. `now` is the service's clock in UTC
     milliseconds.
 
-    Raises `ContradictionError` if the report takes back something that was counted, or numbers more changes than a
-    journal can make: nothing may be written then.
+    Raises `ContradictionError` if the report takes back something that was counted, has streams that are no parts of
+    their slots, or numbers more changes than a journal can make: nothing may be written then.
     """
+    check_streams(report)
     reporting = _state_of_reporter(state, report, now)
     mark = hidden_mark(state, report)
     spans = report.spans if mark is None else place_mark(report.spans, mark, state.watermark or 0)
@@ -288,6 +294,7 @@ def accept_in_parts(
     """
     if len({row.slot for row in report.slots}) < len(report.slots):
         raise ContradictionError("the report names a slot twice")
+    check_streams(report)
     for row in report.slots:
         if row.slot in stored_slots and row.revision > stored_slots[row.slot].row.revision:
             _merge_slot(stored_slots[row.slot], row, came_late=False)
@@ -347,8 +354,8 @@ def _apply_rows(
     """Return the changes of rows, with coverage up to `covers_to`. Accounting that has not begun begins with the spans,
     or without them at `begins_at`.
     """
-    pieces = _pieces(state, rows.spans, now)
-    ends = [piece.to_ms for piece in pieces]
+    pieces = newly_covered = _pieces(state, rows.spans, now)
+    ends = newly_ends = [piece.to_ms for piece in pieces]
     slots = [
         _merge_slot(stored.slots.get(row.slot), row, _came_late(state, row.slot, pieces, ends, now))
         for row in rows.slots
@@ -380,6 +387,9 @@ def _apply_rows(
         viewers_open=[row for row in rows.viewers if row.open],
         viewers_closed=[row.viewer_id for row in rows.viewers if not row.open],
         outages=rows.outages,
+        streams=newer_streams(
+            stored.streams, rows.stream_slots, lambda slot: _came_late(state, slot, newly_covered, newly_ends, now)
+        ),
     )
 
 

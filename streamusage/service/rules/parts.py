@@ -8,12 +8,23 @@ covers only the time whose rows have all been applied with it or before it.
 
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
+from typing import NamedTuple
 
 import msgspec
 
-from streamusage.api.report import OutageRow, Report, SampleRow, SessionRow, SlotRow, SpanRow, ViewerRow
+from streamusage.api.report import (
+    OutageRow,
+    Report,
+    SampleRow,
+    SessionRow,
+    SlotRow,
+    SpanRow,
+    StreamSlotRow,
+    ViewerRow,
+)
 from streamusage.core.coverage import SLOT_MS, slot_of
 from streamusage.service.rules.spans import place_mark
+from streamusage.service.rules.stream_slots import group_by_slot
 
 ROWS_PER_PART = 5_000
 """About this many rows, with everything that they list, are applied in one transaction."""
@@ -21,7 +32,15 @@ ROWS_PER_PART = 5_000
 LARGEST_WHOLE = 10_000
 """A report of more rows is applied in parts."""
 
-TimedRow = SlotRow | SessionRow | SampleRow
+
+class StreamsOfSlot(NamedTuple):
+    """The rows by stream of one slot, which stay together."""
+
+    slot: int
+    rows: Sequence[StreamSlotRow]
+
+
+TimedRow = SlotRow | StreamsOfSlot | SessionRow | SampleRow
 
 
 class ReportPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -38,6 +57,7 @@ class ReportPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     samples: tuple[SampleRow, ...] = ()
     viewers: tuple[ViewerRow, ...] = ()
     outages: tuple[OutageRow, ...] = ()
+    stream_slots: tuple[StreamSlotRow, ...] = ()
 
 
 def split_report(report: Report, received_at: int, rows_per_part: int = ROWS_PER_PART) -> Iterator[ReportPart]:
@@ -54,7 +74,7 @@ def split_report(report: Report, received_at: int, rows_per_part: int = ROWS_PER
             rows, weight, covered_to = [], 0, covers_to
         rows.append(row)
         newest = newest if isinstance(row, ViewerRow) else _slot_of_row(row)
-        weight += 1 + (len(row.connections) if isinstance(row, SlotRow) else 0)
+        weight += _weight(row)
     last = _part(report.epoch, received_at, rows, _spans_of(spans, rows, covered_to, None), None)
     yield msgspec.structs.replace(last, outages=report.outages)
 
@@ -66,9 +86,17 @@ def mark_end(last: ReportPart, mark: SpanRow, watermark: int) -> ReportPart:
 
 def _in_order(report: Report) -> Iterable[TimedRow | ViewerRow]:
     """Yield the rows by minute, the viewers last. A publish follows its samples, which decide its record's maximum."""
-    timed: tuple[Sequence[TimedRow], ...] = (report.slots, report.samples, report.sessions)
+    streams = [StreamsOfSlot(slot, rows) for slot, rows in group_by_slot(report.stream_slots).items()]
+    timed: tuple[Sequence[TimedRow], ...] = (report.slots, streams, report.samples, report.sessions)
     yield from merge(*(sorted(rows, key=_slot_of_row) for rows in timed), key=_slot_of_row)
     yield from report.viewers
+
+
+def _weight(row: TimedRow | ViewerRow) -> int:
+    """Return the number of rows, with everything that they list."""
+    if isinstance(row, StreamsOfSlot):
+        return len(row.rows)
+    return 1 + (len(row.connections) if isinstance(row, SlotRow) else 0)
 
 
 def _slot_of_row(row: TimedRow) -> int:
@@ -100,4 +128,5 @@ def _part(
         sessions=tuple(row for row in rows if isinstance(row, SessionRow)),
         samples=tuple(row for row in rows if isinstance(row, SampleRow)),
         viewers=tuple(row for row in rows if isinstance(row, ViewerRow)),
+        stream_slots=tuple(row for streams in rows if isinstance(streams, StreamsOfSlot) for row in streams.rows),
     )

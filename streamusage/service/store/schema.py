@@ -125,6 +125,17 @@ slot_connections = Table(
     **TABLE_OPTIONS,
 )
 
+stream_slots = Table(
+    "stream_slots",
+    metadata,
+    _text("server", key=True),
+    _number("epoch", key=True),
+    _number("slot", key=True),
+    _number("revision"),  # the slot's, when the agent changed a stream of it last
+    Column("streams", LargeBinary, nullable=False),  # of all its streams, see streams/stream_slots.py
+    Index("stream_slots_by_time", "slot", "server"),
+)
+
 spans = Table(
     "spans",
     metadata,
@@ -212,6 +223,7 @@ samples = Table(
 DIVIDED_BY = {
     slots.name: slots.c.slot,
     slot_connections.name: slot_connections.c.slot,
+    stream_slots.name: stream_slots.c.slot,
     samples.name: samples.c.slot,
     spans.name: spans.c.from_ms,
 }

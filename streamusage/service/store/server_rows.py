@@ -39,6 +39,7 @@ from streamusage.service.store.schema import (
 )
 from streamusage.service.store.sql import upsert
 from streamusage.service.store.statements import PreparedStatement
+from streamusage.service.store.streams.stream_slots import load_epoch_streams
 
 Item = TypeVar("Item")
 
@@ -123,6 +124,7 @@ def load_stored_rows(connection: Connection, server: str, rows: ReportRows) -> S
         load_epoch_slots(connection, server, rows.epoch, {row.slot for row in rows.slots}),
         _load_sessions(connection, server, rows),
         _load_samples(connection, server, rows),
+        streams=load_epoch_streams(connection, server, rows.epoch, {row.slot for row in rows.stream_slots}),
     )
 
 

@@ -9,13 +9,15 @@ import psycopg
 import pytest
 from sqlalchemy import Connection, func, insert, select
 
-from streamusage.api.report import SampleRow, SlotRow
+from streamusage.api.report import SampleRow, SlotRow, StreamSlotRow
+from streamusage.core.coverage import Interval
 from streamusage.service.accounting.closing import is_accounting_due
 from streamusage.service.retention import DAY_MS, Discarded, Retention, count_due, discard_rows
 from streamusage.service.store.change_feed import SAMPLES_KEPT_FROM, SLOTS_KEPT_FROM, read_counter
 from streamusage.service.store.engines import ENGINES
 from streamusage.service.store.engines.sqlite import sqlite_url
 from streamusage.service.store.schema import DIVIDED_BY, metadata, spans
+from streamusage.service.store.streams.stream_slots import read_streams
 from tests.streamusage.service.conftest import NOW, Estate, OwnedClock, an_estate
 from tests.support.postgresql import Cluster
 from tests.support.service.parties.reporting import ReportingAgent, a_session
@@ -37,13 +39,14 @@ async def create_partitions(estate: Estate) -> None:
 
 async def report_days(estate: Estate, agent: ReportingAgent, days: int) -> None:
     """Report once a day. Every tenth day is reported with the one after it."""
-    rows: list[SlotRow | SampleRow] = []
+    rows: list[SlotRow | SampleRow | StreamSlotRow] = []
     for number in range(days):
         at = estate.clock.now
         estate.clock.now += DAY_MS
         await create_partitions(estate)
         slots = [at + hour * HOUR for hour in (0, 12, 23)]
         rows += [SlotRow(slot=slot, revision=0, bytes_out=7, connections={"hls": 1}) for slot in slots]
+        rows += [StreamSlotRow(slot=slot, scope="live", name="stream1", revision=0, bytes_out=5) for slot in slots]
         rows.append(SampleRow(slot=at, scope="live", name="stream1", revision=0, active=2, highest=3))
         if number % 10:
             await agent.sync_up(*rows, a_session(end_time=estate.clock.now, total=number), upto_ms=estate.clock.now)
@@ -72,6 +75,7 @@ async def visible(estate: Estate) -> dict[str, Any]:
         return read_counter(connection, SLOTS_KEPT_FROM), read_counter(connection, SAMPLES_KEPT_FROM)
 
     found["kept from"] = await service.read(counters)
+    found["streams"] = await service.read(lambda connection: list(read_streams(connection, Interval(0, now))))
     return found
 
 
@@ -108,6 +112,7 @@ async def test_users_see_the_same_on_both_engines(tmp_path: Path, postgresql: Cl
     for one, other in zip(plain, divided, strict=True):
         assert {path: answer for path, answer in other.items() if answer != one[path]} == {}
     assert plain[-1]["kept from"][0] > NOW
+    assert min(row.slot for row in plain[-1]["streams"]) >= plain[-1]["kept from"][0]
 
 
 async def test_rows_are_counted_when_their_partition_is_dropped(tmp_path: Path, postgresql: Cluster) -> None:
@@ -150,20 +155,20 @@ async def test_partition_in_use_is_dropped_by_a_later_round(tmp_path: Path, post
                     waited.append(time.monotonic() - began)
 
             with psycopg.connect(url) as reading:
-                reading.execute("SELECT count(*) FROM slots, samples, spans")
+                reading.execute("SELECT count(*) FROM slots, stream_slots, samples, spans")
                 reporting = asyncio.create_task(report_all_the_time())
                 discarded = await discard_rows(estate.running.service, KEPT, estate.clock.now)
                 over.set()
                 await reporting
-            assert set(discarded.in_use) == {"samples", "slots", "spans"}
-            assert "samples, slots, spans are in use and are dropped later" in str(discarded)
+            assert set(discarded.in_use) == {"samples", "slots", "stream_slots", "spans"}
+            assert "samples, slots, stream_slots, spans are in use and are dropped later" in str(discarded)
             assert len(waited) > 2
             assert max(waited) < 1, waited
             assert "slots_2026_11" in partitions_of(url, "slots")
             discarded = await discard_rows(estate.running.service, KEPT, estate.clock.now)
             assert discarded.in_use == ()
             assert discarded.by_days["slots"] > 0
-            for table in ("slots", "spans", "slot_connections"):
+            for table in ("slots", "spans", "slot_connections", "stream_slots"):
                 assert f"{table}_2026_11" not in partitions_of(url, table)
 
 
@@ -220,4 +225,4 @@ async def test_no_table_keeps_rows_for_longer_than_a_partition(tmp_path: Path, p
             ages = await estate.running.service.read(oldest)
     assert ages["samples"] <= 8
     assert ages["spans"] <= 21
-    assert max(ages["slots"], ages["slot_connections"]) <= 20 + 31
+    assert max(ages["slots"], ages["slot_connections"], ages["stream_slots"]) <= 20 + 31

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, inspect
 
 from streamusage.service.store.change_feed import allocate_changes
 from streamusage.service.store.schema import (
@@ -18,6 +18,7 @@ from streamusage.service.store.schema import (
     slots,
     spans,
     stream_key,
+    stream_slots,
     tombstones,
     usage,
     utc_days,
@@ -29,14 +30,14 @@ SERVERS = 20
 OLD_TABLES = tuple(
     table.name
     for table in (
-        usage, tombstones, server_sessions, samples, held, slots, slot_connections, hours, spans, outages, orphans,
-        audit, utc_days,
+        usage, tombstones, server_sessions, samples, held, slots, slot_connections, stream_slots, hours, spans, outages,
+        orphans, audit, utc_days,
     )
 )  # fmt: skip
 
 
 def fill_old_rows(connection: Connection, now_ms: int, count: int) -> None:
-    """Insert `count` rows into each table, of 20 servers, from two years before `now_ms` on."""
+    """Insert `count` rows into each table that the store has, of 20 servers, from two years before `now_ms` on."""
     begin = (now_ms - 730 * DAY_MS) // 3_600_000 * 3_600_000
     numbers = range(count)
     names = [f"edge-{number:02}" for number in range(SERVERS)]
@@ -48,7 +49,11 @@ def fill_old_rows(connection: Connection, now_ms: int, count: int) -> None:
         name = f"stream-{number % 7}"
         return {"server": names[number % SERVERS], "stream": stream_key("live", name), "scope": "live", "name": name}
 
+    known = set(inspect(connection).get_table_names())
+
     def add(table: Any, *rows: Any) -> None:
+        if table.name not in known:
+            return
         columns = set(table.c.keys())
         connection.execute(insert(table), [{key: row[key] for key in row if key in columns} for row in rows])
 
@@ -83,6 +88,10 @@ def fill_old_rows(connection: Connection, now_ms: int, count: int) -> None:
     ))  # fmt: skip
     add(slot_connections, *(
         of(number) | {"epoch": 1, "slot": begin, "protocol": f"p{number}", "connections": 1, "late_connections": 0}
+        for number in numbers
+    ))  # fmt: skip
+    add(stream_slots, *(
+        of(number) | {"epoch": 1 + number // SERVERS, "slot": begin, "revision": 1, "streams": b""}
         for number in numbers
     ))  # fmt: skip
     packed = dict.fromkeys(("whole", "quarters", "minutes_in", "minutes_out"), b"")

@@ -3,9 +3,11 @@
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 
-from streamusage.api.report import SlotRow
+from streamusage.api.report import SlotRow, StreamSlotRow
+from streamusage.core.coverage import Interval
 from streamusage.service.accounting.closing import is_accounting_due
 from streamusage.service.accounting.corrections import is_proposal_due
+from streamusage.service.store.streams.stream_slots import read_streams
 from tests.streamusage.service.conftest import Estate, OwnedClock, a_record, an_estate
 from tests.support.service.parties.reporting import ReportingAgent, a_session
 from tests.support.waiting import wait_until
@@ -66,7 +68,14 @@ async def use(estate: Estate) -> list[ReportingAgent]:
                 )
                 for minute in (0, 17, 59)
             ]
-            await agent.sync_up(*rows, a_session(f"{agent.server} p", start_time=NOON, end_time=estate.clock.now))
+            streams = [
+                StreamSlotRow(slot=row.slot, scope="live", name=name, revision=0, bytes_out=row.bytes_out // 3)
+                for row in rows
+                for name in ("stream1", "stream2")
+            ]
+            await agent.sync_up(
+                *rows, *streams, a_session(f"{agent.server} p", start_time=NOON, end_time=estate.clock.now)
+            )
     await settle(estate)
     late = SlotRow(slot=NOON + 5 * MINUTE, revision=0, bytes_out=999, connections={"rtmp": 1})
     await agents[0].sync_up(late)
@@ -76,11 +85,13 @@ async def use(estate: Estate) -> list[ReportingAgent]:
 
 
 async def figures(estate: Estate) -> dict[str, object]:
-    """Return all figures that the service answers."""
+    """Return all figures that the service answers, and those by stream."""
     await settle(estate)
     found: dict[str, object] = {"records": await estate.records()}
     for path in PATHS:
         answer = await estate.request("GET", f"/api/v1/{path}")
         assert answer.status_code == 200, f"{path}: {answer.text}"
         found[path] = {name: value for name, value in answer.json().items() if name != "now"}
+    everything = Interval(0, 2**53)
+    found["streams"] = await estate.running.service.read(lambda connection: list(read_streams(connection, everything)))
     return found

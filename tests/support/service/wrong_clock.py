@@ -176,6 +176,7 @@ def move_report(report: Report, jumped_at: int, ahead_ms: int) -> Report:
             replace(row, start_time=move(row.start_time), end_time=move(row.end_time)) for row in report.sessions
         ),
         samples=tuple(replace(row, slot=move(row.slot)) for row in report.samples),
+        stream_slots=tuple(replace(row, slot=move(row.slot)) for row in report.stream_slots),
         viewers=tuple(replace(row, started_at=move(row.started_at)) for row in report.viewers),
     )
 

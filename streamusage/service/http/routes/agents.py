@@ -95,7 +95,7 @@ def agent_handlers(service: Service) -> Handlers:
                 ), False
             if report.server != server:
                 raise ApiError(400, OTHER_SERVER)
-            service.names.check(report)
+            report = service.names.admit(report)
             service.clock.see_machine(server, report.machine)
             parts: list[bytes] = []
             if len(body) > SMALL_BYTES and count_rows(report) > LARGEST_WHOLE:

@@ -63,6 +63,7 @@ _BY_MONTH = "_%Y_%m"
 DIVISIONS = {
     "slots": _Division("slot", _month_of, _BY_MONTH),
     "slot_connections": _Division("slot", _month_of, _BY_MONTH),
+    "stream_slots": _Division("slot", _month_of, _BY_MONTH),
     "samples": _Division("slot", _day_of, "_%Y_%m_%d"),
     "spans": _Division("from_ms", _month_of, _BY_MONTH),
 }

@@ -218,6 +218,7 @@ async def test_repeated_late_or_reordered_report_counts_once(estate: Estate) -> 
         assert answer.status_code == 200
         assert answer.json() == {
             "epoch": 1, "acknowledged": newer.upto, "now": NOW + 10_000, "received_at": NOW + 10_000,
+            "stores_streams": True,
         }  # fmt: skip
     assert (await fetch_day(estate))["bytes_in"] == 9
 

@@ -1,5 +1,6 @@
 """Repair of servers whose figures a wrong clock filed in the future: every unit stays, and gets a time in the past."""
 
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,23 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
+from streamusage.core.coverage import Interval
 from streamusage.core.figures import SUM_NAMES
 from streamusage.service.accounting.closing import close_day_by_operator
+from streamusage.service.accounting.stream_sums import compare_streams
 from streamusage.service.ingest.server_repair import repair_server
-from streamusage.service.store.schema import closed_days, metadata, servers, slot_connections, slots, voids
+from streamusage.service.rules.stream_slots import sum_shares
+from streamusage.service.store.schema import (
+    closed_days,
+    metadata,
+    servers,
+    slot_connections,
+    slots,
+    stream_slots,
+    voids,
+)
 from streamusage.service.store.store import open_store
+from streamusage.service.store.streams.stream_slots import read_streams
 from tests.streamusage.service.conftest import NOW, Estate
 from tests.support.service.server_repair import repair, run_agent, status, sums
 from tests.support.service.wrong_clock import (
@@ -84,6 +97,22 @@ async def test_repaired_figures_equal_the_media_servers(tmp_path: Path, store_ur
         assert "repair" in spans[1]["reason"]
         assert counted.ledger.head.counted == counted.ledger.head.handed_over
         assert not (await repair(estate, dry=True))["needed"]
+
+
+async def test_repaired_streams_are_parts_of_their_slots(tmp_path: Path, store_url: str) -> None:
+    counted = jumped_store(tmp_path, store_url, back_steps=6)
+    async with serving(counted, tmp_path) as estate:
+        await run_agent(estate, counted, 3)
+        await repair(estate, dry=False)
+        await run_agent(estate, counted, 6)
+        by_stream = {"live/stage": await sums(estate)}
+    with closing(open_store(store_url, 0)) as store, store.reading() as connection:
+        assert compare_streams(connection, "edge-1", Interval(0, 2**53))[1] == []
+        shares = sum_shares(share for row in read_streams(connection, Interval(0, 2**53)) for share in row.shares)
+        newest = connection.execute(select(func.max(stream_slots.c.slot))).scalar_one()
+    assert {str(share.stream): {name: getattr(share, name) for name in SUM_NAMES} for share in shares} == by_stream
+    assert newest <= counted.now
+    assert all(share.late_bytes_out > 0 for share in shares)
 
 
 async def test_units_filed_after_the_clock_was_right_again_are_repaired_too(tmp_path: Path, store_url: str) -> None:

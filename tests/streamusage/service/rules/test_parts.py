@@ -18,6 +18,7 @@ from streamusage.api.report import (
     SessionRow,
     SlotRow,
     SpanRow,
+    StreamSlotRow,
     ViewerRow,
 )
 from streamusage.core.coverage import SLOT_MS
@@ -60,6 +61,18 @@ def slots_at(at: set[int]) -> tuple[SlotRow, ...]:
     )
 
 
+def streams_at(at: set[int]) -> tuple[StreamSlotRow, ...]:
+    """Return parts of two streams in every slot with an even minute."""
+    return tuple(
+        StreamSlotRow(
+            slot=T0 + minute * SLOT_MS, revision=50, scope="s", name=name, bytes_out=minute // 2 + 3, connections=1
+        )
+        for minute in at
+        if minute % 2 == 0
+        for name in "ab"
+    )
+
+
 def spans_between(cuts: list[int]) -> tuple[SpanRow, ...]:
     edges = sorted({T0, *(T0 + cut for cut in cuts), NOW - 5_000})
     return tuple(
@@ -71,6 +84,7 @@ def spans_between(cuts: list[int]) -> tuple[SpanRow, ...]:
 reports = st.builds(
     lambda slots, cuts, samples, sessions, viewers: a_report(
         slots=slots_at(slots),
+        stream_slots=streams_at(slots),
         spans=spans_between(cuts),
         samples=tuple(
             SampleRow(slot=T0 + at * SLOT_MS, scope="s", name=name, revision=5, active=1, highest=2)
@@ -121,10 +135,12 @@ def test_parts_end_in_the_state_of_the_whole_report(report: Report, rows: int, s
         for key, stored in whole.slots.items():
             is_newly_covered = covered_before <= key[1] < watermark
             assert not is_newly_covered or store.slots[key] == stored, "time is covered before its figures"
+            assert not is_newly_covered or store.streams.get(key) == whole.streams.get(key)
         for sample_key, sample in whole.samples.items():
             assert not covered_before <= sample_key.slot < watermark or store.samples[sample_key] == sample
     assert store.state == whole.state
     assert (store.slots, store.sessions, store.samples) == (whole.slots, whole.sessions, whole.samples)
+    assert store.streams == whole.streams
     assert (store.viewers, store.outages) == (whole.viewers, whole.outages)
     assert joined(store) == joined(whole)
 

@@ -14,11 +14,12 @@ from streamusage.api.report import (
     SessionRow,
     SlotRow,
     SpanRow,
+    StreamSlotRow,
     ViewerRow,
 )
 from tests.streamusage.service.conftest import NOW, Estate
 
-Rows = SlotRow | SpanRow | SessionRow | SampleRow | ViewerRow | OutageRow
+Rows = SlotRow | SpanRow | SessionRow | SampleRow | ViewerRow | OutageRow | StreamSlotRow
 
 
 class ReportingAgent:
@@ -55,10 +56,15 @@ class ReportingAgent:
         """Return a report of these rows that covers the time up to `upto_ms` (by default the estate's current time)."""
         upto_ms = self.estate.clock.now if upto_ms is None else upto_ms
         span = SpanRow(from_ms=self.watermark, to_ms=upto_ms, revision=0, state=state, reason=reason)  # type: ignore[arg-type]
-        numbered = []
+        numbered: list[Rows] = []
+        of_streams: dict[int, int] = {}
+        """The revision of the streams of each slot, which they share."""
         for row in (span, *rows):
             self.revision += 1
-            numbered.append(msgspec.structs.replace(row, revision=self.revision))
+            revision = (
+                of_streams.setdefault(row.slot, self.revision) if isinstance(row, StreamSlotRow) else self.revision
+            )
+            numbered.append(msgspec.structs.replace(row, revision=revision))
         self.watermark = upto_ms
 
         def of(kind: type[Rows]) -> tuple[Rows, ...]:
@@ -89,6 +95,7 @@ class ReportingAgent:
             samples=of(SampleRow),  # type: ignore[arg-type]
             viewers=of(ViewerRow),  # type: ignore[arg-type]
             outages=of(OutageRow),  # type: ignore[arg-type]
+            stream_slots=of(StreamSlotRow),  # type: ignore[arg-type]
         )
 
     async def send(self, report: Report) -> httpx.Response:

@@ -82,7 +82,7 @@ def written(store: Store, work: Any) -> tuple[Any, float]:
 def test_partitions_exist_from_now_to_a_week_later(url: str, store: Store) -> None:
     days = [f"samples_2026_11_{day}" for day in range(18, 26)]
     assert partitions_of(url, "samples") == {"samples_default", *days}
-    for table in ("slots", "slot_connections", "spans"):
+    for table in ("slots", "slot_connections", "stream_slots", "spans"):
         assert partitions_of(url, table) == {f"{table}_default", f"{table}_2026_11"}
     created, _ = written(store, lambda connection: create_partitions(connection, ms(2026, 11, 24)))
     assert {"slots_2026_12", "slot_connections_2026_12", "spans_2026_12", "samples_2026_12_01"} < set(created)

@@ -9,9 +9,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, MetaData, insert, select
 
-from streamusage.service.store.backup import copy_rows
 from streamusage.service.store.engines import resolve
 from streamusage.service.store.engines.postgresql_partitions import DIVISIONS
 from streamusage.service.store.engines.sqlite import sqlite_url
@@ -27,6 +26,7 @@ from tests.support.service.used_store import figures, use, used_estate
 pytestmark = pytest.mark.postgresql
 
 BEFORE = "0016_feed_history"
+TABLES = [table.name for table in DIVIDED]
 DAY = 86_400_000
 CENTURY = 100 * 365 * DAY
 
@@ -47,8 +47,8 @@ def fill(url: str, *, is_ahead: bool = False) -> dict[str, list[tuple[Any, ...]]
         connection.exec_driver_sql("INSERT INTO counters (name, value) VALUES ('change', 0)")
         fill_old_rows(connection, now_ms(), 200)
         if is_ahead:
-            for name, column in DIVIDED_BY.items():
-                table = metadata.tables[name]
+            for name in TABLES:
+                table, column = metadata.tables[name], DIVIDED_BY[name]
                 row = dict(connection.execute(select(table).limit(1)).one()._mapping)
                 times = {column.name: row[column.name] + CENTURY}
                 times |= {"to_ms": row["to_ms"] + CENTURY} if name == "spans" else {}
@@ -57,7 +57,7 @@ def fill(url: str, *, is_ahead: bool = False) -> dict[str, list[tuple[Any, ...]]
 
 
 def rows_of(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
-    return {name: sorted(map(tuple, connection.execute(select(metadata.tables[name])))) for name in DIVIDED_BY}
+    return {name: sorted(map(tuple, connection.execute(select(metadata.tables[name])))) for name in TABLES}
 
 
 def read(url: str, sql: str) -> Any:
@@ -194,6 +194,13 @@ async def test_figures_are_those_from_before_the_migration(tmp_path: Path, url: 
         await use(estate)
         before, end_ms = await figures(estate), estate.clock.now
     with closing(open_unchanged(used)) as store, store.reading() as source, writing_at(url, BEFORE) as target:
-        copy_rows(source, target, lambda *_: None)
+        earlier = MetaData()
+        earlier.reflect(target, only=lambda name, _: name in metadata.tables)
+        for name in earlier.tables:
+            table = metadata.tables[name]
+            columns = [column for column in table.c if column.name in earlier.tables[name].c]
+            target.execute(table.delete())
+            if rows := [dict(row) for row in source.execute(select(*columns)).mappings()]:
+                target.execute(insert(table), rows)
     async with used_estate(url, end_ms) as estate:
-        assert await figures(estate) == before
+        assert await figures(estate) == before | {"streams": []}

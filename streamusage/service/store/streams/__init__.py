@@ -1,0 +1,1 @@
+"""Figures by stream in the store."""
