@@ -11,8 +11,10 @@ from streamusage.core.coverage import SLOT_MS, Interval, Provenance, by_slot, sl
 from streamusage.core.days import day_interval, day_of, zone
 from streamusage.core.reasons import RESTARTED, WORKER_REPLACED
 from streamusage.service.rules.apply import SampleKey
+from streamusage.service.rules.stream_slots import StreamShare, group_by_slot, merge_streams
 from tests.faults.clocks.simulation import ClockedSimulation
 from tests.faults.simulator import Simulation
+from tests.faults.stream_invariants import check_parts, check_streams
 
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns", "Pacific/Auckland")
 
@@ -28,6 +30,7 @@ def check(simulation: Simulation) -> None:
     """Check all invariants. Raises `InvariantViolationError` for the first that does not hold."""
     try:
         _check_conserved(simulation)
+        check_streams(simulation, service_totals(simulation))
         _check_acknowledged(simulation)
         check_replicated(simulation)
         _check_coverage(simulation)
@@ -46,6 +49,7 @@ def check_clocked(simulation: ClockedSimulation) -> None:
     """
     try:
         _check_totals(simulation)
+        check_parts(simulation)
         _check_acknowledged(simulation)
         check_replicated(simulation)
         _check_states(simulation)
@@ -223,6 +227,12 @@ def check_replicated(simulation: Simulation) -> None:
         assert stored is not None, f"the service lacks {row}"
         same = msgspec.structs.replace(stored.row, revision=row.revision) == row
         assert same, f"the journal has {row}, stored {stored.row}"
+    for slot, rows in group_by_slot(report.stream_slots).items():
+        streams = simulation.store.streams.get((report.epoch, slot))
+        assert streams is not None, f"the service lacks the streams of slot {slot}"
+        same_streams = merge_streams(None, rows, came_late=False).shares
+        kept = tuple(StreamShare(*msgspec.structs.astuple(share)[:7], *(0,) * 4) for share in streams.shares)
+        assert kept == same_streams, f"the journal has {same_streams}, stored {kept}"
     for session in report.sessions:
         known = simulation.store.sessions.get((report.epoch, session.publish_id))
         assert known is not None, f"the service lacks {session}"

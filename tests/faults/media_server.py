@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
 
-from streamusage.agent.reading import CounterReading, EndedConnection, PublishReading, Reading, ViewerReading
+from streamusage.agent.reading import (
+    CounterReading,
+    EndedConnection,
+    PublishReading,
+    Reading,
+    StreamCounterReading,
+    ViewerReading,
+)
 
 PROTOCOLS = ("rtmp", "hls")
 
@@ -25,6 +32,26 @@ class Connection:
 
 
 @dataclass
+class StreamTruth:
+    """Every unit of one stream."""
+
+    connections: list[int] = field(default_factory=list)
+    views: list[tuple[int, int]] = field(default_factory=list)
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+    @property
+    def sums(self) -> dict[str, int]:
+        view_time_ms = sum(ended - began for began, ended in self.views)
+        return {
+            "connections": len(self.connections),
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.bytes_out,
+            "view_time_ms": view_time_ms,
+        }
+
+
+@dataclass
 class Truth:
     """Every unit with its time, so that any interval can be summed."""
 
@@ -34,6 +61,10 @@ class Truth:
     bytes_in: list[int] = field(default_factory=lambda: [0])
     bytes_out: list[int] = field(default_factory=lambda: [0])
     views: list[tuple[int, int]] = field(default_factory=list)
+    streams: dict[str, StreamTruth] = field(default_factory=dict)
+
+    def stream(self, name: str) -> StreamTruth:
+        return self.streams.setdefault(name, StreamTruth())
 
     def move_bytes(self, at: int, bytes_in: int, bytes_out: int) -> None:
         self.bytes_at.append(at)
@@ -52,9 +83,9 @@ class Truth:
         return sum(max(0, min(to_ms, ended) - max(from_ms, began)) for began, ended in self.views)
 
 
-CountsBy = Literal["server", "stream", "connection"]
-"""What has a byte counter: the whole server (nginx-rtmp), a stream or vhost (SRS, Wowza, Icecast), or each connection
-(MediaMTX), whose counter disappears with it."""
+CountsBy = Literal["server", "server and streams", "stream", "connection"]
+"""What has a byte counter: the whole server (Node-Media-Server), which may have one for each stream besides
+(nginx-rtmp), a stream (Icecast), or each connection (MediaMTX), whose counter disappears with it."""
 
 
 class MediaServer:
@@ -79,6 +110,10 @@ class MediaServer:
         self.next_number = 1
         self.bytes_in = self.bytes_out = 0
         self.counters: dict[str, tuple[int, int]] = {}
+        self.counter_streams: dict[str, str] = {}
+        """The stream of each counter."""
+        self.stream_bytes: dict[str, tuple[int, int]] = {}
+        """Bytes in and out of each stream in this boot."""
         self.joined: Counter[tuple[str, str]] = Counter()
         """How many viewers joined in this boot, by stream and protocol."""
         self.open = {}
@@ -92,6 +127,7 @@ class MediaServer:
         if kind == "play":
             self.joined[name, protocol] += 1
             self.truth.connections.append(now)
+            self.truth.stream(name).connections.append(now)
             self.truth.connection_protocols.append(protocol)
 
     def move_bytes(self, now: int) -> None:
@@ -104,11 +140,18 @@ class MediaServer:
             total_in += moved_in
             total_out += moved_out
             self._count(self._counter_of(connection), moved_in, moved_out)
+            self.counter_streams[self._counter_of(connection)] = connection.name
+            stream_in, stream_out = self.stream_bytes.get(connection.name, (0, 0))
+            self.stream_bytes[connection.name] = stream_in + moved_in, stream_out + moved_out
+            of_stream = self.truth.stream(connection.name)
+            of_stream.bytes_in += moved_in
+            of_stream.bytes_out += moved_out
         self.truth.move_bytes(now, total_in, total_out)
 
     def _counter_of(self, connection: Connection) -> str:
         """Return the key of the counter of a connection's bytes; empty for the server's own."""
-        suffix = {"server": "", "stream": f" {connection.name}", "connection": f" {connection.number}"}[self.counts_by]
+        own = {"stream": f" {connection.name}", "connection": f" {connection.number}"}
+        suffix = own.get(self.counts_by, "")
         return suffix and f"{self.boot}{suffix}"
 
     def _count(self, counter: str, bytes_in: int, bytes_out: int) -> None:
@@ -143,6 +186,7 @@ class MediaServer:
     def _record_view(self, connection: Connection, now: int) -> None:
         if connection.kind == "play":
             self.truth.views.append((connection.started_at, now))
+            self.truth.stream(connection.name).views.append((connection.started_at, now))
 
     def quit(self, now: int, started_at: int) -> None:
         """Stop normally, with a log line for each connection, and start again."""
@@ -168,9 +212,13 @@ class MediaServer:
             bytes_in=self.bytes_in,
             bytes_out=self.bytes_out,
             counters=tuple(
-                CounterReading(key=key, bytes_in=bytes_in, bytes_out=bytes_out)
+                CounterReading(
+                    key=key, bytes_in=bytes_in, bytes_out=bytes_out, scope="live", name=self.counter_streams[key]
+                )
                 for key, (bytes_in, bytes_out) in self.counters.items()
             ),
+            stream_counters=self._stream_counters(),
+            stream_traffic="apportioned" if self.counts_by == "server" else "measured",
             publishes=tuple(
                 PublishReading(publish_id=str(c.number), scope="live", name=c.name, age_ms=now - c.started_at)
                 for c in self.open.values()
@@ -190,6 +238,14 @@ class MediaServer:
             ended=tuple(self.log[log_from:]) if self.keeps_log else (),
             cursor=str(len(self.log)),
             logs_ends=self.keeps_log,
+        )
+
+    def _stream_counters(self) -> tuple[StreamCounterReading, ...] | None:
+        if self.counts_by != "server and streams":
+            return None
+        return tuple(
+            StreamCounterReading(scope="live", name=name, bytes_in=bytes_in, bytes_out=bytes_out)
+            for name, (bytes_in, bytes_out) in self.stream_bytes.items()
         )
 
     def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:

@@ -30,7 +30,8 @@ Reply = EpochIssued | Acknowledgement | Refusal | None
 
 def _counts_by(seed: int, keeps_log: bool) -> CountsBy:
     """Return what has a byte counter. Without a log the last bytes of a connection's counter would be unknown."""
-    return Random(f"counts by {seed}").choice(("server", "server", "stream", "connection" if keeps_log else "stream"))
+    by_connection: CountsBy = "connection" if keeps_log else "stream"
+    return Random(f"counts by {seed}").choice(("server", "server and streams", "stream", by_connection))
 
 
 class Simulation:
@@ -100,7 +101,9 @@ class Simulation:
             else:
                 store.write(rules.apply_report(store.state, message, store.stored_for(message), self.now))
         if verdict in ("apply", "duplicate"):
-            return Acknowledgement(epoch=store.state.epoch, acknowledged=store.state.acknowledged, now=self.now)
+            return Acknowledgement(
+                epoch=store.state.epoch, acknowledged=store.state.acknowledged, now=self.now, stores_streams=True
+            )
         return Refusal(
             error_message="",
             timestamp=self.now,

@@ -23,6 +23,7 @@ from streamusage.service.queries.daily import list_daily_statistics
 from streamusage.service.rules.apply import LateFigures, SampleKey, StoredSample, StoredSlot
 from streamusage.service.rules.parts import split_report
 from streamusage.service.rules.rollups import daily_figures, sum_rollups
+from streamusage.service.rules.stream_slots import StoredStreams
 from streamusage.service.store.report_parts import encode_part
 from streamusage.service.store.schema import (
     adjustments,
@@ -34,11 +35,13 @@ from streamusage.service.store.schema import (
     slots,
     spans,
     stream_key,
+    stream_slots,
 )
 from streamusage.service.store.server_rows import piece_of_row
 from streamusage.service.store.server_states import load_state
 from streamusage.service.store.store import Store as SqlStore
 from streamusage.service.store.store import open_store
+from streamusage.service.store.streams.stream_slots import decode_shares
 from tests.faults.invariants import ZONES
 from tests.faults.memory import SERVER
 from tests.faults.simulator import MIDNIGHT, STREAMS, Message, Reply, Simulation
@@ -137,6 +140,9 @@ class StoreSimulation(Simulation):
                 )
             for row in connection.execute(select(server_sessions)):
                 self.store.sessions[row.epoch, row.publish_id] = row
+            for row in connection.execute(select(stream_slots)):
+                shares = decode_shares(row.streams)
+                self.store.streams[row.epoch, row.slot] = StoredStreams(row.slot, row.revision, shares)
             self.store.pieces = [piece_of_row(row) for row in connection.execute(select(spans))]
             streams = {stream_key("live", name): name for name in STREAMS}
             for row in connection.execute(select(samples)):
