@@ -15,6 +15,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -29,7 +30,9 @@ from pysqlite3 import dbapi2
 from streamusage.agent.journal.rows import key_of
 from streamusage.agent.journal.sqlite import SqliteJournal
 from streamusage.api.report import SampleRow
+from streamusage.core.figures import SUM_NAMES
 from streamusage.service.rules.parts import LARGEST_WHOLE
+from streamusage.service.store.streams.stream_slots import decode_shares
 from tests.compatibility.programs.earlier_version import BEFORE_TRUSTED_TIME, MissingCommitError, install
 from tests.compatibility.programs.processes import (
     FIXTURES,
@@ -97,6 +100,8 @@ class Result(NamedTuple):
     to_ms: int
     owed_samples: int
     """How many of the rows of `owe_samples` the service has."""
+    streams: dict[str, int]
+    """The sums of all streams that the service has."""
 
 
 def free_port() -> int:
@@ -227,6 +232,17 @@ def count_owed_samples(store: Path) -> int:
         return len(rows.fetchall()) * OWED_STREAMS
 
 
+def sum_streams(store: Path) -> dict[str, int]:
+    """Return the sums of the figures by stream; of a store without the table, none."""
+    sums: Counter[str] = Counter()
+    with dbapi2.connect(store) as connection:
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'stream_slots'").fetchone():
+            for (body,) in connection.execute("SELECT streams FROM stream_slots"):
+                for share in decode_shares(body):
+                    sums.update({name: getattr(share, name) for name in SUM_NAMES})
+    return dict(sums)
+
+
 def run_upgrade(upgrade: Upgrade, directory: Path, old: Path, *, is_owing: bool) -> Result:
     """Let viewers watch before, during and after an outage in which both processes are replaced."""
     directory.mkdir()
@@ -272,8 +288,9 @@ def run_upgrade(upgrade: Upgrade, directory: Path, old: Path, *, is_owing: bool)
         days = estate.read(f"/api/v1/daily?from={today - timedelta(1)}&to={today}&tz=UTC&server={SERVER}")["days"]
         (covered,) = estate.read(f"/api/v1/coverage?from={began_ms}&to={to_ms}&server={SERVER}")["servers"]
         (record,) = estate.read("/api/v1/changes")["records"]
-        owed = count_owed_samples(directory / "usage.db")
-        return Result(media.truth, days, covered["spans"], record, (clock_before, clock_after), outage_ms, to_ms, owed)
+        owed, streams = count_owed_samples(directory / "usage.db"), sum_streams(directory / "usage.db")
+        clocks = clock_before, clock_after
+        return Result(media.truth, days, covered["spans"], record, clocks, outage_ms, to_ms, owed, streams)
 
 
 @pytest.fixture(scope="module")
@@ -308,6 +325,18 @@ def test_figures_equal_those_of_the_media_server(name: str, results: dict[str, F
     least_ms = truth.logged_view_s * 1000
     assert least_ms <= total("view_time_ms") <= least_ms + truth.connections * (1000 + EARLY_START_MS[upgrade.agent])
     assert (result.record["totalSubscribers"], result.record["aciveSubscribers"]) == (truth.connections, 0)
+
+
+@pytest.mark.parametrize("name", UPGRADES)
+def test_only_a_new_agent_reports_streams_and_only_to_a_new_service(
+    name: str, results: dict[str, Future[Result]]
+) -> None:
+    result = results[name].result()
+    has_streams = UPGRADES[name].after == Versions("new", "new")
+    assert bool(result.streams) == has_streams
+    for figure, total in result.streams.items():
+        assert total <= sum(day[figure] for day in result.days)
+    assert not has_streams or result.streams["view_time_ms"] > 0
 
 
 @pytest.mark.parametrize("name", UPGRADES)
