@@ -18,6 +18,7 @@ from streamusage.agent.metering.additions import Additions
 from streamusage.agent.metering.meter import MeterState
 from streamusage.agent.reading import Reading, Source, SourceError
 from streamusage.api.report import Baseline
+from streamusage.core.figures import slot_sums
 
 Answers = Mapping[str, bytes]
 """What the media server answers, by a name of the answer: a path, or the name of a file."""
@@ -91,6 +92,11 @@ class _Counted:
         ]
         if min(figures, default=0) < 0:
             self._problems.append(f"{self._case}: a figure is negative")
+        for slot, streams in added.streams.items():
+            whole = slot_sums(added.slot(slot)) | {"connections": added.slot(slot).connections.total()}
+            for name, most in whole.items():
+                if sum(getattr(part, name) for part in streams.values()) > most:
+                    self._problems.append(f"{self._case}: streams have more {name} than the server")
         return added
 
 

@@ -5,8 +5,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from streamusage.agent.metering import meter
+from streamusage.agent.metering import meter, stream_figures
 from streamusage.agent.metering.additions import Additions
 from streamusage.agent.metering.stream_figures import MOST_PARTS
 from streamusage.agent.reading import (
@@ -195,3 +197,37 @@ def test_figures_of_streams_before_the_newest_slots_of_a_long_pause_are_not_by_s
     assert len(added.streams) == MOST_PARTS // 2_000
     assert min(added.streams) == T0 + 200 * SLOT_MS
     assert sum(by_stream(added, "bytes_out").values()) == 100 * 100_000
+
+
+def test_streams_beyond_the_limit_are_not_by_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_figures, "MOST_STREAMS", 1)
+    added = step(
+        reading(0, viewers=(viewer(1, ONE, 500),)),
+        reading(10_000, viewers=(viewer(1, ONE, 10_500), viewer(2, TWO, 4_000)), bytes_out=100),
+    )
+    assert len(by_stream(added, "view_time_ms")) == 1
+    assert added.slots[T0].view_time_ms == 14_000
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)), min_size=1, max_size=5),
+    st.integers(0, 10**7),
+    st.integers(1_000, 200_000),
+)
+def test_measured_streams_sum_to_the_server_in_every_slot(
+    rises: list[tuple[int, int]], bytes_out: int, pause_ms: int
+) -> None:
+    def counters(factor: int) -> tuple[StreamCounterReading, ...]:
+        return tuple(
+            counter(StreamId("live", f"s{number}"), rise_in * factor, rise_out * factor)
+            for number, (rise_in, rise_out) in enumerate(rises)
+        )
+
+    added = step(
+        reading(0, stream_counters=counters(1)),
+        reading(pause_ms, bytes_out=bytes_out, stream_counters=counters(2)),
+    )
+    for slot, whole in added.slots.items():
+        parts = added.streams.get(slot, {}).values()
+        has_shares = bytes_out and any(rise_out for _, rise_out in rises)
+        assert sum(part.bytes_out for part in parts) == (whole.bytes_out if has_shares else 0)
