@@ -25,7 +25,7 @@ _PARTITIONS = b"""
 
 def _select_rows(table: str) -> str:
     ignored = ", ".join(f"'{column}'" for column in RANDOM_COLUMNS.get(table, ()))
-    return f"SELECT '{table}', (to_jsonb(content) - ARRAY[{ignored}]::text[])::text FROM {table} content"
+    return f"SELECT '{table}', (to_jsonb(stored) - ARRAY[{ignored}]::text[])::text FROM {table} stored"
 
 
 _ALL_ROWS = " UNION ALL ".join(map(_select_rows, _TABLES)).encode()
