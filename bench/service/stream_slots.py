@@ -28,7 +28,7 @@ from streamusage.api.report import (
     SpanRow,
     StreamSlotRow,
 )
-from streamusage.core.figures import SUM_NAMES
+from streamusage.core.figures import STREAM_SUM_NAMES
 from streamusage.service.http.report_decoding import decode_report
 from streamusage.service.ingest.reports import apply_next_part, ingest_report, issue_epoch
 from streamusage.service.limits import Limits
@@ -45,7 +45,7 @@ MINUTE = 60_000
 SYNCS = 30
 STORED = 120_000
 """How many streams and minutes are stored to measure their bytes."""
-_FIGURES = [*SUM_NAMES, *(f"late_{name}" for name in SUM_NAMES)]
+_FIGURES = [*STREAM_SUM_NAMES, *(f"late_{name}" for name in STREAM_SUM_NAMES)]
 
 
 def minute_of_streams(random: Random, slot: int, streams: int, revision: int) -> list[StreamSlotRow]:
@@ -76,10 +76,10 @@ def reports(server: str, begin: int, streams: int, epoch: EpochIssued, syncs: in
         slot = (at - 1) // MINUTE * MINUTE
         part = ((at - 1) % MINUTE // SYNC_MS + 1) / 6
         rows = [
-            msgspec.structs.replace(row, **{name: int(getattr(row, name) * part) for name in SUM_NAMES})
+            msgspec.structs.replace(row, **{name: int(getattr(row, name) * part) for name in STREAM_SUM_NAMES})
             for row in minute_of_streams(Random(slot), slot, streams, 10 * number)
         ]
-        sums = {name: sum(getattr(row, name) for row in rows) for name in SUM_NAMES}
+        sums = {name: sum(getattr(row, name) for row in rows) for name in STREAM_SUM_NAMES}
         whole = SlotRow(slot=slot, revision=10 * number, connections={"rtmp": sums.pop("connections")}, **sums)
         yield Report(
             server=server,
@@ -193,7 +193,7 @@ def measure_sizes(store: Store, streams: int) -> None:
 
 def _columns(rows: Iterable[StreamSlotRow], name_of: Callable[[StreamSlotRow], Any]) -> Iterator[dict[str, Any]]:
     for row in rows:
-        figures = {name: getattr(row, name) for name in SUM_NAMES} | {f"late_{name}": None for name in SUM_NAMES}
+        figures = dict.fromkeys(_FIGURES) | {name: getattr(row, name) for name in STREAM_SUM_NAMES}
         keys = {"server": "size", "epoch": 1, "slot": row.slot, "stream": name_of(row)}
         yield keys | {"revision": row.revision, "traffic": 0} | figures
 

@@ -18,7 +18,7 @@ from streamusage.agent.metering.additions import Additions
 from streamusage.agent.metering.meter import MeterState
 from streamusage.agent.reading import Reading, Source, SourceError
 from streamusage.api.report import Baseline
-from streamusage.core.figures import slot_sums
+from streamusage.core.figures import STREAM_SUM_NAMES, slot_sums
 
 Answers = Mapping[str, bytes]
 """What the media server answers, by a name of the answer: a path, or the name of a file."""
@@ -94,8 +94,8 @@ class _Counted:
             self._problems.append(f"{self._case}: a figure is negative")
         for slot, streams in added.streams.items():
             whole = slot_sums(added.slot(slot)) | {"connections": added.slot(slot).connections.total()}
-            for name, most in whole.items():
-                if sum(getattr(part, name) for part in streams.values()) > most:
+            for name in STREAM_SUM_NAMES:
+                if sum(getattr(part, name) for part in streams.values()) > whole[name]:
                     self._problems.append(f"{self._case}: streams have more {name} than the server")
         return added
 

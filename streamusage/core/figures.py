@@ -88,6 +88,9 @@ class SlotSums(msgspec.Struct, Generic[BytesT, MillisT], kw_only=True):
     view_time_ms: MillisT = 0  # type: ignore[assignment]
 
 
+STREAM_SUM_NAMES = ("connections", "bytes_in", "bytes_out", "view_time_ms")
+"""Sums that are kept by stream, in the order of stored forms."""
+
 StreamTraffic = Literal["measured", "apportioned", "none"]
 """How the bytes of a stream are known: in proportion to counters of the streams; in proportion to view time and time on
 air; not at all.

@@ -30,7 +30,7 @@ from pysqlite3 import dbapi2
 from streamusage.agent.journal.rows import key_of
 from streamusage.agent.journal.sqlite import SqliteJournal
 from streamusage.api.report import SampleRow
-from streamusage.core.figures import SUM_NAMES
+from streamusage.core.figures import STREAM_SUM_NAMES
 from streamusage.service.rules.parts import LARGEST_WHOLE
 from streamusage.service.store.streams.stream_slots import decode_shares
 from tests.compatibility.programs.earlier_version import BEFORE_TRUSTED_TIME, MissingCommitError, install
@@ -239,7 +239,7 @@ def sum_streams(store: Path) -> dict[str, int]:
         if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'stream_slots'").fetchone():
             for (body,) in connection.execute("SELECT streams FROM stream_slots"):
                 for share in decode_shares(body):
-                    sums.update({name: getattr(share, name) for name in SUM_NAMES})
+                    sums.update({name: getattr(share, name) for name in STREAM_SUM_NAMES})
     return dict(sums)
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from streamusage.core.coverage import Interval, by_slot, slot_of
-from streamusage.core.figures import SLOT_SUM_NAMES, SUM_NAMES
+from streamusage.core.figures import SLOT_SUM_NAMES, STREAM_SUM_NAMES
 from tests.faults.simulator import Simulation
 
 UNSURE = {"journal destroyed", "older journal replaced", "older journal continued", "repaired"}
@@ -18,7 +18,7 @@ def check_parts(simulation: Simulation) -> None:
         assert streams.shares, f"slot {slot} has a row without streams"
         whole = {name: getattr(stored.row, name) for name in SLOT_SUM_NAMES}
         whole["connections"] = sum(stored.row.connections.values())
-        for name in SUM_NAMES:
+        for name in STREAM_SUM_NAMES:
             parts = [getattr(share, name) for share in streams.shares]
             late = [getattr(share, f"late_{name}") for share in streams.shares]
             assert min(parts) >= 0
@@ -33,7 +33,7 @@ def sums_by_stream(simulation: Simulation) -> dict[str, Counter[str]]:
     sums: dict[str, Counter[str]] = {}
     for streams in simulation.store.streams.values():
         for share in streams.shares:
-            sums.setdefault(share.name, Counter()).update({name: getattr(share, name) for name in SUM_NAMES})
+            sums.setdefault(share.name, Counter()).update({name: getattr(share, name) for name in STREAM_SUM_NAMES})
     return sums
 
 

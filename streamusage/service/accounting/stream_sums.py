@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, and_, func, select
 
 from streamusage.core.coverage import Interval
-from streamusage.core.figures import SLOT_SUM_NAMES, SUM_NAMES
+from streamusage.core.figures import SLOT_SUM_NAMES, STREAM_SUM_NAMES
 from streamusage.service.rules.utc_days import DAY_MS, utc_day_of
 from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, read_counter
 from streamusage.service.store.schema import slot_connections, slots, stream_slots
@@ -90,7 +90,7 @@ def _differences(row: Any) -> Iterator[str]:
     if row.slot_revision is None:
         yield "has no slot"
         return
-    for name in SUM_NAMES:
+    for name in STREAM_SUM_NAMES:
         total, most = sum(getattr(share, name) for share in shares), int(getattr(row, name))
         if total > most:
             yield f"{name} of its streams sum to {total}, its slot has {most}"

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from streamusage.api.report import Report, SlotRow, StreamSlotRow
-from streamusage.core.figures import SLOT_SUM_NAMES, SUM_NAMES, StreamTraffic, least_exact
+from streamusage.core.figures import STREAM_SUM_NAMES, StreamTraffic, least_exact, slot_sums
 from streamusage.core.usage import StreamId
 from streamusage.service.errors import ContradictionError
 
@@ -22,7 +22,7 @@ MOST_STREAMS = 20_000
 class StreamShare(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Part of one stream in a slot, and how much of it arrived too late to be live.
 
-    The fields after `traffic` are the sums in the order of `SUM_NAMES`, then their late parts.
+    The fields after `traffic` are the sums in the order of `STREAM_SUM_NAMES`, then their late parts.
     """
 
     scope: str
@@ -51,9 +51,9 @@ class StoredStreams(NamedTuple):
     shares: Sequence[StreamShare]
 
 
-_sums_of: Callable[[StreamSlotRow | StreamShare], tuple[int, ...]] = attrgetter(*SUM_NAMES)
-_late_of: Callable[[StreamShare], tuple[int, ...]] = attrgetter(*(f"late_{name}" for name in SUM_NAMES))
-_NOTHING = (0,) * len(SUM_NAMES)
+_sums_of: Callable[[StreamSlotRow | StreamShare], tuple[int, ...]] = attrgetter(*STREAM_SUM_NAMES)
+_late_of: Callable[[StreamShare], tuple[int, ...]] = attrgetter(*(f"late_{name}" for name in STREAM_SUM_NAMES))
+_NOTHING = (0,) * len(STREAM_SUM_NAMES)
 
 
 def group_by_slot(rows: Iterable[StreamSlotRow]) -> dict[int, list[StreamSlotRow]]:
@@ -82,12 +82,13 @@ def check_streams(report: Report) -> None:
 
 
 def _check_sums(slot: SlotRow, rows: Iterable[StreamSlotRow]) -> None:
-    whole = {"connections": sum(slot.connections.values())} | {name: getattr(slot, name) for name in SLOT_SUM_NAMES}
-    sums = zip(*map(_sums_of, rows), strict=True)
-    for (name, most), parts in zip(whole.items(), sums, strict=True):
+    whole = slot_sums(slot) | {"connections": sum(slot.connections.values())}
+    for name, parts in zip(STREAM_SUM_NAMES, zip(*map(_sums_of, rows), strict=True), strict=True):
         total = sum(parts)
-        if total > most:
-            raise ContradictionError(f"{name} of the streams of slot {slot.slot} sum to {total}, the slot has {most}")
+        if total > whole[name]:
+            raise ContradictionError(
+                f"{name} of the streams of slot {slot.slot} sum to {total}, the slot has {whole[name]}"
+            )
 
 
 def merge_streams(stored: StoredStreams | None, rows: Sequence[StreamSlotRow], *, came_late: bool) -> StoredStreams:

@@ -1,5 +1,6 @@
 """Figures by stream from reports over HTTP to the store and back, on both engines."""
 
+import zlib
 from contextlib import closing
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from sqlalchemy import func, select
 
 from streamusage.api.report import SlotRow, StreamSlotRow
 from streamusage.core.coverage import Interval
-from streamusage.core.figures import SUM_NAMES
+from streamusage.core.figures import STREAM_SUM_NAMES
 from streamusage.service.accounting.verification import verify_store
 from streamusage.service.errors import LimitExceededError
 from streamusage.service.ingest.name_quotas import NameQuotas
@@ -194,4 +195,11 @@ def test_stored_form_keeps_every_field() -> None:
     )
     assert decode_shares(encode_shares(shares)) == shares
     assert decode_shares(encode_shares(())) == ()
-    assert StreamShare.__struct_fields__[3:] == (*SUM_NAMES, *(f"late_{name}" for name in SUM_NAMES))
+    assert StreamShare.__struct_fields__[3:] == (*STREAM_SUM_NAMES, *(f"late_{name}" for name in STREAM_SUM_NAMES))
+
+
+def test_column_of_a_later_version_is_ignored() -> None:
+    share = StreamShare("live", "a", "none", *range(4), *range(4))
+    columns = msgspec.msgpack.decode(zlib.decompress(encode_shares([share])))
+    later = zlib.compress(msgspec.msgpack.encode([*columns, [7]]))
+    assert decode_shares(later) == (share,)
