@@ -72,7 +72,7 @@ class CounterReading(msgspec.Struct, frozen=True, kw_only=True):
     """
 
 
-class StreamCounterReading(msgspec.Struct, frozen=True, kw_only=True):
+class StreamCounterReading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A byte counter of a stream whose bytes other counters contain: it only decides how those are dealt."""
 
     scope: str

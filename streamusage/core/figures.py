@@ -99,9 +99,9 @@ air; not at all.
 _LEAST_EXACT_FIRST: tuple[StreamTraffic, ...] = ("none", "apportioned", "measured")
 
 
-def least_exact(*parts: StreamTraffic) -> StreamTraffic:
-    """Return how the bytes of a stream are known whose parts are known in these ways."""
-    return min(parts, key=_LEAST_EXACT_FIRST.index)
+def least_exact(first: StreamTraffic, other: StreamTraffic) -> StreamTraffic:
+    """Return how the bytes of a stream are known of which two parts are known in these ways."""
+    return first if first == other else min(first, other, key=_LEAST_EXACT_FIRST.index)
 
 
 def peak_rank(bps: int, at: int, window_ms: int = 0) -> tuple[int, int, int]:

@@ -41,11 +41,6 @@ class StreamPart(msgspec.Struct, frozen=True, array_like=True, gc=False):
     view_time_ms: int
     traffic: StreamTraffic
 
-    @property
-    def stream(self) -> StreamId:
-        """The stream."""
-        return StreamId(self.scope, self.name)
-
 
 class SlotStreams(msgspec.Struct, frozen=True, kw_only=True):
     """The parts of all streams in one slot, each stream once."""
@@ -66,10 +61,11 @@ def make_slot_streams(slot: int, revision: int, added: Mapping[StreamId, StreamA
 
 def merge_slot_streams(older: SlotStreams, newer: SlotStreams) -> SlotStreams:
     """Return two rows of one slot merged: the figures of a stream add up."""
-    parts = {part.stream: part for part in older.parts}
+    parts = {(part.scope, part.name): part for part in older.parts}
     for part in newer.parts:
-        known = parts.get(part.stream)
-        parts[part.stream] = part if known is None else _add(known, part)
+        stream = part.scope, part.name
+        known = parts.get(stream)
+        parts[stream] = part if known is None else _add(known, part)
     return msgspec.structs.replace(newer, parts=tuple(parts[stream] for stream in sorted(parts)))
 
 

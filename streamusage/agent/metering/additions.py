@@ -28,7 +28,7 @@ class SlotAddition(SlotSums[int, int], kw_only=True):
     peak_out: Peak | None = None
 
 
-class StreamAddition(SlotSums[int, int], kw_only=True):
+class StreamAddition(SlotSums[int, int], kw_only=True, gc=False):
     """Part of one stream in what a reading adds to one slot."""
 
     connections: int = 0

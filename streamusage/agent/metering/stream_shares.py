@@ -35,11 +35,15 @@ def deal(total: int, weights: Mapping[Key, int]) -> dict[Key, int]:
         return {}
     if total == whole:
         return {key: weight for key, weight in weights.items() if weight}
-    shares = {key: total * weight // whole for key, weight in weights.items()}
+    shares: dict[Key, int] = {}
+    remainders: list[tuple[int, Any]] = []
+    for key, weight in weights.items():
+        shares[key], remainder = divmod(total * weight, whole)
+        remainders.append((-remainder, key))
     left = total - sum(shares.values())
     if left:
-        rounded_up: list[Any] = sorted(weights, key=lambda key: (-(total * weights[key] % whole), key))
-        for key in rounded_up[:left]:
+        remainders.sort()
+        for _, key in remainders[:left]:
             shares[key] += 1
     return {key: share for key, share in shares.items() if share}
 

@@ -217,3 +217,30 @@ def test_size_of_rows_by_stream_is_estimated_from_above() -> None:
     assert select_stream_rows([row(2**41, whole)], 1, size - 1) == ()
     (selected,) = select_stream_rows([row(2**41, whole, revision=2**33)], 1, size + 60)
     assert selected == largest
+
+
+def test_streams_are_filed_with_their_slots_after_a_time_line_that_was_ahead(journal: SqliteJournal) -> None:
+    """Rows were pruned by a time that was a year ahead; the next run of the machine has the right time."""
+    year = 365 * 24 * 60 * SLOT_MS
+    ledger = make_ledger(journal)
+
+    def count(run: str, elapsed_ms: int) -> None:
+        offset_ms = ledger.begin_run(run, elapsed_ms, T0)
+        taken = reading(0, viewers=(viewer(1, elapsed_ms + 1_000),), run=run, elapsed_ms=elapsed_ms)
+        ledger.record(msgspec.structs.replace(taken, at=elapsed_ms + offset_ms))
+
+    ledger.begin_run("first", 0, T0)
+    ledger.confirm_offset("first", T0 + year)
+    count("first", 0)
+    issue(ledger, stores_streams=True)
+    count("first", 10_000)
+    acknowledge(ledger, report_of(ledger), stores_streams=True, now=T0 + year)
+    assert ledger.head.streams_from > T0 + year // 2
+    count("second", 0)
+    count("second", 10_000)
+    ledger.confirm_offset("second", T0)
+    count("second", 20_000)
+    report = report_of(ledger)
+    filed = {row.slot: row.view_time_ms for row in report.slots}
+    assert filed.keys() == {T0, T0 + year}
+    assert {row.slot: row.view_time_ms for row in report.stream_slots} == filed
