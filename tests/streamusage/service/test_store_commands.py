@@ -102,6 +102,7 @@ async def test_verify_names_differences_and_keeps_a_service_from_starting(stream
         connection.execute("DELETE FROM adjustments")
         connection.execute("DELETE FROM closed_days")
         connection.execute("DELETE FROM ledger_checksums")
+        connection.execute("DELETE FROM chain")
     ended = await streamtop("store", "verify", "--store", url)
     assert (ended.code, ended.err) == (0, "")
     assert not StoreFile(path).read_mark()
