@@ -87,6 +87,13 @@ class LineBoots(NamedTuple):
         # The duration of the line proves that its connection began before the present boot.
         return line.duration_ms - line.duration_ms // DRIFT_PER_MS > self.age_ms
 
+    def is_ambiguous(self, boot: str, line: EndedConnection, started_at: int) -> bool:
+        """Return whether a line that ends a connection of an earlier boot may be that of another one with its id, which
+        the present boot had between two readings. Then the present counters may contain its bytes.
+        """
+        is_unseen = not self.is_same or started_at + self.clock_error_ms >= self.passage.last_at
+        return boot != self.present and is_unseen and self._may_be_of_present(line, started_at)
+
     def earlier_from(self, line: EndedConnection, started_at: int) -> int | None:
         """Return when a connection of an earlier boot began at the earliest, if it may be that of a line; `None` where
         nothing is known of it.
@@ -94,5 +101,12 @@ class LineBoots(NamedTuple):
         A page shows the latest possible start of a connection. One that began before the start of a line which may be
         of the present boot is therefore another one, although it had the same id.
         """
-        may_be_of_present = self.is_dated(line) and self.at(started_at) == self.present
-        return started_at - start_precision_ms(line) if may_be_of_present else None
+        return started_at - start_precision_ms(line) if self._may_be_of_present(line, started_at) else None
+
+    def earlier_from_in_doubt(self, line: EndedConnection, started_at: int) -> int | None:
+        """As `earlier_from`, where the clock may have been set by so little that it is taken for one clock."""
+        earlier_from = self.earlier_from(line, started_at)
+        return None if earlier_from is None else earlier_from - self.clock_error_ms
+
+    def _may_be_of_present(self, line: EndedConnection, started_at: int) -> bool:
+        return self.is_dated(line) and self.at(started_at) == self.present

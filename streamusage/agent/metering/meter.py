@@ -9,6 +9,7 @@ which it passes. A log line of an ended session replaces what polling observed o
 """
 
 from collections import Counter
+from functools import partial
 
 import msgspec
 
@@ -494,6 +495,7 @@ class _Step:
         self._notice_end_of_boot(line)
         stream = StreamId(line.scope, line.name)
         ended_at = self.passage.date_line(line.ended_at, self.now)
+        dated_start = ended_at - line.duration_ms
         known, is_boot_certain = None, False
         if line.kind == "play":
             known, ended_at, is_boot_certain = self._match_viewer(line, ended_at, seen_viewers)
@@ -504,17 +506,21 @@ class _Step:
         served: str | None = None
         if line.kind == "publish":
             within_ms = line.granularity_ms + LONGEST_ANSWER_MS + line.duration_ms // DRIFT_PER_MS if is_dated else None
-            served = self.publishes.find_boot(
+            find = partial(
+                self.publishes.find_boot,
                 line.connection_id,
                 self.boots.of_publish(line, started_at),
                 started_at,
                 within_ms,
-                self.boots.earlier_from(line, started_at),
+            )
+            served = find(self.boots.earlier_from(line, started_at)) or find(
+                self.boots.earlier_from_in_doubt(line, started_at)
             )
             boot = served or boot
         is_of_known = known is not None or (line.kind == "publish" and served is not None)
         is_dated = is_dated and (boot == self.boot or is_of_known or self.is_clock_observed)
-        if line.counter or is_dated or is_boot_certain or self.boots.is_certain(boot, line):
+        is_proven = (is_dated or is_boot_certain) and not self.boots.is_ambiguous(boot, line, dated_start)
+        if line.counter or is_proven or self.boots.is_certain(boot, line):
             self._credit(boot, ended_at, line)
         elif boot != self.boot and (line.bytes_in or line.bytes_out):
             self.lacks_bytes = True
@@ -545,16 +551,15 @@ class _Step:
         """Return the viewer that a line ends, when it ended, and whether start times prove that it is this one."""
         boots = self.boots.names
         started_at: int | None = None
-        earlier_boots_from = self.boots.earlier_from(line, ended_at - line.duration_ms)
+        line_began_at = ended_at - line.duration_ms
         if self.passage.are_lines_exact and self.passage.is_possible(line.ended_at, self.now):
             answer_ms = self.reading.age_slack_ms
-            known = match_viewer(
-                line, ended_at - line.duration_ms, self.viewers, boots, seen, answer_ms, earlier_boots_from
-            )
+            earlier_from = self.boots.earlier_from(line, line_began_at)
+            known = match_viewer(line, line_began_at, self.viewers, boots, seen, answer_ms, earlier_from)
             if known is not None:
                 return known, ended_at, True
             if self.passage.is_between(line.ended_at, self.now):
-                started_at = ended_at - line.duration_ms
+                started_at = line_began_at
         # The log's clock differs, or was set: durations still compare.
         is_length_known = self.passage.passed_ms is not None
         answered_ms = line.granularity_ms + self.reading.age_slack_ms
@@ -574,7 +579,8 @@ class _Step:
         )
         if not self.same_boot and not self.ended_boot:
             boots = [self.boot]
-        known = match_by_duration(line, started_at, window, self.viewers, boots, seen, earlier_boots_from)
+        earlier_from = self.boots.earlier_from_in_doubt(line, line_began_at)
+        known = match_by_duration(line, started_at, window, self.viewers, boots, seen, earlier_from)
         if known is not None and (is_length_known or known.viewer_id in seen):
             seen_until = self.last_at if known.counted_to is None else known.counted_to
             ended_at = min(max(known.started_at + line.duration_ms, seen_until), self.now)

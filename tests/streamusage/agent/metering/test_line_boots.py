@@ -1,0 +1,58 @@
+"""Lines of the log after a restart of the media server: ids begin again, and a clock may have been set meanwhile."""
+
+from typing import Any
+
+import pytest
+
+from streamusage.core.reasons import RESTARTED
+from tests.support.agent.readings import T0, connections, line, publish, reading, run, viewer
+
+CLOCK: dict[str, Any] = {"run": "run 1", "machine_offset_ms": T0 - 1_000_000}
+
+
+@pytest.mark.parametrize("set_by_ms", [-700, 700])
+def test_viewer_counts_once_where_the_clock_is_set_by_less_than_a_second_before_a_restart(set_by_ms: int) -> None:
+    """By the clock that dates its line, the viewer of the ended boot began 659 ms after the present boot did."""
+    state, added = run(
+        reading(-10_000, elapsed_ms=990_000, **CLOCK),
+        reading(0, elapsed_ms=1_000_000, viewers=(viewer(2, 4),), **CLOCK),
+        reading(
+            70_041, boot="b2", started_at=T0 + 41 + set_by_ms, started_granularity_ms=0, uptime_ms=70_000,
+            elapsed_ms=1_070_041, run="run 1", machine_offset_ms=T0 - 1_000_000 + set_by_ms,
+            ended=(line(2, 41 + set_by_ms, 45, granularity_ms=0),),
+        ),
+    )  # fmt: skip
+    assert connections(added) == 1
+    assert not state.viewers
+
+
+def test_viewer_of_the_present_boot_counts_where_one_of_an_ended_boot_with_its_id_began_long_before() -> None:
+    state, added = run(
+        reading(-10_000, elapsed_ms=990_000, **CLOCK),
+        reading(0, elapsed_ms=1_000_000, viewers=(viewer(2, 4),), **CLOCK),
+        reading(
+            70_041, boot="b2", started_at=T0 + 41, started_granularity_ms=0, uptime_ms=70_000, elapsed_ms=1_070_041,
+            ended=(line(2, 5_041, 2_000, granularity_ms=0),), **CLOCK,
+        ),
+    )  # fmt: skip
+    assert connections(added) == 2
+    assert state.viewers.keys() == {"b1/2"}
+
+
+@pytest.mark.parametrize("kind", ["play", "publish"])
+@pytest.mark.parametrize("granularity_ms", [0, 1000])
+@pytest.mark.parametrize("age_ms", [4, 2_100])
+def test_bytes_of_a_line_that_may_be_of_two_boots_count_once(kind: str, granularity_ms: int, age_ms: int) -> None:
+    """A connection of the ended boot, which crashed, began 700 ms before one of the present boot with its id."""
+    shown = {"viewers": (viewer(2, age_ms),)} if kind == "play" else {"publishes": (publish(2, age_ms),)}
+    of_present = line(2, 5_700 - age_ms, 5_000, kind=kind, granularity_ms=granularity_ms, bytes_in=900)
+    _, added = run(
+        reading(-10_000, elapsed_ms=990_000, **CLOCK),
+        reading(0, elapsed_ms=1_000_000, **shown, **CLOCK),
+        reading(
+            50_041, boot="b2", started_at=T0 + 41, started_granularity_ms=0, uptime_ms=50_000, elapsed_ms=1_050_041,
+            bytes_in=900, ended=(of_present,), age_slack_ms=1_000, **CLOCK,
+        ),
+    )  # fmt: skip
+    assert sum(slot.bytes_in for slot in added.slots.values()) == 900
+    assert [span.reason for span in added.spans if span.state != "counted"] == [RESTARTED]
