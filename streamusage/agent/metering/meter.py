@@ -517,8 +517,8 @@ class _Step:
                 self.boots.earlier_from_in_doubt(line, started_at)
             )
             boot = served or boot
-        is_of_known = known is not None or (line.kind == "publish" and served is not None)
-        is_dated = is_dated and (boot == self.boot or is_of_known or self.is_clock_observed)
+        # A viewer who is matched by duration only may be another one: then the time of the line proves nothing, either.
+        is_dated = is_dated and (boot == self.boot or served is not None or self.is_clock_observed)
         is_proven = (is_dated or is_boot_certain) and not self.boots.is_ambiguous(boot, line, dated_start)
         if line.counter or is_proven or self.boots.is_certain(boot, line):
             self._credit(boot, ended_at, line)

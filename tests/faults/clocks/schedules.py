@@ -13,7 +13,7 @@ FIRST_SEED = int(os.environ.get("STREAMTOP_FIRST_SEED", "0"))
 SCHEDULES = int(os.environ.get("STREAMTOP_SCHEDULES", "20000"))
 BLOCK = 1000
 
-LINES_OF_A_WRONG_BOOT = (1_008_664, 1_014_685)
+LINES_OF_A_WRONG_BOOT = (1_008_664, 1_014_685, 202_633_500_548_586)
 """The machine's clock is set and set back while the agent does not run, and a log line of that time seems to be of an
 earlier boot.
 """

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from streamusage.core.reasons import RESTARTED
+from streamusage.core.reasons import CALLBACKS_LOST, RESTARTED
 from tests.support.agent.readings import T0, connections, line, publish, reading, run, viewer
 
 CLOCK: dict[str, Any] = {"run": "run 1", "machine_offset_ms": T0 - 1_000_000}
@@ -56,3 +56,23 @@ def test_bytes_of_a_line_that_may_be_of_two_boots_count_once(kind: str, granular
     )  # fmt: skip
     assert sum(slot.bytes_in for slot in added.slots.values()) == 900
     assert [span.reason for span in added.spans if span.state != "counted"] == [RESTARTED]
+
+
+@pytest.mark.parametrize(("paused_ms", "credited"), [(800_000, 0), (50_000, 400)])
+def test_bytes_of_a_line_that_ends_a_viewer_only_in_doubt_count_once(paused_ms: int, credited: int) -> None:
+    """Callbacks of the ended boot were lost. The line is of the present boot, whose counters contain it; the clock was
+    5 minutes behind when it was written, so that it seems to be of the ended one. In a pause of less than a minute no
+    clock is set and set back unnoticed, and the line is what it seems to be.
+    """
+    _, added = run(
+        reading(-10_000, elapsed_ms=990_000, **CLOCK),
+        reading(0, elapsed_ms=1_000_000, viewers=(viewer(1, 4),), **CLOCK),
+        reading(
+            paused_ms, boot="b2", started_at=T0 + paused_ms // 2, uptime_ms=paused_ms - paused_ms // 2,
+            elapsed_ms=1_000_000 + paused_ms, bytes_out=900, logs_ends=False, misses=CALLBACKS_LOST,
+            ended=(line(1, 5_000, 30_000, bytes_out=400),), **CLOCK,
+        ),
+    )  # fmt: skip
+    assert connections(added) == 1
+    assert sum(slot.bytes_out for slot in added.slots.values()) == 900 + credited
+    assert [span.reason for span in added.spans if span.state != "counted"] == [RESTARTED, CALLBACKS_LOST]
