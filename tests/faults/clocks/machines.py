@@ -10,6 +10,10 @@ WRONG = (0, 0, 300, -700, 5 * SECOND, -10 * SECOND, -5 * MINUTE, 3 * HOUR, -50 *
 SERVICE_WRONG = (-50 * 365 * DAY, -HOUR, -30 * SECOND, 30 * SECOND, 366 * DAY, 500 * DAY)
 """How far the service's wall clock may be off."""
 
+RELEASED_BEFORE_MS = 40 * DAY
+"""How long before a schedule the newest migration of the service was written: its wall clock can show no earlier time.
+"""
+
 KEEP_MS = 30 * DAY
 """How long the service keeps slots."""
 

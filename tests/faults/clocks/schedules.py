@@ -34,7 +34,13 @@ VIEWERS_OF_A_RESTART = (202_633_500_654_288,)
 of the present one.
 """
 
-RARE_SEEDS = (*LINES_OF_A_WRONG_BOOT, *VIEWERS_OPEN_FOR_EVER, *LOST_JOURNALS, *VIEWERS_OF_A_RESTART)
+MACHINES_IN_1970 = (202_633_500_584_583,)
+"""Two machines of three boot in 1970, and the service's clock is set to that time, too."""
+
+RARE_SEEDS = (
+    *(*LINES_OF_A_WRONG_BOOT, *VIEWERS_OPEN_FOR_EVER, *LOST_JOURNALS, *VIEWERS_OF_A_RESTART),
+    *MACHINES_IN_1970,
+)
 """Schedules that found faults which one in some thousand contains."""
 
 PARTS = 4

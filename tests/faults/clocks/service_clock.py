@@ -8,7 +8,7 @@ from random import Random
 
 from streamusage.service.rules import trusted_time
 from streamusage.service.rules.trusted_time import Evidence, MachineReading, TrustedTime
-from tests.faults.clocks.machines import DAY, HOUR, KEEP_MS, MINUTE, SERVICE_WRONG, WRONG
+from tests.faults.clocks.machines import DAY, HOUR, KEEP_MS, MINUTE, RELEASED_BEFORE_MS, SERVICE_WRONG, WRONG
 
 
 class ServiceClock:
@@ -25,11 +25,18 @@ class ServiceClock:
     clock_faults: dict[str, int]
     """How often each fault of a clock happened."""
 
+    released_ms: int
+    """Date of the newest migration, which the product always has. Two machines of three in 1970, and a service that is
+    set to 1970 together with them, could not be told from a service that is right: the doubt after its correction
+    would not end before these machines are corrected, too.
+    """
+
     def start_clocks(self, now: int) -> None:
         self.service_ahead = 0
         self.service_boots = 1
         self.closed_to = 0
-        self.trusted = trusted_time.start(None, "service boot 1", now, now, None, 0)
+        self.released_ms = now - RELEASED_BEFORE_MS
+        self.trusted = trusted_time.start(None, "service boot 1", now, now, None, self.released_ms)
 
     def choose_fleet(self, seed: int) -> None:
         """Choose how many machines report besides the agent's: all of them right, but for one."""
@@ -108,12 +115,15 @@ class ServiceClock:
             self.service_boots += 1
             boot = f"service boot {self.service_boots}"
             self._count("service's machine rebooted")
-        self.trusted = trusted_time.start(kept, boot, self.service_wall, self.now, self.find_newest_time(), 0)
+        self._start(kept, boot)
 
     def start_service_again(self) -> None:
         """Start the process again after a pause, on a machine that did not stop."""
-        kept = self.trusted
-        self.trusted = trusted_time.start(kept, kept.boot, self.service_wall, self.now, self.find_newest_time(), 0)
+        self._start(self.trusted, self.trusted.boot)
+
+    def _start(self, kept: TrustedTime, boot: str) -> None:
+        newest_ms = self.find_newest_time()
+        self.trusted = trusted_time.start(kept, boot, self.service_wall, self.now, newest_ms, self.released_ms)
 
     def end_doubt(self) -> None:
         """Set the wall clock right and wait. Raises `AssertionError` if the doubt does not end."""

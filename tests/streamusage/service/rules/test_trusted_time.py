@@ -325,6 +325,20 @@ def test_doubt_by_a_median_of_two_wrong_machines_ends_when_the_wall_clock_was_co
     assert (machine.cause, machine.trusted_off_ms) == (None, 0)
 
 
+def test_two_machines_in_1970_of_three_neither_move_trusted_time_nor_keep_a_doubt_alive() -> None:
+    """The service's clock, set to 1970 as well, is not taken for right, although most of the machines agree with it."""
+    machine = in_doubt_by_store()
+    machine.report(0, -TRUE, -TRUE)
+    machine.run(60_000)
+    assert machine.trusted_off_ms == -60_000
+    machine.off_ms = -TRUE
+    machine.run(AGREEMENT_MS + 4_000)
+    assert (machine.cause, machine.trusted_off_ms) == (Evidence.STORE, -60_000)
+    machine.off_ms = 0
+    machine.run(4_000)
+    assert (machine.cause, machine.trusted_off_ms) == (None, 0)
+
+
 def test_one_wrong_machine_of_fifty_raises_no_doubt() -> None:
     machine = Machine()
     machine.report(YEAR, *[0] * 49)
