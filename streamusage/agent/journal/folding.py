@@ -11,7 +11,7 @@ from streamusage.agent.journal.rows import Row, key_of, merge, rows_of
 from streamusage.agent.journal.slot_streams import MOST_JOURNAL_BYTES, SlotStreams
 from streamusage.agent.metering import meter
 from streamusage.agent.metering.additions import Additions
-from streamusage.api.report import SampleRow, SpanRow, ViewerRow
+from streamusage.api.report import SampleRow, SlotRow, SpanRow, ViewerRow
 from streamusage.core.coverage import SLOT_MS, slot_of
 from streamusage.core.reasons import canonical_reason
 
@@ -43,6 +43,7 @@ def write_additions(tx: Transaction, head: Head, additions: Additions) -> Head:
             continue
         if isinstance(row, SlotStreams) and row.slot < head.streams_from:
             continue
+        row = place_row(tx, head, row)
         kind, key = key_of(row)
         old = tx.get(kind, key)
         if old is not None:
@@ -60,6 +61,17 @@ def write_additions(tx: Transaction, head: Head, additions: Additions) -> Head:
             revision += 1
             tx.put(key, msgspec.structs.replace(row, revision=revision))
     return msgspec.structs.replace(head, revision=revision, span=last)
+
+
+def place_row(tx: Transaction, head: Head, row: Row) -> Row:
+    """Return a row with the slot in which its units are filed: where the journal has discarded the row of their own
+    slot, the oldest that it keeps. A new row without the units of the discarded one would contradict the service. The
+    streams of a slot are filed with it.
+    """
+    is_filed_by_slot = isinstance(row, SlotRow | SlotStreams)
+    if is_filed_by_slot and row.slot < head.discarded_to and tx.get(SlotRow, str(row.slot)) is None:
+        return msgspec.structs.replace(row, slot=head.discarded_to)
+    return row
 
 
 def _continues(last: SpanRow, row: SpanRow) -> bool:

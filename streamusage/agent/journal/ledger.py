@@ -17,10 +17,15 @@ from msgspec import UNSET
 
 from streamusage.agent.journal import outages
 from streamusage.agent.journal.dating import Shift, date_spans, dating, remembered, setting_back, undated_offset
-from streamusage.agent.journal.folding import drop_oldest_streams, fold_samples, write_additions
+from streamusage.agent.journal.folding import drop_oldest_streams, fold_samples, place_row, write_additions
 from streamusage.agent.journal.protocol import ConfirmedOffset, Head, Journal, Transaction, UndatedRun
 from streamusage.agent.journal.rows import JournalTotals, Row, key_of, merge, rows_of, slot_totals, totals_of
-from streamusage.agent.journal.slot_streams import MOST_REPORT_BYTES, MOST_REPORT_ROWS, select_stream_rows
+from streamusage.agent.journal.slot_streams import (
+    MOST_REPORT_BYTES,
+    MOST_REPORT_ROWS,
+    SlotStreams,
+    select_stream_rows,
+)
 from streamusage.agent.metering import meter
 from streamusage.agent.metering.additions import Additions
 from streamusage.agent.metering.counters import inherit_baseline
@@ -48,7 +53,9 @@ from streamusage.core.coverage import slot_of
 from streamusage.core.reasons import canonical_reason
 
 KEEP_ACKNOWLEDGED_MS = 7 * 24 * 3600 * 1000
-"""How long acknowledged rows are kept, for a service that is restored from an older copy."""
+"""How long acknowledged rows are kept, for a service that is restored from an older copy. Those of the newest slot that
+the service has are kept in any case.
+"""
 
 KEEP_SAMPLES_MS = 24 * 3600 * 1000
 """The same for samples, which only trends use."""
@@ -175,10 +182,12 @@ class Ledger:
             if isinstance(row, SpanRow):
                 moved = spans[row.from_ms]
             else:
-                moved = (remember if isinstance(row, ViewerRow) else shift).row(row)
+                moved = place_row(tx, head, (remember if isinstance(row, ViewerRow) else shift).row(row))
             if isinstance(moved, ViewerRow) and row.revision <= head.acknowledged:
                 moved = msgspec.structs.replace(moved, is_acknowledged=True)
-            if moved != row:
+            if isinstance(moved, SlotStreams) and moved.slot < head.streams_from:
+                tx.delete(*key_of(row))  # as when a reading adds to it: its units are not by stream
+            elif moved != row:
                 moves.append((row, moved))
         for row, _ in moves:  # all of them first: a row may move to where another one was
             tx.delete(*key_of(row))
@@ -458,7 +467,7 @@ class Ledger:
         """
         if acknowledgement.epoch != self._head.epoch:
             return
-        sent, kept_from = self._sent, now - KEEP_ACKNOWLEDGED_MS
+        sent = self._sent
         with self._journal.transaction() as tx:
             has_all = acknowledgement.acknowledged >= sent.upto
             head = msgspec.structs.replace(
@@ -471,10 +480,16 @@ class Ledger:
                 lists_viewers=not has_all and self._must_list_viewers(acknowledgement.acknowledged),
                 fenced=self._head.fenced or acknowledgement.acknowledged > self._head.revision,
                 stores_streams=acknowledgement.stores_streams,
-                streams_from=max(self._head.streams_from, slot_of(kept_from)),
+            )
+            # A reading files units from the one before on: its slot is kept until the service has a later one.
+            discarded_to = slot_of(min(now - KEEP_ACKNOWLEDGED_MS, head.acknowledged_to or 0))
+            head = msgspec.structs.replace(
+                head,
+                discarded_to=max(head.discarded_to, discarded_to),
+                streams_from=max(head.streams_from, discarded_to),
             )
             tx.put_head(head)
-            tx.prune(None, kept_from, head.acknowledged)
+            tx.prune(None, discarded_to, head.acknowledged)
             tx.prune(SampleRow, now - KEEP_SAMPLES_MS, head.acknowledged)
         self._head = head
 

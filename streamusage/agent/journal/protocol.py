@@ -54,6 +54,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     """Whether an epoch, or a newer state for it, must be requested before the next report."""
     acknowledged_to: int | None = None
     """Up to where the service has the coverage of this journal; `None` before the first acknowledgement."""
+    discarded_to: int = 0
+    """Slots before it are discarded here once the service has them; it lies in no slot after `acknowledged_to`."""
     lists_viewers: bool = False
     """Whether the next report contains every open viewer: what the service has of them is not known here."""
     active_epoch: int = 0

@@ -7,6 +7,7 @@ from unittest.mock import patch
 
 import msgspec
 
+from streamusage.agent.journal import folding
 from streamusage.agent.journal import ledger as agent_ledger
 from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.metering import audiences, meter, passage
@@ -15,7 +16,7 @@ from streamusage.agent.reading import Reading
 from streamusage.agent.sync import offset
 from streamusage.api.report import Baseline, ClockState, Report
 from streamusage.service.rules import trusted_time
-from tests.faults.clocks.schedules import LINES_OF_A_WRONG_BOOT
+from tests.faults.clocks.schedules import LINES_OF_A_WRONG_BOOT, SLOTS_DISCARDED
 from tests.faults.clocks.simulation import ClockedSimulation
 from tests.faults.simulator import Simulation
 
@@ -149,6 +150,16 @@ class TrustsUnobservedClock(ClockedSimulation):
             return super().run()
 
 
+class CountsIntoDiscardedSlots(ClockedSimulation):
+    """Units are filed in slots whose rows the journal has discarded, as if the service did not have them."""
+
+    SEEDS = SLOTS_DISCARDED
+
+    def run(self) -> Simulation:
+        with patch.object(folding, "place_row", lambda tx, head, row: row):
+            return super().run()
+
+
 class KeepsStartByWallClock(ClockedSimulation):
     """The start of the media server is remembered by the machine's wall clock."""
 
@@ -216,6 +227,7 @@ CLOCK_MUTATIONS: tuple[Callable[[int], ClockedSimulation], ...] = (
     FencesByWallClock,
     CreditsLinesInDoubt,
     TrustsUnobservedClock,
+    CountsIntoDiscardedSlots,
     KeepsStartByWallClock,
     MeasuresPausedMachineByItsClock,
     ForgetsOffset,

@@ -37,9 +37,12 @@ of the present one.
 MACHINES_IN_1970 = (202_633_500_584_583,)
 """Two machines of three boot in 1970, and the service's clock is set to that time, too."""
 
+SLOTS_DISCARDED = (202_633_500_809_229, 202_633_500_675_353)
+"""The schedule is longer than the journal keeps acknowledged rows, and units of a discarded slot are counted."""
+
 RARE_SEEDS = (
     *(*LINES_OF_A_WRONG_BOOT, *VIEWERS_OPEN_FOR_EVER, *LOST_JOURNALS, *VIEWERS_OF_A_RESTART),
-    *MACHINES_IN_1970,
+    *(*MACHINES_IN_1970, *SLOTS_DISCARDED),
 )
 """Schedules that found faults which one in some thousand contains."""
 
