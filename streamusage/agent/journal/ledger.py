@@ -10,6 +10,7 @@ computed by the meter itself. It is stored apart from the journal's own rows and
 recomputed when the service's state has moved, or when a service is restored from an older copy.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -220,6 +221,8 @@ class Ledger:
                 additions = Additions(viewers=additions.viewers)  # the bridge counts what the first reading shows
             else:
                 state, additions = meter.step(MeterState(head.baseline, self._viewers), reading)
+                if head.lives == 0 and additions.earlier_ms:
+                    _correct_first_reading(tx, additions.earlier_ms)
             before = head.baseline
             head = msgspec.structs.replace(
                 head, counted=head.counted + totals_of(additions), undated=_extend(head.undated, reading)
@@ -555,6 +558,18 @@ def _without_addresses(reading: Reading) -> Reading:
         viewers=tuple(msgspec.structs.replace(viewer, address="", agent="") for viewer in reading.viewers),
         ended=tuple(msgspec.structs.replace(line, address="", agent="") for line in reading.ended),
     )
+
+
+def _correct_first_reading(tx: Transaction, earlier_ms: Mapping[str, int]) -> None:
+    """Add to the ages of viewers by how much they prove to have begun earlier: the bridge counts up to that reading."""
+    first = tx.first_reading()
+    if first is not None:
+        prefix = f"{first.boot}/"
+        viewers = (
+            msgspec.structs.replace(viewer, age_ms=viewer.age_ms + earlier_ms.get(prefix + viewer.viewer_id, 0))
+            for viewer in first.viewers
+        )
+        tx.put_first_reading(msgspec.structs.replace(first, viewers=tuple(viewers)))
 
 
 def _extend(runs: tuple[UndatedRun, ...], reading: Reading) -> tuple[UndatedRun, ...]:

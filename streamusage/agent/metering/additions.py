@@ -69,6 +69,10 @@ class Additions:
     viewers: dict[str, ViewerRow] = field(default_factory=dict)
     streams: dict[int, dict[StreamId, StreamAddition]] = field(default_factory=dict)
     """The parts of streams, by slot. What they leave of a slot is not by stream."""
+    earlier_ms: dict[str, int] = field(default_factory=dict)
+    """By how much viewers who were there when accounting began prove to have begun earlier. Nothing is added for it: a
+    journal that turns out to have a predecessor adds it to its first reading.
+    """
 
     def slot(self, slot: int) -> SlotAddition:
         """Return the addition to a slot; it is created at its first use."""

@@ -457,6 +457,8 @@ class _Step:
         """
         if viewer.started_at > self.before.since or viewer.started_at - started_at > LONGEST_ANSWER_MS:
             self._add_view_time(StreamId(viewer.scope, viewer.name), started_at, viewer.started_at)
+        elif started_at < viewer.started_at:
+            self.additions.earlier_ms[viewer.viewer_id] = viewer.started_at - started_at
 
     def _count_connection(self, protocol: str, started_at: int, stream: StreamId, number: int = 1) -> None:
         slot = slot_of(max(started_at, self.before.since, self.now - LONGEST_ABSENCE_MS))

@@ -40,9 +40,12 @@ MACHINES_IN_1970 = (202_633_500_584_583,)
 SLOTS_DISCARDED = (202_633_500_809_229, 202_633_500_675_353)
 """The schedule is longer than the journal keeps acknowledged rows, and units of a discarded slot are counted."""
 
+FIRST_PAGES = (202_633_500_821_154,)
+"""The first page of a new journal is answered late, and so is each first one after a reboot of its machine."""
+
 RARE_SEEDS = (
     *(*LINES_OF_A_WRONG_BOOT, *VIEWERS_OPEN_FOR_EVER, *LOST_JOURNALS, *VIEWERS_OF_A_RESTART),
-    *(*MACHINES_IN_1970, *SLOTS_DISCARDED),
+    *(*MACHINES_IN_1970, *SLOTS_DISCARDED, *FIRST_PAGES),
 )
 """Schedules that found faults which one in some thousand contains."""
 
