@@ -68,10 +68,10 @@ def place_row(tx: Transaction, head: Head, row: Row) -> Row:
     slot, the oldest that it keeps. A new row without the units of the discarded one would contradict the service. The
     streams of a slot are filed with it.
     """
-    is_filed_by_slot = isinstance(row, SlotRow | SlotStreams)
-    if is_filed_by_slot and row.slot < head.discarded_to and tx.get(SlotRow, str(row.slot)) is None:
-        return msgspec.structs.replace(row, slot=head.discarded_to)
-    return row
+    if not isinstance(row, SlotRow | SlotStreams) or row.slot >= head.discarded_to:
+        return row
+    has_own = tx.get(SlotRow, str(row.slot)) is not None
+    return row if has_own else msgspec.structs.replace(row, slot=head.discarded_to)
 
 
 def _continues(last: SpanRow, row: SpanRow) -> bool:
