@@ -124,10 +124,11 @@ class MediaServer:
         protocol = self.random.choice(PROTOCOLS) if kind == "play" else "rtmp"
         self.open[self.next_number] = Connection(self.next_number, kind, name, protocol, now)
         self.next_number += 1
+        of_stream = self.truth.stream(name)
         if kind == "play":
             self.joined[name, protocol] += 1
             self.truth.connections.append(now)
-            self.truth.stream(name).connections.append(now)
+            of_stream.connections.append(now)
             self.truth.connection_protocols.append(protocol)
 
     def move_bytes(self, now: int) -> None:
