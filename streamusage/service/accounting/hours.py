@@ -1,4 +1,5 @@
 """Hourly rollups of slots, which make daily queries fast. The transaction that changes slots keeps them exact.
+Hours by stream (`stream_hours.py`) are summed with them.
 
 Hours before a server's `summed_to` are summed; later slots are read as they are. A report of a slot before that
 instant sums the hour again. An hour without a slot has no row.
@@ -11,6 +12,7 @@ import msgspec
 from sqlalchemy import Connection, Table, and_, bindparam, delete, func, select, update
 
 from streamusage.core.coverage import Interval
+from streamusage.service.accounting.stream_hours import STEP_BYTES, limit_step, sum_stream_hours
 from streamusage.service.rules.rollups import (
     HOUR_MS,
     ROLLUP_SLOT_COLUMNS,
@@ -85,12 +87,19 @@ def find_unsummed(connection: Connection) -> list[tuple[str, int, int]]:
 
 
 def sum_hours(connection: Connection, behind: Iterable[tuple[str, int, int]]) -> None:
-    """Sum a step of each server's complete hours: those before the hour of its watermark."""
+    """Sum a step of each server's complete hours: those before the hour of its watermark.
+
+    Where they have many figures by stream, the step ends earlier, and the last servers wait for the next step.
+    """
+    room = STEP_BYTES
     for server, summed_to, watermark in behind:
+        if room <= 0:
+            return
         over = hour_of(watermark)
         oldest = _OLDEST.rows(connection, of_server=server, from_ms=summed_to)[0].slot
         from_ms = over if oldest is None else min(over, hour_of(oldest))
-        to_ms = min(over, from_ms + STEP_HOURS * HOUR_MS)
+        to_ms, size = limit_step(connection, server, Interval(from_ms, min(over, from_ms + STEP_HOURS * HOUR_MS)), room)
+        room -= size
         if to_ms > from_ms:
             _sum(connection, server, Interval(from_ms, to_ms))
         _SUMMED.run(connection, of_server=server, to_ms=to_ms)
@@ -186,6 +195,7 @@ def _sum(connection: Connection, server: str, interval: Interval) -> None:
         for start, hour in summed.items()
     ]
     upsert(connection, hours, rows)
+    sum_stream_hours(connection, server, interval)
 
 
 def load_slots(connection: Connection, names: Sequence[str], interval: Interval) -> dict[str, list[SlotRollup]]:

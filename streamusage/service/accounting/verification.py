@@ -20,7 +20,7 @@ from streamusage.service.accounting.chain_check import find_chain_faults, read_e
 from streamusage.service.accounting.day_statistics import compute_day_statistics, unpack_samples
 from streamusage.service.accounting.hours import compare_hours
 from streamusage.service.accounting.ledger import IS_VOID, difference
-from streamusage.service.accounting.stream_sums import compare_all_streams
+from streamusage.service.accounting.stream_check import check_streams
 from streamusage.service.accounting.utc_days import compare_day
 from streamusage.service.errors import StoreError
 from streamusage.service.rules.rollups import HOUR_MS
@@ -45,7 +45,6 @@ from streamusage.service.store.schema import (
     server_sessions,
     servers,
     slots,
-    stream_slots,
     tombstones,
     usage,
     utc_days,
@@ -308,13 +307,10 @@ def _check_days(scope: _Scope, differences: list[Difference]) -> str:
 
 
 def _check_streams(scope: _Scope, differences: list[Difference]) -> str:
-    """Compare the figures by stream of every server with its slots: no slot has less than its streams."""
-    compared, found = compare_all_streams(scope.store, scope.progress)
-    differences += [
-        Difference(stream_slots.name, f"server={row.server} epoch={row.epoch} slot={row.slot}", row.what)
-        for row in found
-    ]
-    return f"{compared:,} slots with figures by stream, compared with the figures of their servers"
+    """Compare the figures by stream of every server with its slots, and their hours with their minutes."""
+    checked, found = check_streams(scope.store, scope.progress)
+    differences += [Difference(*row) for row in found]
+    return checked
 
 
 def _day_differences(row: Any, computed: DailyFigures) -> Iterator[Difference]:

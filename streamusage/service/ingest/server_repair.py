@@ -65,6 +65,7 @@ from streamusage.service.store.schema import (
     slot_connections,
     slots,
     spans,
+    stream_hours,
     stream_slots,
     usage,
 )
@@ -268,7 +269,8 @@ def _move_rows(connection: Connection, server: str, repair: Repair, now_ms: int)
     )
     kept_from = read_counter(connection, SLOTS_KEPT_FROM)
     summed_wrong = max(hour_of(repair.marked_from), kept_from)
-    connection.execute(delete(hours).where(hours.c.server == server, hours.c.hour >= summed_wrong))
+    for table in (hours, stream_hours):
+        connection.execute(delete(table).where(table.c.server == server, table.c.hour >= summed_wrong))
     forget_days(connection, server, summed_wrong)
     record_adjustments(connection, server, Interval(repair.marked_from, _AFTER_ALL_DAYS), now_ms)
     _limit_touched(connection, server, now_ms)

@@ -6,7 +6,7 @@ the slot's figures came late. The streams of a slot never sum to more than the s
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -41,6 +41,15 @@ class StreamShare(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def stream(self) -> StreamId:
         """The stream."""
         return StreamId(self.scope, self.name)
+
+
+ShareColumns = Sequence[Sequence[Any]]
+"""Parts of streams by column: for each field of `StreamShare` the values of all streams, in the same order."""
+
+
+def share_columns(shares: Sequence[StreamShare]) -> ShareColumns:
+    """Return parts of streams by column."""
+    return [[getattr(share, name) for share in shares] for name in StreamShare.__struct_fields__]
 
 
 class StoredStreams(NamedTuple):

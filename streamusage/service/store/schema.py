@@ -360,6 +360,16 @@ hours = Table(
     Index("hours_by_server", "server", "hour"),
 )
 
+stream_hours = Table(
+    "stream_hours",
+    metadata,
+    _number("hour", key=True),
+    _text("server", key=True),
+    Column("figures", LargeBinary, nullable=False),  # of all its streams, see streams/stream_hours.py
+    Column("minutes", LargeBinary, nullable=False),
+    Index("stream_hours_by_server", "server", "hour"),
+)
+
 utc_days = Table(
     "utc_days",
     metadata,

@@ -17,6 +17,7 @@ from streamusage.service.store.schema import (
     slot_connections,
     slots,
     spans,
+    stream_hours,
     stream_key,
     stream_slots,
     tombstones,
@@ -30,8 +31,8 @@ SERVERS = 20
 OLD_TABLES = tuple(
     table.name
     for table in (
-        usage, tombstones, server_sessions, samples, held, slots, slot_connections, stream_slots, hours, spans, outages,
-        orphans, audit, utc_days,
+        usage, tombstones, server_sessions, samples, held, slots, slot_connections, stream_slots, hours, stream_hours,
+        spans, outages, orphans, audit, utc_days,
     )
 )  # fmt: skip
 
@@ -96,6 +97,10 @@ def fill_old_rows(connection: Connection, now_ms: int, count: int) -> None:
     ))  # fmt: skip
     packed = dict.fromkeys(("whole", "quarters", "minutes_in", "minutes_out"), b"")
     add(hours, *(packed | of(number) | {"hour": begin + number // SERVERS * 3_600_000} for number in numbers))
+    add(stream_hours, *(
+        of(number) | {"hour": begin + number // SERVERS * 3_600_000, "figures": b"", "minutes": b""}
+        for number in numbers
+    ))  # fmt: skip
     add(utc_days, *(
         of(number) | {"day": begin - begin % DAY_MS + number // SERVERS * DAY_MS, "figures": b"", "samples": b""}
         for number in numbers

@@ -24,6 +24,7 @@ from streamusage.api.report import (
     Report,
     SlotRow,
     SpanRow,
+    StreamSlotRow,
 )
 from streamusage.core.coverage import MOST_AHEAD_MS, SLOT_MS, Interval, slot_of
 from streamusage.core.days import day_interval, day_of, zone
@@ -36,6 +37,7 @@ from streamusage.service.accounting.closing import (
 from streamusage.service.accounting.day_statistics import compute_day_statistics
 from streamusage.service.accounting.hours import load_hours, load_slots
 from streamusage.service.accounting.ledger import list_adjustments, load_closed_days
+from streamusage.service.accounting.stream_check import compare_stream_hours
 from streamusage.service.errors import ConflictError, ObjectNotFoundError
 from streamusage.service.ingest.reports import ingest_report, issue_epoch
 from streamusage.service.ingest.server_removal import remove_server
@@ -66,6 +68,8 @@ class Reporter:
         self.based_on: Based | None = None
         self.revision = self.acknowledged = 0
         self.rows: dict[int, SlotRow] = {}
+        self.streams: dict[int, dict[str, StreamSlotRow]] = {}
+        """The parts of streams of each slot, by name. Some slots have none."""
         self.watermark = since
         self.counted: Counter[str] = Counter()
         """Everything that the service acknowledged."""
@@ -75,7 +79,7 @@ class Reporter:
         self.lives += 1
         self.epoch, self.based_on = issued.epoch, issued.based_on
         self.revision = self.acknowledged = 0
-        self.rows = {}
+        self.rows, self.streams = {}, {}
         if issued.baseline is not None:
             self.watermark = issued.baseline.at
 
@@ -86,7 +90,8 @@ class Reporter:
         touched = {slot_of(random.randint(first, upto_ms)) for _ in range(2)}
         touched |= set(random.sample(sorted(self.rows), min(late_slots, len(self.rows))))
         added: Counter[str] = Counter()
-        changed = []
+        changed: list[SlotRow] = []
+        of_streams: list[StreamSlotRow] = []
         for slot in sorted(touched):
             self.revision += 1
             old = self.rows.get(slot, SlotRow(slot=slot, revision=0))
@@ -103,6 +108,7 @@ class Reporter:
             )
             added.update(more)
             changed.append(self.rows[slot])
+            of_streams += self._deal(random, slot, more)
         self.revision += 1
         span = SpanRow(from_ms=self.watermark, to_ms=upto_ms, revision=self.revision, state="counted")
         return (
@@ -120,10 +126,23 @@ class Reporter:
                 ),
                 based_on=self.based_on,
                 slots=tuple(changed),
+                stream_slots=tuple(of_streams),
                 spans=(span,) if upto_ms > self.watermark else (),
             ),
             added,
         )
+
+    def _deal(self, random: Random, slot: int, more: dict[str, int]) -> list[StreamSlotRow]:
+        """Deal units of a slot over two streams, with a rest, and return all streams of the slot."""
+        streams = dict(self.streams.get(slot, {}))
+        for name in random.choice(((), ("a",), ("a", "b"))):
+            old = streams.get(name, StreamSlotRow(slot=slot, scope="live", name=name, revision=0))
+            part = {figure: getattr(old, figure) + units // 3 for figure, units in more.items()}
+            streams[name] = msgspec.structs.replace(old, **part, traffic=random.choice(("measured", "apportioned")))
+        self.streams[slot] = {
+            name: msgspec.structs.replace(row, revision=self.revision) for name, row in streams.items()
+        }
+        return list(self.streams[slot].values())
 
 
 class History:
@@ -171,7 +190,7 @@ class History:
         for _ in range(3):
             if not reporter.epoch:
                 reporter.attach(connection, self.wall)
-            kept = dict(reporter.rows), reporter.revision
+            kept = dict(reporter.rows), dict(reporter.streams), reporter.revision
             report, added = reporter.report(self.random, self.wall, self.random.randrange(3), self.wall)
             reply = ingest_report(connection, report, msgspec.json.encode(report), self.wall)
             if isinstance(reply, Acknowledgement):
@@ -181,7 +200,7 @@ class History:
                 return
             assert isinstance(reply, Refusal)
             if reply.reason == "clock":  # figures in the future are refused until the server is repaired
-                reporter.rows, reporter.revision = kept
+                reporter.rows, reporter.streams, reporter.revision = kept
                 self.happened["clock refused"] += 1
                 return
             assert reply.reason in ("sealed", "stale"), reply
@@ -230,6 +249,7 @@ class History:
     def check(self, connection: Connection) -> None:
         self._check_units(connection)
         self._check_hours(connection)
+        self._check_stream_hours(connection)
         self._check_closed_rows(connection)
         for tz in ZONES:
             self._check_days(connection, tz)
@@ -259,6 +279,12 @@ class History:
             whole, _ = roll_up_interval(summed[name], window)
             counted = sum_rollups([row.figures for row in slots_of_server])
             assert whole == counted, f"the hours of {name} have {whole}, its slots {counted}"
+
+    def _check_stream_hours(self, connection: Connection) -> None:
+        for row in connection.execute(select(servers.c.server, servers.c.summed_to)).all():
+            hours, wrong = compare_stream_hours(connection, row.server, Interval(0, row.summed_to))
+            assert not wrong
+            self.happened["hours by stream"] += hours
 
     def _check_closed_rows(self, connection: Connection) -> None:
         found = {}
