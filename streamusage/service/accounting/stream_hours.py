@@ -88,19 +88,16 @@ def roll_up_minutes(
 
 
 def iterate_stored_hours(
-    connection: Connection, interval: Interval, only: Collection[str] | None, *, with_minutes: bool
+    connection: Connection, interval: Interval, names: Collection[str], *, with_minutes: bool
 ) -> Iterator[tuple[str, int, StreamHour]]:
-    """Yield server, start and figures of the summed hours that begin in an interval, of these servers or of all.
+    """Yield server, start and figures of the summed hours that begin in an interval, of these servers.
 
     Raises `ValueError`, `msgspec.MsgspecError` or `zlib.error` for a damaged row.
     """
     columns = [column for column in stream_hours.c if with_minutes or column.name != "minutes"]
     within = and_(stream_hours.c.hour >= interval.from_ms, stream_hours.c.hour < interval.to_ms)
-    for batch in [None] if only is None else _batches(sorted(only)):
-        query = select(*columns).where(within)
-        if batch is not None:
-            query = query.where(stream_hours.c.server.in_(batch))
-        for row in connection.execute(query):
+    for batch in _batches(sorted(names)):
+        for row in connection.execute(select(*columns).where(within, stream_hours.c.server.in_(batch))):
             yield row.server, row.hour, decode_hour(row.figures, row.minutes if with_minutes else None)
 
 

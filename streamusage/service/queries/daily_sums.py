@@ -7,7 +7,6 @@ is taken of the five-minute samples of the whole row; a combined sample counts i
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date
-from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from msgspec import UNSET
@@ -22,27 +21,17 @@ from streamusage.api.daily import (
     VoidEntry,
     summarize_voids,
 )
-from streamusage.core.coverage import SLOT_MS
 from streamusage.core.days import day_interval
 from streamusage.core.figures import SUM_NAMES
 from streamusage.service.queries.daily import ServerDay, iterate_days
-from streamusage.service.rules.percentile import OUT_OF_SERVICE, combine_flags, complete_samples, percentile_of
-from streamusage.service.rules.rollups import RollupPeak, higher_peak, round_to_quarters, sum_minutes, unpack_minutes
+from streamusage.service.rules.combined_traffic import CombinedTraffic, combine_traffic
+from streamusage.service.rules.percentile import percentile_of
+from streamusage.service.rules.rollups import RollupPeak, higher_peak, round_to_quarters
 from streamusage.service.store.schema import servers
 
 BY = ("day", "month")
 GROUPS = ("server", "role", "all")
 _WORST_FIRST: tuple[DayState, ...] = ("provisional", "adjusted", "final")
-
-
-class _CombinedDay(NamedTuple):
-    """The traffic of several servers in one day, added minute by minute."""
-
-    peak_in: RollupPeak | None
-    peak_out: RollupPeak | None
-    samples_in: list[int]
-    samples_out: list[int]
-    expected: int
 
 
 class _Row:
@@ -160,31 +149,17 @@ def _by_day(days: Iterable[ServerDay]) -> Iterable[tuple[date, list[ServerDay]]]
         yield members[0].day, members
 
 
-def _combine(members: Sequence[ServerDay], day: date, tz: ZoneInfo) -> _CombinedDay:
+def _combine(members: Sequence[ServerDay], day: date, tz: ZoneInfo) -> CombinedTraffic:
     known = [member.samples for member in members if member.samples is not None]
     interval = round_to_quarters(day_interval(day, tz))
-    length = interval.length_ms // SLOT_MS
-    minutes_in = sum_minutes([samples_of_server.minutes.bytes_in for samples_of_server in known], length)
-    minutes_out = sum_minutes([samples_of_server.minutes.bytes_out for samples_of_server in known], length)
-    flags = combine_flags([samples_of_server.flags for samples_of_server in known])
-    if len(members) == 1:
-        statistics = members[0].statistics
-        peak_in = _rollup_peak(statistics.peak_in_bps, statistics.peak_in_at)
-        peak_out = _rollup_peak(statistics.peak_out_bps, statistics.peak_out_at)
-    else:
-        peak_in = _peak(unpack_minutes(minutes_in), interval.from_ms)
-        peak_out = _peak(unpack_minutes(minutes_out), interval.from_ms)
-    expected = len(flags) - flags.count(OUT_OF_SERVICE)
-    return _CombinedDay(
-        peak_in, peak_out, complete_samples(minutes_in, flags), complete_samples(minutes_out, flags), expected
+    combined = combine_traffic([samples.minutes for samples in known], [samples.flags for samples in known], interval)
+    if len(members) > 1:
+        return combined
+    statistics = members[0].statistics
+    return combined._replace(
+        peak_in=_rollup_peak(statistics.peak_in_bps, statistics.peak_in_at),
+        peak_out=_rollup_peak(statistics.peak_out_bps, statistics.peak_out_at),
     )
-
-
-def _peak(minutes: Sequence[int], from_ms: int) -> RollupPeak | None:
-    highest = max(minutes, default=0)
-    if not highest:
-        return None
-    return highest * 8_000 // SLOT_MS, from_ms + (minutes.index(highest) + 1) * SLOT_MS
 
 
 def _rollup_peak(bps: int | None, at: int | None) -> RollupPeak | None:

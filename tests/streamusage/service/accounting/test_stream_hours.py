@@ -26,6 +26,7 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 T0 = NOW - NOW % HOUR + HOUR
 ALL = Interval(0, 2**53)
+SERVERS = ("edge-1", "origin-1")
 
 
 def figures(slot: int, **bytes_out: int) -> list[SlotRow | StreamSlotRow]:
@@ -38,7 +39,7 @@ def stored(store_url: str) -> dict[tuple[str, int, str], tuple[int, int]]:
     """Return outgoing bytes and their late part by server, hour and stream."""
     found = {}
     with closing(open_store(store_url, 0)) as store, store.reading() as connection:
-        for server, start, hour in iterate_stored_hours(connection, ALL, None, with_minutes=True):
+        for server, start, hour in iterate_stored_hours(connection, ALL, SERVERS, with_minutes=True):
             sums = dict(zip(FIGURE_NAMES, hour.sums, strict=True))
             for at, name in enumerate(hour.names):
                 both = [sum(q[at] for q in sums[figure] if q) for figure in ("bytes_out", "late_bytes_out")]
