@@ -111,10 +111,12 @@ def closing_fields(
     program: str,
     zone_data: str,
     figures: SignedFigures,
+    streams: str | None,
 ) -> dict[str, Any]:
     """Return the fields of a closing in the chain.
 
     `program` is the version that wrote the entry, `zone_data` the version of the time zone database that it had.
+    `streams` is the hash of its sums by stream (`hash_of_streams`); a closing without any has no such field.
     """
     return {
         "tz": tz,
@@ -130,6 +132,7 @@ def closing_fields(
         "program": program,
         "zone_data": zone_data,
         "figures": sha256(encode(figures)).hexdigest(),
+        **({} if streams is None else {"streams": streams}),
     }
 
 

@@ -13,6 +13,7 @@ from datetime import date
 from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from streamusage.api.daily import CoveredTime, DayDifference
 from streamusage.core.days import UnknownZoneError, day_interval, zone
@@ -60,6 +61,8 @@ class ClosingOfDay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Of the entry in the chain."""
     previous: str
     """Hash of the entry before."""
+    streams: str | UnsetType = UNSET
+    """Hash of the sums by stream of the closing, see `hash_of_streams`. Absent for a closing without any."""
 
 
 class StatementDay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,6 +92,7 @@ class StatementDay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             program=closing.program,
             zone_data=closing.zone_data,
             figures=self.figures,
+            streams=None if closing.streams is UNSET else closing.streams,
         )
         return chained("closing", fields, closing.number, closing.previous)
 

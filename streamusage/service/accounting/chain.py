@@ -27,6 +27,7 @@ from streamusage.evidence.chain import (
     signed_figures,
     void_fields,
 )
+from streamusage.service.accounting.closed_streams import hash_of_closing
 from streamusage.service.store.change_feed import read_counter, set_counter
 from streamusage.service.store.schema import chain, closed_days, voids
 
@@ -75,7 +76,7 @@ def is_chain_behind(connection: Connection) -> bool:
 def extend_chain(connection: Connection, now_ms: int, at_most: int = ENTRIES_PER_BATCH) -> int:
     """Append a batch of missing entries, closings before void entries, and return how many."""
     done, closed = read_counter(connection, _CHAINED), read_counter(connection, _CLOSED)
-    columns = [column for column in closed_days.c if column.name not in ("samples", "current")]
+    columns = [column for column in closed_days.c if column.name not in ("samples", "current", "stream_minutes")]
     query = select(*columns).where(closed_days.c.revision > done, closed_days.c.revision <= closed)
     rows = connection.execute(query.order_by(closed_days.c.revision).limit(at_most)).mappings().all()
     known = _closings_with_entry(connection, done)
@@ -116,6 +117,7 @@ def _closing(row: Mapping[str, Any]) -> _Entry:
         program=__version__,
         zone_data=zone_data_version(),
         figures=signed_figures(_FIGURES.decode(row["figures"])),
+        streams=hash_of_closing(row["streams"]),
     )
     return _Entry("closing", fields)
 

@@ -1,5 +1,6 @@
 """Checks the stored chain: that it has no break, and that the closings and corrections are those that it states."""
 
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,9 +10,11 @@ from sqlalchemy import Connection, and_, select
 from streamusage.api.daily import DailyFigures
 from streamusage.evidence.canonical_json import NotCanonicalError, decode
 from streamusage.evidence.chain import ChainedEntry, closing_fields, find_break, signed_figures
+from streamusage.service.accounting.closed_streams import hash_of_closing
 from streamusage.service.store.schema import chain, closed_days
 
 _KEY = ("tz", "day", "server", "revision")
+_PLACE = {"kind", "number", "previous"}
 _ENTRIES_PER_READ = 1_000
 _FIGURES = msgspec.json.Decoder(DailyFigures)
 
@@ -21,7 +24,7 @@ def read_entries(connection: Connection, after: int) -> list[Any]:
     same = and_(*(closed_days.c[name] == chain.c[name] for name in _KEY), chain.c.kind == "closing")
     columns = [
         closed_days.c[name].label(f"closed_{name}")
-        for name in ("from_ms", "to_ms", "rule", "closed_at", "closed_by", "watermark", "figures")
+        for name in ("from_ms", "to_ms", "rule", "closed_at", "closed_by", "watermark", "figures", "streams")
     ]
     query = select(chain, *columns).outerjoin(closed_days, same).where(chain.c.number > after)
     return list(connection.execute(query.order_by(chain.c.number).limit(_ENTRIES_PER_READ)).all())
@@ -60,7 +63,8 @@ def _differences(row: Any, content: dict[str, Any]) -> Iterator[str]:
         return
     try:
         figures = signed_figures(_FIGURES.decode(row.closed_figures))
-    except (msgspec.MsgspecError, ValueError):
+        streams = hash_of_closing(row.closed_streams)
+    except (msgspec.MsgspecError, ValueError, zlib.error):
         return  # the ledger's check names it
     stored = closing_fields(
         **{name: getattr(row, name) for name in _KEY},
@@ -73,7 +77,8 @@ def _differences(row: Any, content: dict[str, Any]) -> Iterator[str]:
         program=content.get("program", ""),
         zone_data=content.get("zone_data", ""),
         figures=figures,
+        streams=streams,
     )
-    other = [name for name, value in stored.items() if content.get(name) != value]
+    other = [name for name in {*stored, *content} - _PLACE if content.get(name) != stored.get(name)]
     if other:
         yield f"states another {', '.join(sorted(other))} than the closing has: it was changed after the day was closed"

@@ -18,6 +18,7 @@ from streamusage.api.daily import CloseResult
 from streamusage.core.coverage import Interval
 from streamusage.core.days import day_interval, day_of, days_between
 from streamusage.service.accounting.chain import extend_chain, is_chain_behind
+from streamusage.service.accounting.closed_streams import compute_closings, limit_servers, streams_as_closed
 from streamusage.service.accounting.day_statistics import compute_day_statistics, empty_day
 from streamusage.service.accounting.hours import find_unsummed, sum_hours
 from streamusage.service.accounting.ledger import (
@@ -232,7 +233,8 @@ def _step(
     if not closed.issuperset(servers_owing(expected, interval, settle_ms)):
         return None
     names = [item.server for item in expected if item.ran(interval) and item.server not in closed]
-    return ClosingStep(day, interval, names[:SERVERS_PER_BATCH], ends=len(names) <= SERVERS_PER_BATCH)
+    chosen = limit_servers(connection, names[:SERVERS_PER_BATCH], interval)
+    return ClosingStep(day, interval, chosen, ends=len(chosen) == len(names))
 
 
 def _late_step(
@@ -270,6 +272,7 @@ def _close(
         day,
         interval,
         compute_day_statistics(connection, items, interval),
+        compute_closings(connection, items, interval),
         rule=rule,
         closed_by=closed_by,
         watermarks={item.state.server: item.state.watermark for item in items},
@@ -281,7 +284,17 @@ def _close_late(connection: Connection, tz: ZoneInfo, step: LateStep, now_ms: in
     for day in step.days:
         interval = day_interval(day, tz)
         figures = {step.server: empty_day(interval)}
+        nothing = {step.server: streams_as_closed({})}
         close_day(
-            connection, tz, day, interval, figures, rule=DISCOVERED_LATE, closed_by="", watermarks={}, now_ms=now_ms
+            connection,
+            tz,
+            day,
+            interval,
+            figures,
+            nothing,
+            rule=DISCOVERED_LATE,
+            closed_by="",
+            watermarks={},
+            now_ms=now_ms,
         )
         record_adjustments(connection, step.server, interval, now_ms)

@@ -25,7 +25,7 @@ from streamusage.core.figures import SUM_NAMES
 from streamusage.service.accounting.chain import chain_correction
 from streamusage.service.accounting.ledger import IS_VOID, difference
 from streamusage.service.errors import ConflictError, ObjectNotFoundError
-from streamusage.service.store.schema import closed_days, corrections, voids
+from streamusage.service.store.schema import BULK_OF_CLOSING, closed_days, corrections, voids
 
 BY_SERVICE = "service"
 """Who proposes what arrived late, and approves it below the threshold."""
@@ -258,7 +258,7 @@ def _require(connection: Connection, number: int) -> Correction:
 
 def _closing(connection: Connection, tz: str, day: str, server: str) -> Row[Any]:
     of_day = (closed_days.c.tz == tz, closed_days.c.day == day, closed_days.c.server == server)
-    columns = [column for column in closed_days.c if column.name != "samples"]
+    columns = [column for column in closed_days.c if column.name not in BULK_OF_CLOSING]
     row = connection.execute(select(*columns).where(~IS_VOID, *of_day)).first()
     if row is None:
         raise UnknownCorrectionError(
@@ -283,7 +283,7 @@ def _balance(connection: Connection, closing: Row[Any]) -> _Balance:
 
 def _days_to_propose(at_most: int) -> Select[Any]:
     """Return the query for closings with entries of the ledger that no proposal has considered."""
-    columns = [column for column in closed_days.c if column.name != "samples"]
+    columns = [column for column in closed_days.c if column.name not in BULK_OF_CLOSING]
     unconsidered = closed_days.c.entries > closed_days.c.considered
     return select(*columns).where(unconsidered).order_by(closed_days.c.revision).limit(at_most)
 

@@ -33,6 +33,7 @@ from streamusage.core.coverage import Interval
 from streamusage.core.days import day_interval, day_of, zone
 from streamusage.core.figures import SUM_NAMES
 from streamusage.service.accounting.chain import chain_closings, chain_voids
+from streamusage.service.accounting.closed_streams import ClosingColumns, present_streams
 from streamusage.service.accounting.day_statistics import (
     DaySamples,
     DayStatistics,
@@ -42,7 +43,7 @@ from streamusage.service.accounting.day_statistics import (
 from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, read_counter
 from streamusage.service.store.coverage_rows import load_covered_servers
 from streamusage.service.store.ledger_checksums import keep_closing_checksums, keep_entry_checksum
-from streamusage.service.store.schema import adjustments, closed_days, counters, servers, voids
+from streamusage.service.store.schema import BULK_OF_CLOSING, adjustments, closed_days, counters, servers, voids
 
 BY_WATERMARK, BY_OPERATOR, DISCOVERED_LATE = "watermark", "operator", "late"
 
@@ -71,13 +72,14 @@ def close_day(
     day: date,
     interval: Interval,
     figures: Mapping[str, DayStatistics],
+    streams: Mapping[str, ClosingColumns],
     *,
     rule: str,
     closed_by: str,
     watermarks: Mapping[str, int | None],
     now_ms: int,
 ) -> None:
-    """Close the day of these servers with these figures."""
+    """Close the day of these servers with these figures, and with their columns by stream."""
     revision = _take_revisions(connection, len(figures))
     rows = []
     for server, (closed, samples) in sorted(figures.items()):
@@ -96,6 +98,7 @@ def close_day(
                 "watermark": watermarks.get(server),
                 "figures": msgspec.json.encode(closed),
                 "samples": samples.pack(),
+                **streams[server],
                 "current": None,
                 "entries": 0,
                 "adjusted_at": None,
@@ -122,15 +125,19 @@ def record_adjustments(connection: Connection, server: str, touched: Interval, n
         closed_days.c.from_ms
         >= read_counter(connection, SLOTS_KEPT_FROM),  # slots before that are discarded: nothing to compare with
     )
-    columns = [column for column in closed_days.c if column.name != "samples"]
+    columns = [column for column in closed_days.c if column.name not in ("samples", "stream_minutes")]
     for row in connection.execute(select(*columns).where(meets)).all():
         interval = Interval(row.from_ms, row.to_ms)
         items = load_covered_servers(connection, *interval, now_ms, [server])
         after = compute_day_statistics(connection, items, interval)[server].figures
         before = _FIGURES.decode(row.current or row.figures)
+        key = {name: getattr(row, name) for name in _KEY}
+        closed_day = and_(*(closed_days.c[name] == value for name, value in key.items()))
+        current_streams = present_streams(connection, items[0], row, interval)
+        if current_streams is not None:
+            connection.execute(update(closed_days).where(closed_day).values(current_streams=current_streams))
         if after == before:
             continue
-        key = {name: getattr(row, name) for name in _KEY}
         current = msgspec.json.encode(after)
         entry = {
             **key,
@@ -141,7 +148,6 @@ def record_adjustments(connection: Connection, server: str, touched: Interval, n
         }
         connection.execute(insert(adjustments).values(entry))
         keep_entry_checksum(connection, entry, row.revision)
-        closed_day = and_(*(closed_days.c[name] == value for name, value in key.items()))
         values = {"current": current, "entries": row.entries + 1, "adjusted_at": now_ms}
         connection.execute(update(closed_days).where(closed_day).values(values))
 
@@ -168,7 +174,8 @@ def load_closed_days(
     with_samples: bool = False,
 ) -> list[ClosedDay]:
     """Return the closed days of a zone from `first` to `last`."""
-    columns = [column for column in closed_days.c if with_samples or column.name != "samples"]
+    left_out = set(BULK_OF_CLOSING) - ({"samples"} if with_samples else set())
+    columns = [column for column in closed_days.c if column.name not in left_out]
     query = select(*columns).where(
         ~IS_VOID,
         closed_days.c.tz == tz.key,
@@ -182,7 +189,7 @@ def load_closed_days(
 
 def find_closings(connection: Connection, server: str, after_ms: int) -> list[Row[Any]]:
     """Return the closings of a server's days that end after an instant, except void ones, without their samples."""
-    columns = [column for column in closed_days.c if column.name != "samples"]
+    columns = [column for column in closed_days.c if column.name not in BULK_OF_CLOSING]
     query = select(*columns).where(~IS_VOID, closed_days.c.server == server, closed_days.c.to_ms > after_ms)
     return list(connection.execute(query.order_by(*(closed_days.c[name] for name in _KEY))).all())
 
@@ -225,7 +232,7 @@ def list_voids(
     connection: Connection, tz: ZoneInfo, first: date, last: date, only: Sequence[str] | None
 ) -> list[VoidEntry]:
     """Return the void entries of the days of a zone from `first` to `last`, by day, server and revision."""
-    columns = [column for column in closed_days.c if column.name != "samples"]
+    columns = [column for column in closed_days.c if column.name not in BULK_OF_CLOSING]
     query = (
         select(*columns, voids.c.reason, voids.c.by, voids.c.at.label("voided_at"))
         .join(voids, and_(*(voids.c[name] == closed_days.c[name] for name in _KEY)))

@@ -1,20 +1,25 @@
-"""The check of figures by stream: minutes are parts of their slots, and hours are the sums of their minutes."""
+"""The check of figures by stream: minutes are parts of their slots, hours and closed days are sums of their minutes."""
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
 from streamusage.core.coverage import Interval
+from streamusage.service.accounting.ledger import IS_VOID
+from streamusage.service.accounting.stream_days import load_stream_days
 from streamusage.service.accounting.stream_hours import roll_up_minutes
 from streamusage.service.accounting.stream_sums import compare_all_streams
 from streamusage.service.rules.rollups import HOUR_MS
 from streamusage.service.rules.stream_hours import StreamHour
 from streamusage.service.rules.utc_days import DAY_MS, utc_day_of
 from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, read_counter
-from streamusage.service.store.schema import servers, stream_hours, stream_slots
+from streamusage.service.store.schema import closed_days, servers, stream_hours, stream_slots
 from streamusage.service.store.store import Store
+from streamusage.service.store.streams.closed_streams import decode_streams
 from streamusage.service.store.streams.stream_hours import decode_hour
+
+_CLOSING = ("tz", "day", "server", "revision")
 
 
 class WrongStreams(NamedTuple):
@@ -33,11 +38,12 @@ def check_streams(store: Store, progress: Callable[[int, int], None]) -> tuple[s
         for row in found
     ]
     hours, of_hours = _compare_all_hours(store, progress)
+    closings, of_closings = _compare_closings(store, progress)
     words = (
         f"{slots:,} slots with figures by stream, compared with the figures of their servers; "
-        f"{hours:,} hours by stream, summed again from their slots"
+        f"{hours:,} hours by stream, summed again from their slots; {closings:,} closed days, compared with their hours"
     )
-    return words, wrong + of_hours
+    return words, wrong + of_hours + of_closings
 
 
 def _compare_all_hours(store: Store, progress: Callable[[int, int], None]) -> tuple[int, list[WrongStreams]]:
@@ -93,12 +99,12 @@ def compare_stream_hours(connection: Connection, server: str, interval: Interval
     return len(hours), wrong
 
 
-def _differences(row: object, expected: StreamHour | None) -> Iterator[str]:
+def _differences(row: Any, expected: StreamHour | None) -> Iterator[str]:
     if row is None:
         yield "is missing, but has figures by stream in its slots"
         return
     try:
-        stored = decode_hour(row.figures, row.minutes)  # type: ignore[attr-defined]
+        stored = decode_hour(row.figures, row.minutes)
     except Exception as error:  # whatever a damaged row makes of its decoder
         yield f"cannot be decoded: {error}"
         return
@@ -106,3 +112,41 @@ def _differences(row: object, expected: StreamHour | None) -> Iterator[str]:
         yield "has figures, but no figures by stream in its slots"
     elif stored != expected:
         yield "differs from its slots"
+
+
+def _compare_closings(store: Store, progress: Callable[[int, int], None]) -> tuple[int, list[WrongStreams]]:
+    """Compare the present figures by stream of closed days, whose slots are kept, with the hours by stream."""
+    with store.reading() as connection:
+        query = select(*(closed_days.c[name] for name in _CLOSING)).where(~IS_VOID, closed_days.c.streams.is_not(None))
+        closings = connection.execute(query.order_by(closed_days.c.revision)).all()
+    wrong: list[WrongStreams] = []
+    compared = 0
+    for number, (tz, day, server, revision) in enumerate(closings):
+        progress(number, len(closings))
+        with store.reading() as connection:
+            of_closing = (closed_days.c.tz == tz, closed_days.c.day == day, closed_days.c.server == server)
+            columns = ("from_ms", "to_ms", "streams", "current_streams")
+            query = select(*(closed_days.c[name] for name in columns)).where(*of_closing)
+            row = connection.execute(query.where(closed_days.c.revision == revision)).one()
+            if row.from_ms < read_counter(connection, SLOTS_KEPT_FROM):
+                continue
+            summed_to = connection.execute(select(servers.c.summed_to).where(servers.c.server == server)).scalar_one()
+            interval = Interval(row.from_ms, row.to_ms)
+            what = _compare_closing(connection, row, {server: summed_to}, interval)
+        compared += 1
+        if what is not None:
+            key = " ".join(f"{name}={value}" for name, value in zip(_CLOSING, closings[number], strict=True))
+            wrong.append(WrongStreams(closed_days.name, key, what))
+    return compared, wrong
+
+
+def _compare_closing(connection: Connection, row: Any, summed_to: dict[str, int], day: Interval) -> str | None:
+    try:
+        stored = decode_streams(row.streams if row.current_streams is None else row.current_streams)
+    except Exception as error:  # whatever a damaged row makes of its decoder
+        return f"its figures by stream cannot be read ({error})"
+    try:
+        (expected,) = load_stream_days(connection, summed_to, day, with_minutes=False).values()
+    except Exception:  # the checks of minutes and hours name it
+        return None
+    return None if stored == expected else "its present figures by stream are not those of its hours"

@@ -30,8 +30,8 @@ from streamusage.service.store.coverage_rows import load_covered_servers
 from streamusage.service.store.engines.protocol import Progress
 from streamusage.service.store.ledger_checksums import (
     CLOSING,
-    CLOSING_COLUMNS,
     ENTRY_COLUMNS,
+    closing_columns_of,
     compute_checksum,
 )
 from streamusage.service.store.schema import (
@@ -194,7 +194,7 @@ def _missing_closings(connection: Connection) -> list[Difference]:
 def _ledger_differences(row: Any, entries: list[Any], sums: dict[tuple[Any, ...], int]) -> Iterator[Difference]:
     key = _key(row, "tz", "day", "server", "revision")
     expected = sums.get((row["server"], row["revision"], CLOSING))
-    if expected is not None and compute_checksum(row, CLOSING_COLUMNS) != expected:
+    if expected is not None and compute_checksum(row, closing_columns_of(row)) != expected:
         yield Difference(closed_days.name, key, "does not match its checksum: a closed day was changed")
     try:
         figures = before = msgspec.json.decode(row["figures"], type=DailyFigures)

@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec import UNSET
 from sqlalchemy import Connection, and_, select
 
 from streamusage.api.daily import DailyFigures
@@ -26,7 +27,7 @@ from streamusage.service.accounting.closing import expected_servers
 from streamusage.service.accounting.corrections import approved_between, correction_fields
 from streamusage.service.accounting.ledger import DISCOVERED_LATE, IS_VOID, closed_servers, closed_until, list_voids
 from streamusage.service.errors import ConflictError, DayNotOverError, NotAccountZoneError, StoreError
-from streamusage.service.store.schema import chain, closed_days
+from streamusage.service.store.schema import BULK_OF_CLOSING, chain, closed_days
 
 _FIGURES = msgspec.json.Decoder(DailyFigures)
 _KEY = ("tz", "day", "server", "revision")
@@ -104,7 +105,7 @@ def _refuse_open_days(
 def _days(
     connection: Connection, tz: ZoneInfo, first: date, last: date, only: Collection[str] | None
 ) -> list[StatementDay]:
-    columns = [column for column in closed_days.c if column.name not in ("samples", "current")]
+    columns = [column for column in closed_days.c if column.name not in (*BULK_OF_CLOSING, "current")]
     same = and_(*(chain.c[name] == closed_days.c[name] for name in _KEY), chain.c.kind == "closing")
     query = (
         select(*columns, chain.c.content, chain.c.hash)
@@ -142,6 +143,7 @@ def _day(row: Any, tz: str) -> StatementDay:
             zone_data=content["zone_data"],
             number=content["number"],
             previous=content["previous"],
+            streams=content.get("streams", UNSET),
         ),
     )
     if day.entry(tz).hash != row.hash:

@@ -26,10 +26,17 @@ CLOSING_COLUMNS = (
     "samples",
 )
 """Columns of a closed day that never change."""
+STREAM_COLUMNS = ("streams", "stream_minutes")
+"""Columns of a closed day with figures by stream that never change either."""
 ENTRY_COLUMNS = ("tz", "day", "server", "entry", "at", "difference", "current")
 """Columns of an adjustment that never change: all."""
 CLOSING = 0
 """Value of `entry` for the closing itself."""
+
+
+def closing_columns_of(closing: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the columns that the checksum of a closing covers: closings of earlier versions have no streams."""
+    return CLOSING_COLUMNS if closing["streams"] is None else (*CLOSING_COLUMNS, *STREAM_COLUMNS)
 
 
 def compute_checksum(row: Mapping[str, Any], columns: Iterable[str]) -> int:
@@ -42,7 +49,7 @@ def keep_closing_checksums(connection: Connection, closings: Iterable[Mapping[st
     """Store the checksums of closed days that are written now."""
     rows = [
         {name: closing[name] for name in ("tz", "day", "server", "revision")}
-        | {"entry": CLOSING, "checksum": compute_checksum(closing, CLOSING_COLUMNS)}
+        | {"entry": CLOSING, "checksum": compute_checksum(closing, closing_columns_of(closing))}
         for closing in closings
     ]
     if rows:

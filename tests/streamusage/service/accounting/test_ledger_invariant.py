@@ -5,7 +5,7 @@ Each seed is one history of reports, late reports, clocks that jump, closings, r
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from sqlalchemy import Connection, func, select
 
+from streamusage.api.daily import DailyStatistics
 from streamusage.api.report import (
     Acknowledgement,
     Based,
@@ -29,6 +30,7 @@ from streamusage.api.report import (
 from streamusage.core.coverage import MOST_AHEAD_MS, SLOT_MS, Interval, slot_of
 from streamusage.core.days import day_interval, day_of, zone
 from streamusage.core.figures import SUM_NAMES
+from streamusage.service.accounting.closed_streams import load_closed_streams
 from streamusage.service.accounting.closing import (
     advance_accounting,
     close_day_by_operator,
@@ -38,6 +40,7 @@ from streamusage.service.accounting.day_statistics import compute_day_statistics
 from streamusage.service.accounting.hours import load_hours, load_slots
 from streamusage.service.accounting.ledger import list_adjustments, load_closed_days
 from streamusage.service.accounting.stream_check import compare_stream_hours
+from streamusage.service.accounting.stream_days import load_stream_days
 from streamusage.service.errors import ConflictError, ObjectNotFoundError
 from streamusage.service.ingest.reports import ingest_report, issue_epoch
 from streamusage.service.ingest.server_removal import remove_server
@@ -54,7 +57,7 @@ BEGIN = 1_795_000_020_000
 ZONES = [zone("UTC"), zone("Asia/Kolkata")]
 NAMES = ("edge-1", "edge-2")
 STEPS = 45
-_MUTABLE = ("current", "entries", "adjusted_at")
+_MUTABLE = ("current", "entries", "adjusted_at", "current_streams")
 
 
 class Reporter:
@@ -313,6 +316,7 @@ class History:
             interval = day_interval(first.fromisoformat(row.day), tz)
             items = load_covered_servers(connection, *interval, self.wall, [row.server])
             present = compute_day_statistics(connection, items, interval)[row.server].figures
+            self._check_streams(connection, tz, row, {row.server: items[0].state.summed_to})
             moved = entries.get((row.day, row.server), Counter())
             for name in SUM_NAMES:
                 billed = getattr(row, name) + moved[name]
@@ -320,6 +324,18 @@ class History:
                     f"{name} of {row.server} on {row.day} {tz.key}: closed and adjusted {billed}, "
                     f"slots {getattr(present, name)}"
                 )
+
+    def _check_streams(self, connection: Connection, tz: Any, row: DailyStatistics, summed_to: dict[str, int]) -> None:
+        """Check that the closed sums by stream and what is stored as present are those of the slots."""
+        assert row.closed is not None
+        day = date.fromisoformat(row.day)
+        kept = load_closed_streams(connection, tz, day, [row.closed.revision])[row.server]
+        present = load_stream_days(connection, summed_to, day_interval(day, tz), with_minutes=False)[row.server]
+        stored = kept.closed if kept.current is None else kept.current
+        assert {stream: part[:2] for stream, part in stored.items()} == {
+            stream: part[:2] for stream, part in present.items()
+        }, f"{row.server} on {row.day} {tz.key} has other figures by stream than its slots"
+        self.happened["changed by stream"] += kept.current is not None
 
 
 @pytest.mark.parametrize("seed", range(12))
