@@ -10,8 +10,11 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from streamusage.api.report import ClockState
+from streamusage.core.figures import StreamTraffic
 
 DayState = Literal["provisional", "final", "adjusted"]
+SumGroup = Literal["server", "role", "all", "stream", "scope"]
+"""By what daily statistics are added up."""
 
 
 class CoveredTime(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,7 +204,10 @@ class Daily(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SummedStatistics(msgspec.Struct, frozen=True, kw_only=True):
-    """Sums over a group of servers for a day or a month."""
+    """Sums over a group of servers or streams for a day or a month.
+
+    Streams have no connections by protocol, and their peaks are the highest minutes of their traffic.
+    """
 
     group: str
     period: str
@@ -230,6 +236,9 @@ class SummedStatistics(msgspec.Struct, frozen=True, kw_only=True):
     waiting_for: list[str] = []
     voids: VoidClosings | UnsetType = UNSET
     """Earlier closings of these days that no longer count. Absent if there are none."""
+    traffic: StreamTraffic | UnsetType = UNSET
+    """How the bytes of streams are known, of several the least exact. Absent for servers, and for what is not by
+    stream."""
 
 
 def summarize_voids(entries: Sequence[VoidEntry]) -> VoidClosings | None:

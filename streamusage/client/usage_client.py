@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from streamusage.api.daily import Adjustments, CloseResult, Daily, DailySums
+from streamusage.api.daily import Adjustments, CloseResult, Daily, DailySums, SumGroup
 from streamusage.api.extension import (
     Audit,
     Changes,
@@ -214,10 +214,10 @@ class UsageClient:
         tz: str,
         *,
         by: Literal["day", "month"] = "day",
-        group: Literal["server", "role", "all"] = "server",
+        group: SumGroup = "server",
         server: str | None = None,
     ) -> DailySums:
-        """Return the days of a time zone summed by day or month, and by server, by role or over all servers."""
+        """Return the days of a time zone summed by day or month, and by group of servers or streams."""
         query = days_query(first, last, tz, server) | {"by": by, "group": group}
         return await self._call_extension("/api/v1/daily/sums", "read the daily sums", DailySums, query)
 

@@ -7,12 +7,12 @@ operation that the other has.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta
 
-from streamusage.api.daily import Adjustments, CloseResult, Daily, DailySums
+from streamusage.api.daily import Adjustments, CloseResult, Daily, DailySums, SumGroup
 from streamusage.api.evidence import Chain, CorrectionResult, Corrections, SignedStatement
 from streamusage.api.extension import (
     Audit,
@@ -332,7 +332,7 @@ DAILY_SUMS = Operation(
     "GET",
     "/api/v1/daily/sums",
     "sums_api_v1_daily_sums_get",
-    "Daily statistics added up by group of servers, day or month",
+    "Daily statistics added up by group of servers or streams, day or month",
     tag="extension",
     access=Access.READER,
     answer=DailySums,
@@ -340,7 +340,7 @@ DAILY_SUMS = Operation(
     parameters=(
         *_DAYS,
         Parameter("by", {"enum": ["day", "month"]}),
-        Parameter("group", {"enum": ["server", "role", "all"]}),
+        Parameter("group", {"enum": list(get_args(SumGroup))}),
     ),
 )
 ADJUSTMENTS = Operation(

@@ -5,6 +5,7 @@ billing. A sample counts only if its five minutes are completely live or backfil
 one at rank ceil(0.95 n) is taken (nearest rank): the 14 highest of 288 samples are ignored.
 """
 
+from array import array
 from collections.abc import Iterable, Sequence
 
 from streamusage.api.daily import Percentile
@@ -61,13 +62,49 @@ def complete_samples(minutes: bytes, flags: bytes) -> list[int]:
     return [five for five, flag in zip(fives, flags, strict=True) if flag == WHOLE]
 
 
+class HighestSamples:
+    """The samples of a period, of which only those are kept that its 95th percentile can be."""
+
+    def __init__(self, longest_days: int) -> None:
+        """Begin a period of at most this many days, of which one has 25 hours."""
+        most = (longest_days * 24 + 1) * 3_600_000 // SAMPLE_MS
+        self._kept = most - _rank(most) + 1
+        self._highest = array("Q")
+        self.count = 0
+
+    def add(self, samples: Sequence[int]) -> None:
+        """Add the samples of a day, in bytes."""
+        self.count += len(samples)
+        self._highest = array("Q", sorted([*self._highest, *samples])[-self._kept :])
+
+    def percentile_95_bps(self) -> int | None:
+        """Return the 95th percentile in bits per second, rounded down; `None` without samples."""
+        if not self.count:
+            return None
+        return self._highest[len(self._highest) - 1 - (self.count - _rank(self.count))] * 8_000 // SAMPLE_MS
+
+
+def percentile_from(samples_in: HighestSamples, samples_out: HighestSamples, expected: int) -> Percentile:
+    """Return the percentile of the samples. `expected` is the number of samples without any gap."""
+    return Percentile(
+        in_bps=samples_in.percentile_95_bps(),
+        out_bps=samples_out.percentile_95_bps(),
+        sample_ms=SAMPLE_MS,
+        samples=samples_out.count,
+        expected_samples=expected,
+    )
+
+
+def _rank(count: int) -> int:
+    return -(-count * 95 // 100)
+
+
 def percentile_95_bps(sampled_bytes: Iterable[float]) -> int | None:
     """Return the 95th percentile in bits per second, rounded down; `None` without samples. The samples are whole."""
     ordered = sorted(sampled_bytes)
     if not ordered:
         return None
-    rank = -(-len(ordered) * 95 // 100)
-    return int(ordered[rank - 1]) * 8_000 // SAMPLE_MS
+    return int(ordered[_rank(len(ordered)) - 1]) * 8_000 // SAMPLE_MS
 
 
 def percentile_of(samples_in: Sequence[float], samples_out: Sequence[float], expected: int) -> Percentile:

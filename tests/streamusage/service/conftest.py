@@ -33,6 +33,7 @@ TOKENS = Tokens(
         digest_of("second-admin-token"): Identity("controller", "admin"),
         digest_of("viewer-token"): Identity("screen", "viewer"),
         digest_of("edge-1-token"): Identity("edge-1", "agent", "edge-1"),
+        digest_of("edge-2-token"): Identity("edge-2", "agent", "edge-2"),
         digest_of("origin-1-token"): Identity("origin-1", "agent", "origin-1"),
     }
 )

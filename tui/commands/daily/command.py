@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 from zoneinfo import ZoneInfo
 
 import click
 
-from streamusage.api.daily import Daily, DailyStatistics, DailySums, SummedStatistics
+from streamusage.api.daily import Daily, DailyStatistics, DailySums, SumGroup, SummedStatistics
 from streamusage.api.extension import ServerStatus
 from streamusage.client.usage_client import UsageClient
 from streamusage.command_help import HelpfulGroup
@@ -16,7 +16,7 @@ from streamusage.core.windows import Days
 from tui.commands.daily.adjustments import adjustments, voids
 from tui.commands.daily.close import close
 from tui.commands.daily.final_days import refuse_unless_final
-from tui.commands.daily.tables import daily_view, sums_view
+from tui.commands.daily.tables import STREAM_GROUPS, daily_view, sums_view
 from tui.commands.daily.window import DAY, days_or_a_week, server_option
 from tui.commands.evidence.corrections import approve, correct, corrections, reverse
 from tui.commands.evidence.export import export
@@ -55,7 +55,9 @@ class _Read(NamedTuple):
 @server_option
 @click.option("--by", type=click.Choice(["day", "month"]), help="Sum up: one row per day or month.")
 @click.option(
-    "--group", type=click.Choice(["server", "role", "all"]), help="Sum up: one row per server or role, or a single one."
+    "--group",
+    type=click.Choice(get_args(SumGroup)),
+    help="Sum up: one row per server, role, stream or scope, or a single one.",
 )
 @click.option("--final-only", is_flag=True, help="Refuse if a day is not final, with the reason.")
 @format_option()
@@ -67,7 +69,7 @@ def daily(
     last: datetime | None,
     server: str | None,
     by: Literal["day", "month"] | None,
-    group: Literal["server", "role", "all"] | None,
+    group: SumGroup | None,
     final_only: bool,
     output_format: Format,
 ) -> None:
@@ -86,6 +88,7 @@ def daily(
       streamtop daily
       streamtop daily --from 2026-11-01 --to 2026-11-30 --tz Europe/Berlin
       streamtop daily --from 2026-11-01 --to 2026-11-30 --by month --group all
+      streamtop daily --from 2026-11-01 --to 2026-11-30 --by month --group stream
       streamtop daily --from 2026-11-01 --to 2026-11-30 --final-only --format csv > nov.csv
     """
 
@@ -122,6 +125,8 @@ def _start_of_day(servers: Sequence[ServerStatus]) -> Callable[[DailyStatistics]
 
 def _start_of_sum(servers: Sequence[ServerStatus], group: str | None) -> Callable[[SummedStatistics], int | None]:
     def start(row: SummedStatistics) -> int | None:
+        if group in STREAM_GROUPS:
+            return None  # the coverage of streams is that of servers which carried them
         tz = ZoneInfo(row.tz)
         from_ms = day_interval(date.fromisoformat(row.first_day), tz).from_ms
         to_ms = day_interval(date.fromisoformat(row.last_day), tz).to_ms

@@ -15,6 +15,9 @@ from tui.model.daily.days import complete_share, join_names
 from tui.model.formats import UNKNOWN
 from tui.output import CsvField, TableColumn, View, same_named
 
+STREAM_GROUPS = ("stream", "scope")
+"""Groups of streams; all others are of servers."""
+
 Figures = TypeVar("Figures", DailyStatistics, SummedStatistics)
 
 StartOf = Callable[[Figures], int | None]
@@ -58,7 +61,9 @@ def daily_view(
 def sums_view(
     shown: Sequence[SummedStatistics], group: str, start_of: StartOf[SummedStatistics] = _unknown_start
 ) -> View[SummedStatistics]:
-    """Return the view of sums with their coverage."""
+    """Return the view of sums with their coverage; sums of streams have the word of their traffic."""
+    by_stream = group in STREAM_GROUPS
+    words = [TableColumn[SummedStatistics]("TRAFFIC", lambda row: row.traffic or UNKNOWN)] if by_stream else []
     return View(
         document=_with_start(start_of),
         columns=[
@@ -67,6 +72,7 @@ def sums_view(
             TableColumn("DAYS", lambda row: formats.count(row.days), figure=True),
             TableColumn("SERVERS", lambda row: formats.count(row.servers), figure=True),
             TableColumn("STATE", lambda row: row.state),
+            *words,
             *_figure_columns(shown, start_of),
             *_beside(shown),
         ],
@@ -75,6 +81,7 @@ def sums_view(
             CsvField("from", lambda row: row.first_day),
             CsvField("to", lambda row: row.last_day),
             *same_named("tz", "state", "days", "servers"),
+            *([CsvField[SummedStatistics]("traffic", lambda row: row.traffic or None)] if by_stream else []),
             *_figure_fields(shown),
             *(CsvField(f"adjustment_{name}", _adjusted(name)) for name in SUM_NAMES),
             CsvField("waiting_for", lambda row: " ".join(row.waiting_for) or None),

@@ -1,8 +1,18 @@
 """Samples and rank of the 95th percentile."""
 
+from random import Random
+
+import pytest
+
 from streamusage.core.coverage import Interval, Provenance
 from streamusage.service.rules.apply import Piece
-from streamusage.service.rules.percentile import combine_flags, complete_samples, percentile_95_bps, sample_flags
+from streamusage.service.rules.percentile import (
+    HighestSamples,
+    combine_flags,
+    complete_samples,
+    percentile_95_bps,
+    sample_flags,
+)
 from streamusage.service.rules.rollups import (
     pack_minutes,
 )
@@ -31,3 +41,18 @@ def test_95th_percentile_ignores_the_14_highest_of_288() -> None:
     assert percentile_95_bps([300 * number for number in range(1, 289)]) == 274 * 8
     assert percentile_95_bps([300]) == 8
     assert percentile_95_bps([]) is None
+
+
+@pytest.mark.parametrize("days", [1, 28, 31])
+@pytest.mark.parametrize("share", [0, 0.01, 0.5, 1])
+def test_highest_samples_give_the_percentile_of_all_samples(days: int, share: float) -> None:
+    random = Random(days)
+    every: list[int] = []
+    highest = HighestSamples(days)
+    for day in range(days):
+        complete = 300 if day == 0 else 288
+        samples = [random.randrange(2**60) for _ in range(complete) if random.random() < share]
+        highest.add(samples)
+        every += samples
+        assert highest.percentile_95_bps() == percentile_95_bps(every)
+    assert highest.count == len(every)

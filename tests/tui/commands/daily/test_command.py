@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from streamusage.api.report import SlotRow, StreamSlotRow
 from streamusage.service.store.engines.sqlite import sqlite_url
 from tests.streamusage.service.conftest import NOW, Estate
 from tests.support.commands.run_command import run_command
 from tests.support.commands.service_process import MINUTE, ServiceProcess, report_backfill
 from tests.support.commands.statements import a_day, signed_statement
 from tests.support.program import Program
+from tests.support.service.parties.reporting import ReportingAgent
 from tests.support.service.wrong_clock import YEAR, jumped_store, serving
 from tui.model.daily.unsigned_statement import digest
 
@@ -93,6 +95,34 @@ async def test_complete_day_states_since_when_accounting_exists(estate: Estate, 
     later = ("--from", "2026-11-19", "--to", "2026-11-19", "--tz", "UTC", "--format", "json")
     for row in json.loads((await run_command(estate, streamtop, "daily", *later, token="viewer-token")).out):
         assert row["accounted_since"] is None
+
+
+async def test_sums_of_streams_have_the_word_of_their_traffic(estate: Estate, streamtop: Program) -> None:
+    agent = ReportingAgent(estate, "edge-1", "edge", life="e.2")
+    streams = [
+        StreamSlotRow(slot=NOW, scope="live", name=name, revision=0, bytes_out=sent, traffic=traffic)
+        for name, sent, traffic in (("a\x1b[2J", 30, "measured"), ("=b", 20, "apportioned"))
+    ]
+    await agent.begin()
+    estate.clock.now += 10_000
+    await agent.sync_up(SlotRow(slot=NOW, revision=0, bytes_out=60), *streams)
+    window = ("daily", "--from", "2026-11-18", "--to", "2026-11-18", "--tz", "UTC", "--group")
+    table = (await run_command(estate, streamtop, *window, "stream", token="viewer-token")).out
+    assert "\x1b" not in table
+    assert [re.findall("measured|apportioned|not by stream", line) for line in table.splitlines()] == [
+        *([], ["apportioned"], ["measured"], ["not by stream"])
+    ]
+    csv_text = (await run_command(estate, streamtop, *window, "scope", "--format", "csv", token="viewer-token")).out
+    rows = list(csv.DictReader(io.StringIO(csv_text)))
+    assert [(row["group"], row["bytes_out"], row["traffic"]) for row in rows] == [
+        ("live", "50", "apportioned"),
+        ("not by stream", "10", ""),
+    ]
+    sums = json.loads(
+        (await run_command(estate, streamtop, *window, "scope", "--format", "json", token="viewer-token")).out
+    )
+    assert [row.get("traffic") for row in sums] == ["apportioned", None]
+    assert [row["accounted_since"] for row in sums] == [None, None]
 
 
 async def test_days_of_a_zone_are_listed(service: ServiceProcess) -> None:
