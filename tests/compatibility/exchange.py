@@ -24,9 +24,9 @@ ADDED = frozenset(
         "audience", "clock", "clock_refused_at", "clock_refused_by_ms", "fell_in", "fell_out", "is_acknowledged",
         "is_first", "lists_viewers", "machine", "machine_offset_ms", "retired_at",
         "message", "offset_ms", "received_at", "repair", "source_error", "source_error_at", "source_error_since",
-        "accounted_since", "previous_epoch", "state_life", "traffic", "unknown_in", "unknown_out", "unseenSubscribers",
+        "accounted_since", "previous_epoch", "state_life", "unknown_in", "unknown_out", "unseenSubscribers",
         "unseen_subscribers",
-        "uptime_ms", "void_revision", "voids",
+        "stores_streams", "stream_counters", "stream_slots", "traffic", "uptime_ms", "void_revision", "voids",
     }
 )  # fmt: skip
 """Fields and paths that did not exist when the transcripts were written. Clients of then ignore them."""
