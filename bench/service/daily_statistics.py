@@ -29,7 +29,15 @@ from streamusage.service.queries.daily import list_daily_statistics
 from streamusage.service.queries.daily_sums import list_daily_sums
 from streamusage.service.queries.statement import compose_statement
 from streamusage.service.store.engines.sqlite import sqlite_url
-from streamusage.service.store.schema import chain, closed_days, servers, slot_connections, slots, spans
+from streamusage.service.store.schema import (
+    BULK_OF_CLOSING,
+    chain,
+    closed_days,
+    servers,
+    slot_connections,
+    slots,
+    spans,
+)
 from streamusage.service.store.store import open_store
 
 FIRST = date(2026, 10, 1)
@@ -181,7 +189,7 @@ def time_statement(connection: Connection, first: date, last: date, now_ms: int)
     """Return the seconds to read the rows of closed days and the chain, to make their statement, and to verify it."""
     key = new_key()
     named = NamedKey(name=key.public.name)
-    columns = [column for column in closed_days.c if column.name not in ("samples", "current")]
+    columns = [column for column in closed_days.c if column.name not in (*BULK_OF_CLOSING, "current")]
     within = (closed_days.c.day >= first.isoformat(), closed_days.c.day <= last.isoformat())
     entries = select(chain).where(chain.c.day >= first.isoformat(), chain.c.day <= last.isoformat())
     rows_read = timed(lambda: [connection.execute(query).all() for query in (select(*columns).where(*within), entries)])
