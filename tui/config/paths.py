@@ -13,3 +13,8 @@ def config_path() -> Path:
 def journal_path() -> Path:
     """Return the default path of the journal of deleted records."""
     return platformdirs.user_state_path("streamtop") / "deleted.ndjson"
+
+
+def reconciled_folder() -> Path:
+    """Return the folder of the results that `streamtop reconcile` keeps for the console."""
+    return platformdirs.user_state_path("streamtop") / "reconciled"

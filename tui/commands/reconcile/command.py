@@ -15,6 +15,7 @@ from tui.commands.daily.window import DAY, checked
 from tui.commands.errors import CommandError
 from tui.commands.flags import tz_option
 from tui.commands.reconcile.files import FileNotes, FileSettings, read_account
+from tui.commands.reconcile.keeping import ComparisonOutcome, keep_outcome, parse_address
 from tui.commands.reconcile.options import (
     parse_columns,
     parse_overhead,
@@ -114,6 +115,13 @@ FIGURES = {
     metavar="FILE",
     help="With --against: the output of streamtop gaps --format json.",
 )
+@click.option("--no-keep", is_flag=True, help="Do not keep the result for the console.")
+@click.option(
+    "--keep-for",
+    callback=parse_address,
+    metavar="URL",
+    help="With --against: keep the result for the console of this service.",
+)
 @format_option()
 @tz_option
 @connection_options
@@ -138,6 +146,8 @@ def reconcile(
     max_unreadable: Fraction,
     against: Path | None,
     gaps: Path | None,
+    no_keep: bool,
+    keep_for: str | None,
     output_format: Format,
 ) -> None:
     """Compare the daily statistics with an outside account: access logs, logs of a CDN, or an invoice as CSV.
@@ -150,6 +160,8 @@ def reconcile(
 
     The same files and the same figures give the same output. docs/reconciliation.md describes forms and causes.
 
+    The result is kept for the days view of the console, unless it is compared with a saved answer.
+
     \b
     Examples:
       streamtop reconcile access.log.1.gz access.log --server edge-1 --tz Europe/Berlin
@@ -160,6 +172,10 @@ def reconcile(
     """
     if gaps is not None and against is None:
         raise click.UsageError("--gaps needs --against: with a service, its gaps are requested")
+    if keep_for is not None and against is None:
+        raise click.UsageError("--keep-for needs --against: with a service, the result is kept for its address")
+    if keep_for is not None and no_keep:
+        raise click.UsageError("give either --keep-for or --no-keep")
     measure, by = FIGURES[figure], Grouping(grouping)
     account = OutsideAccount(measure, by, connection.tz)
     reader = ReaderSettings(measure, log_format, columns, unit, layout, pattern, by is Grouping.STREAM)
@@ -180,6 +196,10 @@ def reconcile(
     suspicions = suspect(account, rows, connection.tz, sampling, audience)
     print_rows(rows, comparison_view(measure, by, connection.tz.key, suspicions), output_format)
     _print_notes(notes, rows, suspicions, measure)
+    address = keep_for if against is not None else connection.url
+    if address is not None and not no_keep:
+        outcome = ComparisonOutcome(measure, choice, connection.tz, tolerance, notes, rows, suspicions)
+        keep_outcome(outcome, address, connection if against is None else None)
     _fail_above_tolerance(rows, service.name, connection.tz.key, tolerance)
 
 
