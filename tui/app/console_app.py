@@ -57,7 +57,9 @@ if TYPE_CHECKING:
     from streamusage.client.usage_client import UsageClient
     from tui.app.exporter import Exporter
     from tui.app.fetcher import Fetcher
+    from tui.config.reconciled_files import ReconciledFiles
     from tui.deletion.flow import DeleteFinished, DeletionFlow
+    from tui.model.daily.reconciled import KeptResults
     from tui.recording.recording import Recording
 
 INTERVALS_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -70,7 +72,8 @@ class ConsoleApp(App[int]):
     """One console. Runs until it is quit; no failure of the service ends it.
 
     `client` is `None` where a recording is played: `make_source` returns the source of the polls then, and actions that
-    need a service are refused with the source's reason. `host` names the service on the screen.
+    need a service are refused with the source's reason. `host` names the service on the screen. `reconciled_folder` has
+    the kept results of comparisons; without it there are none.
     """
 
     CSS_PATH = "../styles/console.tcss"
@@ -88,6 +91,7 @@ class ConsoleApp(App[int]):
         *,
         clock: Clock,
         journal_path: Path,
+        reconciled_folder: Path | None = None,
         host: str = "",
         able: Abilities | None = None,
         memory: ViewMemory | None = None,
@@ -137,6 +141,7 @@ class ConsoleApp(App[int]):
         """Returns why the console cannot continue with a profile; empty where it can."""
         self.profiles = settings.profiles
         self._journal_path = journal_path
+        self._reconciled_folder = reconciled_folder
         self._recording = recording
         self._size_events: tuple[Size | None, int] = (None, 0)
         self._alerts = settings.alerts
@@ -203,6 +208,31 @@ class ConsoleApp(App[int]):
             no_service_reason=self.poller.no_service_reason,
             knowledge=self.poller.knowledge,
         )
+
+    @cached_property
+    def _reconciled(self) -> "ReconciledFiles | None":
+        from tui.config.reconciled_files import ReconciledFiles
+
+        return None if self._reconciled_folder is None else ReconciledFiles(self._reconciled_folder)
+
+    def read_reconciled(self) -> "KeptResults":
+        """Read what `streamtop reconcile` kept for the services. It reads files: call it in a thread."""
+        from tui.model.daily.reconciled import KeptResults
+
+        if self._reconciled is None:
+            return KeptResults()
+        found = self._reconciled.read()
+        services = {name: part.settings.url for name, part in self.state.parts.items()} or {"": self.state.settings.url}
+        comparisons = {
+            name: [
+                comparison
+                for document in found.documents.values()
+                if address in document.addresses
+                for comparison in document.comparisons
+            ]
+            for name, address in services.items()
+        }
+        return KeptResults(comparisons, tuple(found.problems.values()))
 
     def get_default_screen(self) -> SessionsScreen:
         """Return the sessions screen: no other one is laid out and drawn below it."""

@@ -14,6 +14,7 @@ from tui.app import gc_tuning
 from tui.app.console_app import ConsoleApp
 from tui.app.endings import Endings
 from tui.config.paths import journal_path as default_journal_path
+from tui.config.paths import reconciled_folder
 from tui.config.service_client import open_client
 from tui.config.settings import Appearance, ConnectionSettings
 from tui.config.view_memory import memory_path, recall, remember
@@ -91,6 +92,7 @@ async def _run_until_quit(
             settings,
             clock=clock,
             journal_path=demo_journal or default_journal_path(),
+            reconciled_folder=reconciled_folder() if demo_journal is None else None,
             memory=recall(path),
             recording=recording,
         )
@@ -113,7 +115,14 @@ async def _run_services(
             one.profile or "": await stack.enter_async_context(open_client(one, clock)) for one in settings.services
         }
         path = memory_path(settings.profile or "", "")
-        app = ServicesApp(clients, settings, clock=clock, journal_path=default_journal_path(), memory=recall(path))
+        app = ServicesApp(
+            clients,
+            settings,
+            clock=clock,
+            journal_path=default_journal_path(),
+            reconciled_folder=reconciled_folder(),
+            memory=recall(path),
+        )
         app.check_profile = check
         code = await endings.run(app)
         remember(path, app.state.view_memory(app.sessions_screen.filters))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tui.app.feeds import Feeds
     from tui.app.state import ConsoleState
     from tui.deletion.plan import Radius
+    from tui.model.daily.reconciled import KeptResults
     from tui.model.sessions.chart import ChartRequest
     from tui.model.sessions.session_columns import SessionColumns
     from tui.model.sessions.store import Session
@@ -152,6 +153,9 @@ class Console(Protocol):
     @property
     def profiles(self) -> Mapping[str, str]:
         """The other services of config.toml: address by profile."""
+
+    def read_reconciled(self) -> KeptResults:
+        """Read what `streamtop reconcile` kept for the services. It reads files: call it in a thread."""
 
     def show_notice(self, text: str, ink: str = "strong") -> None:
         """Show a notice on the sessions screen and on the screen on top."""

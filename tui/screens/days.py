@@ -1,5 +1,6 @@
 """Daily statistics: a month as a chart and a table, a day's servers, and the coverage behind every figure."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import date
 from typing import ClassVar
@@ -13,19 +14,14 @@ from tui.app.messages import DayRowsPolled, MonthPolled
 from tui.model.accounting_start import accounting_start, describe_start
 from tui.model.daily.day_shares import accounting_zone
 from tui.model.daily.days import NO_DAYS, join_names
-from tui.model.daily.descriptions import (
-    describe_coverage,
-    describe_late_changes,
-    describe_percentile,
-    describe_split,
-    describe_state,
-    describe_voids,
-)
 from tui.model.daily.months import DailyTotals, DayRows, Month, first_of, last_of, months_away
+from tui.model.daily.reconciled import SUM
+from tui.model.daily.reconciled_rows import ReconciledRows
 from tui.model.services.days import names_of_rows
 from tui.model.text import sanitize, width
 from tui.screens.base import ConsoleScreen
 from tui.widgets.audience import AudienceStrip
+from tui.widgets.day_lines import day_lines
 from tui.widgets.day_table import columns_within, row_parts, titles
 from tui.widgets.headed_table import LineTable
 from tui.widgets.lines import Line, Part
@@ -36,13 +32,16 @@ _FETCH_EVERY_MS = 15_000
 _REST_FACTOR = 5
 """A month that took long to compute is fetched less often: the service rests for this multiple of the time."""
 _CHART_FROM_LINES = 20
+_PAGE_CELLS = 100
+_PAGE_FRAME_CELLS = 8
+"""Of a page of text: its width, and what frame, padding and scrollbar take."""
 _DAY_CELLS = 8
 _SERVER_CELLS = 16
 _SERVICE_CELLS = 4
 """Further cells of the names where the rows are of several services."""
 _DESCRIPTION_LINES = 4
-_MOST_DESCRIPTION_LINES = 6
-"""With a void closing, and with a service that does not answer, there is one line more."""
+_MOST_DESCRIPTION_LINES = 7
+"""With a void closing, a comparison, and a service that does not answer, there is one line more."""
 
 
 class DaysScreen(ConsoleScreen):
@@ -69,6 +68,7 @@ class DaysScreen(ConsoleScreen):
         """The row that is drawn with the cursor."""
         self._chart_of: tuple[object, ...] = ()
         """What the chart that is drawn shows."""
+        self._reconciled = ReconciledRows()
 
     def compose(self) -> ComposeResult:
         """Return the widgets."""
@@ -124,7 +124,16 @@ class DaysScreen(ConsoleScreen):
             self.port.fetcher.fetch_month(self.first)
             if self._opened is not None:
                 self.port.fetcher.fetch_day_rows(self._opened)
+            self.run_worker(self._read_reconciled(), group="reconciled", exit_on_error=True)
         self._draw()
+
+    async def _read_reconciled(self) -> None:
+        """Show the kept results of comparisons, as far as they are other ones."""
+        kept = await asyncio.to_thread(self.port.read_reconciled)
+        if self.is_drawn and self._reconciled.is_new(kept):
+            if self._reconciled.update(kept, self.state.tz):
+                self.show_notice("a file of kept comparisons cannot be used, R: which, and why", "warn")
+            self._draw()
 
     def _show_month(self, polled: MonthPolled) -> None:
         """Show a month, or why it could not be fetched."""
@@ -157,10 +166,16 @@ class DaysScreen(ConsoleScreen):
         return self._month.days if self._month is not None and self._month.first == self.first else ()
 
     def _rows(self) -> Sequence[DailyTotals]:
-        """Return the rows of the table without the month's sum."""
+        """Return the rows of the table without the month's sum, with the marks of comparisons."""
         if self._opened is None:
-            return [figures for _, figures in self._days()]
-        return self._day_rows.rows if self._day_rows is not None and self._day_rows.day == self._opened else ()
+            return self._reconciled.marked(self._month, ((day, SUM, row) for day, row in self._days()))
+        if self._day_rows is None or self._day_rows.day != self._opened:
+            return ()
+        return self._reconciled.marked(self._day_rows, ((self._opened, row.name, row) for row in self._day_rows.rows))
+
+    def _name_of(self, figures: DailyTotals) -> str:
+        """Return the name of a row for its comparisons."""
+        return SUM if self._opened is None else figures.name
 
     def _cursor(self) -> int:
         last = max(0, len(self._rows()) - 1)
@@ -282,33 +297,12 @@ class DaysScreen(ConsoleScreen):
             line.show(lines[number] if number < len(lines) else [])
 
     def _description(self, figures: DailyTotals) -> list[list[Part]]:
-        """Describe the row under the cursor: state and coverage, protocols, percentile, later adjustments, and closings
-        that no longer count.
-        """
-        tz, now_ms = self.state.tz, self.state.now_ms()
-        zone, day = accounting_zone(tz), self._day()
-        is_over = day is not None and day_interval(day, zone).to_ms <= now_ms
-        state = describe_state(figures, is_over=is_over, now_ms=now_ms, tz=tz)
-        first: list[Part] = [(f" {sanitize(figures.name.strip())} · {sanitize(state)} · ", "strong")]
-        first.append((sanitize(describe_coverage(figures)), figures.worst.value))
-        lines = [
-            first,
-            [(f" {describe_split(figures) or ('' if figures.is_unknown else 'no connections')}", "quiet")],
-            [(f" {describe_percentile(figures)}", "quiet" if figures.percentile.rests_on_all else "missing")],
-        ]
-        if figures.came_later is not None:
-            lines.append([(f" {describe_late_changes(figures.came_later, now_ms, tz)}", "partial")])
-        elif not figures.is_complete:
-            bound = "every figure is a lower bound" if not figures.is_unknown else "no figure is known yet"
-            lines.append([(f" not complete: {bound}", "missing")])
+        day, now_ms = self._day(), self.state.now_ms()
         since = "" if day is None else self._since(day, day, figures.name if self._opened is not None else "")
-        if since and len(lines) > 3:
-            lines[3].append((f"; accounted{since}", "quiet"))
-        elif since:
-            lines.append([(f" accounted{since}", "quiet")])
-        if figures.voids is not None:
-            lines.append([(f" {sanitize(describe_voids(figures.voids, now_ms, tz))}", "bad")])
-        return lines
+        compared = ""
+        if day is not None:
+            compared = self._reconciled.describe(day, self._name_of(figures), figures, now_ms, self.state.tz)
+        return day_lines(figures, day, since, compared, now_ms, self.state.tz)
 
     def _since(self, first: date, last: date, server: str = "") -> str:
         """Return since when accounting exists, if it began within these days: that of a row of a day, or of all."""
@@ -364,6 +358,22 @@ class DaysScreen(ConsoleScreen):
         elif not self._days():
             self.show_notice("no day to open in this month", "warn")
         self._draw()
+
+    def action_reconciled(self) -> None:
+        """Show the comparisons of the row under the cursor with outside accounts."""
+        from tui.screens.page import PageScreen
+
+        rows, day = self._rows(), self._day()
+        cells = max(20, min(self.size.width, _PAGE_CELLS) - _PAGE_FRAME_CELLS)
+        if rows and day is not None:
+            row = rows[self._cursor()]
+            lines = self._reconciled.page(day, self._name_of(row), row, cells, self.state.tz)
+        else:
+            lines = self._reconciled.problems(cells)
+        if lines:
+            self.app.push_screen(PageScreen(lines, closed_by=("R",)))
+        else:
+            self.show_notice("no comparison of this row; streamtop reconcile FILE... compares and keeps it", "warn")
 
     def action_refresh(self) -> None:
         """Poll now."""

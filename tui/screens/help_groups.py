@@ -19,6 +19,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     "View": {
         "detail": "stream",
         "raw_record": "record",
+        "reconciled": "account",
         "columns": "columns",
         "density": "columns",
         "other_rows": "rows",

@@ -62,7 +62,25 @@ def _voids(figures: DailyTotals) -> str:
     return formats.count(figures.voids.closings) if figures.voids else ""
 
 
+def _is_reconciled(figures: DailyTotals) -> bool:
+    return figures.reconciled is not None
+
+
+def _result(figures: DailyTotals) -> str:
+    return figures.reconciled.result if figures.reconciled else ""
+
+
+def _result_with_share(figures: DailyTotals) -> str:
+    return " ".join(filter(None, figures.reconciled or ()))
+
+
+def result_ink(figures: DailyTotals) -> str:
+    """Return the ink of a row's comparison with an outside account."""
+    return _RESULT_INKS.get(_result(figures), "quiet")
+
+
 _BOUND = "≥ "
+_RESULT_INKS = {"agrees": "live", "explained": "partial", "unexplained": "missing"}
 _STATE_INKS = {"provisional": "missing", "adjusted": "partial"}
 
 COLUMNS = (
@@ -77,6 +95,8 @@ COLUMNS = (
     DayColumn(
         "ADJUSTED OUT", 13, _adjustment, lambda _: "partial", lambda row: row.came_later is not None, always=True
     ),
+    DayColumn("RECONCILED", 21, _result_with_share, result_ink, _is_reconciled, always=True),
+    DayColumn("RECONCILED", 12, _result, result_ink, _is_reconciled, always=True),
     DayColumn("PEAK OUT", 14, _peak(lambda row: row.peak_out_bps)),
     DayColumn("95TH OUT", 14, lambda row: formats.optional_bandwidth(row.percentile.out_bps)),
     DayColumn("SAMPLES", 14, _samples, lambda row: "" if row.percentile.rests_on_all else "missing", always=True),
@@ -89,11 +109,15 @@ COLUMNS = (
 
 
 def columns_within(cells: int, rows: Sequence[DailyTotals]) -> list[DayColumn]:
-    """Return the columns that fit and that apply to any of the rows. Marks of lower bounds make them wider."""
-    chosen = []
+    """Return the columns that fit and that apply to any of the rows. Marks of lower bounds make them wider.
+
+    Of several columns with a title, the first that fits is used.
+    """
+    chosen: list[DayColumn] = []
     wider = len(_BOUND) if any(row.without for row in rows) else 0
     for column in (column._replace(cells=column.cells + wider) for column in COLUMNS):
-        if column.cells <= cells and any(column.applies(row) for row in rows):
+        is_there = any(other.title == column.title for other in chosen)
+        if not is_there and column.cells <= cells and any(column.applies(row) for row in rows):
             chosen.append(column)
             cells -= column.cells
     return chosen

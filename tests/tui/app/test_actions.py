@@ -187,6 +187,7 @@ def is_day_open(app: ConsoleApp) -> bool:
 
 DAYS: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
     "open": ([], is_day_open, lambda app, was: is_day_open(app) != was),
+    "reconciled": ([], lambda app: None, lambda app, _: "streamtop reconcile FILE" in screen_text(app)),
     "pan(-1)": ([], shown_month, lambda app, at: shown_month(app) < at),
     "pan(1)": (["h"], shown_month, lambda app, at: shown_month(app) > at),
     "move(1)": (["enter"], day_row, lambda app, at: day_row(app) == at + 1),

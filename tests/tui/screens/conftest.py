@@ -23,5 +23,6 @@ async def outage(tmp_path: Path) -> AsyncIterator[tuple[ScriptedService, Console
             ConnectionSettings(profile="test", poll_interval_s=0.1, tz=ZoneInfo("UTC")),
             clock=service.clock,
             journal_path=tmp_path / "deleted.ndjson",
+            reconciled_folder=tmp_path / "reconciled",
         )
         yield service, app

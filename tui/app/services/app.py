@@ -64,6 +64,7 @@ class ServicesApp(ConsoleApp):
         *,
         clock: Clock,
         journal_path: Path,
+        reconciled_folder: Path | None = None,
         memory: ViewMemory | None = None,
     ) -> None:
         self._clients = dict(clients)
@@ -72,6 +73,7 @@ class ServicesApp(ConsoleApp):
             settings,
             clock=clock,
             journal_path=journal_path,
+            reconciled_folder=reconciled_folder,
             host=f"{len(clients)} services",
             memory=memory,
             make_source=self._create_pollers,

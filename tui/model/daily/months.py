@@ -7,7 +7,7 @@ from calendar import monthrange
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from streamusage.api.daily import (
     Adjustment,
@@ -30,6 +30,15 @@ from tui.model.gaps.accounts import WHOLE
 _COVERED = tuple(CoveredTime.__struct_fields__)
 
 
+class ReconciledMark(NamedTuple):
+    """The worst result of a row of the days view."""
+
+    result: str
+    """`agrees`, `explained`, `unexplained` or `outdated`."""
+    share: str = ""
+    """What is unexplained in percent of the service's figure; empty for other results."""
+
+
 class DailyTotals(DailyFigures, frozen=True, kw_only=True):
     """The figures of one or several server days, as a row of the days view."""
 
@@ -49,6 +58,8 @@ class DailyTotals(DailyFigures, frozen=True, kw_only=True):
     """The number of services in a sum. Peaks of several are lower bounds, and percentiles are not known."""
     without: Sequence[str] = ()
     """Services whose figures are not known, so that every figure is a lower bound."""
+    reconciled: ReconciledMark | None = None
+    """The worst kept result of a comparison with an outside account."""
 
     @property
     def percentile(self) -> Percentile:

@@ -1,0 +1,51 @@
+"""The lines that describe a row of the daily statistics."""
+
+from datetime import date, tzinfo
+
+from streamusage.core.days import day_interval
+from tui.model.daily.day_shares import accounting_zone
+from tui.model.daily.descriptions import (
+    describe_coverage,
+    describe_late_changes,
+    describe_percentile,
+    describe_split,
+    describe_state,
+    describe_voids,
+)
+from tui.model.daily.months import DailyTotals
+from tui.model.text import sanitize
+from tui.widgets.day_table import result_ink
+from tui.widgets.lines import Part
+
+
+def day_lines(
+    figures: DailyTotals, day: date | None, since: str, reconciled: str, now_ms: int, tz: tzinfo | None
+) -> list[list[Part]]:
+    """Describe a row: state and coverage, protocols, percentile, later adjustments, closings that no longer count, and
+    the comparison with an outside account.
+
+    `since` is since when accounting exists, if it began on the day, and `reconciled` describes the comparison.
+    """
+    is_over = day is not None and day_interval(day, accounting_zone(tz)).to_ms <= now_ms
+    state = describe_state(figures, is_over=is_over, now_ms=now_ms, tz=tz)
+    first: list[Part] = [(f" {sanitize(figures.name.strip())} · {sanitize(state)} · ", "strong")]
+    first.append((sanitize(describe_coverage(figures)), figures.worst.value))
+    lines = [
+        first,
+        [(f" {describe_split(figures) or ('' if figures.is_unknown else 'no connections')}", "quiet")],
+        [(f" {describe_percentile(figures)}", "quiet" if figures.percentile.rests_on_all else "missing")],
+    ]
+    if figures.came_later is not None:
+        lines.append([(f" {describe_late_changes(figures.came_later, now_ms, tz)}", "partial")])
+    elif not figures.is_complete:
+        bound = "every figure is a lower bound" if not figures.is_unknown else "no figure is known yet"
+        lines.append([(f" not complete: {bound}", "missing")])
+    if since and len(lines) > 3:
+        lines[3].append((f"; accounted{since}", "quiet"))
+    elif since:
+        lines.append([(f" accounted{since}", "quiet")])
+    if figures.voids is not None:
+        lines.append([(f" {sanitize(describe_voids(figures.voids, now_ms, tz))}", "bad")])
+    if reconciled:
+        lines.append([(f" {sanitize(reconciled)}", result_ink(figures))])
+    return lines
