@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -16,7 +16,14 @@ from urllib.parse import urlsplit
 import msgspec
 
 from streamusage.core.atomic_file import write_atomically
-from tui.reconcile.kept import KeptComparison, KeptDocument, KeptResultsError, decode_document, join_comparisons
+from tui.reconcile.kept import (
+    KeptComparison,
+    KeptDocument,
+    KeptResultsError,
+    decode_document,
+    encode_document,
+    join_comparisons,
+)
 
 LARGEST_FILE_BYTES = 64 * 2**20
 MOST_ADDRESSES = 20
@@ -123,7 +130,11 @@ def _keep(folder: Path, service: str, address: str, comparison: KeptComparison) 
         addresses=[*(known for known in document.addresses if known != address), address][-MOST_ADDRESSES:],
         comparisons=join_comparisons(comparisons, comparison),
     )
-    write_atomically(path, msgspec.json.encode(changed) + b"\n")
+    try:
+        content = encode_document(changed)
+    except KeptResultsError as error:
+        raise ReconciledFileError(f"the result {error}; nothing was kept") from None
+    write_atomically(path, content)
     for other, known in of_address.items():
         if other != path:  # another service is at this address now, or its results have moved
             _remove_address(other, known, address, is_moved=other == unnamed)
@@ -132,10 +143,11 @@ def _keep(folder: Path, service: str, address: str, comparison: KeptComparison) 
 
 def _remove_address(path: Path, document: KeptDocument, address: str, *, is_moved: bool) -> None:
     addresses = [known for known in document.addresses if known != address]
-    if is_moved and not addresses:
-        path.unlink()
-        return
-    write_atomically(path, msgspec.json.encode(msgspec.structs.replace(document, addresses=addresses)) + b"\n")
+    with suppress(OSError):  # the result is kept all the same
+        if is_moved and not addresses:
+            path.unlink()
+        else:
+            write_atomically(path, encode_document(msgspec.structs.replace(document, addresses=addresses)))
 
 
 @contextmanager

@@ -26,6 +26,8 @@ MILLION = 1_000_000
 Result = Literal["agrees", "explained", "unexplained"]
 """`agrees`: the difference is within the tolerance. `explained`: what the causes leave of it is."""
 
+Amount = Annotated[int, Meta(ge=-(2**63) + 1, le=2**63 - 1)]
+"""A whole number that can be added and formatted."""
 Day = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}\Z")]
 
 
@@ -33,9 +35,9 @@ class KeptCause(msgspec.Struct, frozen=True, kw_only=True):
     """What a cause explains of a difference, in the unit of the figure."""
 
     cause: str
-    amount: int
-    low: int
-    high: int
+    amount: Amount
+    low: Amount
+    high: Amount
     note: str
 
 
@@ -45,8 +47,8 @@ class KeptRow(msgspec.Struct, frozen=True, kw_only=True):
     day: Day
     group: str
     """Name of a server, stream or customer; empty for the total."""
-    account: int | None
-    service: int | None
+    account: Amount | None
+    service: Amount | None
     result: Result
     causes: list[KeptCause]
     is_final: bool
@@ -73,7 +75,7 @@ class KeptFile(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     form: str
-    lines: int
+    lines: Amount
     sha256: str
     """Of its uncompressed content, hexadecimal."""
 
@@ -81,7 +83,7 @@ class KeptFile(msgspec.Struct, frozen=True, kw_only=True):
 class KeptComparison(msgspec.Struct, frozen=True, kw_only=True):
     """One run of the comparison, with those of its rows that are the newest."""
 
-    compared_at: int
+    compared_at: Amount
     """UTC milliseconds of the machine that compared."""
     program: str
     """Version of the program."""
@@ -90,10 +92,10 @@ class KeptComparison(msgspec.Struct, frozen=True, kw_only=True):
     by: Grouping
     servers: list[str]
     """The selected servers in alphabetical order; empty for all."""
-    tolerance_ppm: int
+    tolerance_ppm: Amount
     """Millionths of the larger figure of a row that may be unexplained."""
     files: list[KeptFile]
-    more_files: int = 0
+    more_files: Amount = 0
     """Files beyond those that are named."""
     suspected: list[str] = []
     """Causes that only the differences suggest, with the option that confirms them."""
@@ -140,6 +142,13 @@ def decode_document(content: bytes) -> KeptDocument:
         raise KeptResultsError(f"is damaged: {error}") from None
 
 
+def encode_document(document: KeptDocument) -> bytes:
+    """Return the stored form of a document. Raises `KeptResultsError` if it could not be read again."""
+    content = msgspec.json.encode(document) + b"\n"
+    decode_document(content)
+    return content
+
+
 def judge_row(row: ComparedRow, tolerance: Fraction) -> Result:
     """Return the result of a row."""
     if not row.is_within:
@@ -151,12 +160,12 @@ def judge_row(row: ComparedRow, tolerance: Fraction) -> Result:
 def keep_row(row: ComparedRow, tolerance: Fraction) -> KeptRow:
     """Return the stored form of a row."""
     causes = [
-        KeptCause(cause=found.cause, amount=found.amount, low=found.low, high=found.high, note=_short(found.note))
+        KeptCause(cause=found.cause, amount=found.amount, low=found.low, high=found.high, note=storable(found.note))
         for found in row.causes
     ]
     return KeptRow(
         day=row.day,
-        group=row.group,
+        group=storable(row.group),
         account=row.account,
         service=row.service,
         result=judge_row(row, tolerance),
@@ -168,13 +177,15 @@ def keep_row(row: ComparedRow, tolerance: Fraction) -> KeptRow:
 def keep_files(files: Sequence[tuple[str, str, int, str]]) -> tuple[list[KeptFile], int]:
     """Return the stored form of files, given as name, form, lines and SHA-256, and how many more there are."""
     kept = [
-        KeptFile(name=_short(name), form=_short(form), lines=lines, sha256=sha256)
+        KeptFile(name=storable(name), form=storable(form), lines=lines, sha256=sha256)
         for name, form, lines, sha256 in files[:MOST_FILES]
     ]
     return kept, max(0, len(files) - MOST_FILES)
 
 
-def _short(text: str) -> str:
+def storable(text: str) -> str:
+    """Return a text that UTF-8 can encode, with at most `LONGEST_TEXT` characters: a file's name can be any bytes."""
+    text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
 
 

@@ -40,8 +40,8 @@ _SERVER_CELLS = 16
 _SERVICE_CELLS = 4
 """Further cells of the names where the rows are of several services."""
 _DESCRIPTION_LINES = 4
-_MOST_DESCRIPTION_LINES = 7
-"""With a void closing, a comparison, and a service that does not answer, there is one line more."""
+_MOST_DESCRIPTION_LINES = 8
+"""With a void closing, and with a service that does not answer, there is one line more; with a comparison up to two."""
 
 
 class DaysScreen(ConsoleScreen):
@@ -299,10 +299,10 @@ class DaysScreen(ConsoleScreen):
     def _description(self, figures: DailyTotals) -> list[list[Part]]:
         day, now_ms = self._day(), self.state.now_ms()
         since = "" if day is None else self._since(day, day, figures.name if self._opened is not None else "")
-        compared = ""
+        compared: Sequence[str] = ()
         if day is not None:
             compared = self._reconciled.describe(day, self._name_of(figures), figures, now_ms, self.state.tz)
-        return day_lines(figures, day, since, compared, now_ms, self.state.tz)
+        return day_lines(figures, day, since, compared, now_ms, self.state.tz, self.size.width)
 
     def _since(self, first: date, last: date, server: str = "") -> str:
         """Return since when accounting exists, if it began within these days: that of a row of a day, or of all."""

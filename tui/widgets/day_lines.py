@@ -1,5 +1,6 @@
 """The lines that describe a row of the daily statistics."""
 
+from collections.abc import Sequence
 from datetime import date, tzinfo
 
 from streamusage.core.days import day_interval
@@ -13,18 +14,25 @@ from tui.model.daily.descriptions import (
     describe_voids,
 )
 from tui.model.daily.months import DailyTotals
-from tui.model.text import sanitize
+from tui.model.text import sanitize, width
 from tui.widgets.day_table import result_ink
 from tui.widgets.lines import Part
 
 
 def day_lines(
-    figures: DailyTotals, day: date | None, since: str, reconciled: str, now_ms: int, tz: tzinfo | None
+    figures: DailyTotals,
+    day: date | None,
+    since: str,
+    reconciled: Sequence[str],
+    now_ms: int,
+    tz: tzinfo | None,
+    cells: int,
 ) -> list[list[Part]]:
     """Describe a row: state and coverage, protocols, percentile, later adjustments, closings that no longer count, and
     the comparison with an outside account.
 
-    `since` is since when accounting exists, if it began on the day, and `reconciled` describes the comparison.
+    `since` is since when accounting exists, if it began on the day, and `reconciled` has the parts of the line about
+    the comparison: each has its own line where one of `cells` cells is too short for all of them.
     """
     is_over = day is not None and day_interval(day, accounting_zone(tz)).to_ms <= now_ms
     state = describe_state(figures, is_over=is_over, now_ms=now_ms, tz=tz)
@@ -46,6 +54,7 @@ def day_lines(
         lines.append([(f" accounted{since}", "quiet")])
     if figures.voids is not None:
         lines.append([(f" {sanitize(describe_voids(figures.voids, now_ms, tz))}", "bad")])
-    if reconciled:
-        lines.append([(f" {sanitize(reconciled)}", result_ink(figures))])
+    joined = sanitize("; ".join(reconciled))
+    parts = [joined] if joined and width(joined) < cells else map(sanitize, reconciled)
+    lines += [[(f" {part}", result_ink(figures))] for part in parts]
     return lines

@@ -63,4 +63,5 @@ def console_of(
         settings_of(urls, read_only=read_only),
         clock=clock or SystemClock(),
         journal_path=directory / "deleted.ndjson",
+        reconciled_folder=directory / "reconciled",
     )

@@ -16,6 +16,7 @@ from tui.reconcile.kept import (
     KeptDocument,
     KeptResultsError,
     decode_document,
+    encode_document,
     join_comparisons,
     keep_files,
     keep_row,
@@ -79,6 +80,21 @@ def test_long_notes_and_many_files_are_shortened() -> None:
     assert len(keep_row(compared(1050, 1000, found), PERCENT).causes[0].note) == 300
     files, more = keep_files([("n" * 10_000, "combined", 1, "0")] * (MOST_FILES + 7))
     assert (len(files), more, len(files[0].name)) == (MOST_FILES, 7, 300)
+
+
+def test_text_that_is_no_unicode_is_stored_readably() -> None:
+    files, _ = keep_files([("log\udcff", "combined", 1, "0")])
+    row = keep_row(compared(1, 1)._replace(group="edge\udc80"), PERCENT)
+    document = KeptDocument(addresses=[], comparisons=[kept_comparison(row, files=files)])
+    (comparison,) = decode_document(encode_document(document)).comparisons
+    assert (comparison.files[0].name, comparison.rows[0].group) == ("log\\udcff", "edge\\udc80")
+
+
+def test_figure_beyond_63_bits_is_not_stored() -> None:
+    for figure in (2**63, 10**400):
+        rows = [kept_row("2026-11-20", figure, 1, "unexplained")]
+        with pytest.raises(KeptResultsError, match="is damaged"):
+            encode_document(KeptDocument(addresses=[], comparisons=[kept_comparison(*rows)]))
 
 
 @pytest.mark.parametrize(

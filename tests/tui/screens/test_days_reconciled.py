@@ -200,6 +200,7 @@ async def test_command_and_console_in_a_real_terminal(streamtop: Program, tmp_pa
                 lines = await console.wait_for_screen("the mark", contains("unexplained -32.0 %"))
                 assert any("RECONCILED" in line for line in lines)
                 assert any("R compared" in line for line in lines)
+                await console.wait_for_screen("the causes, uncut", contains("explained -12.0 kB overhead"))
                 await console.keys("?")
                 await console.wait_for_screen("the help", contains("comparisons of this row"))
                 await console.keys("Escape", ":", *"reconciled", "Enter")

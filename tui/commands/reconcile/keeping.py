@@ -21,7 +21,7 @@ from tui.config.reconciled_files import ReconciledFileError, keep_comparison
 from tui.config.settings import ConnectionSettings
 from tui.reconcile.comparison import ComparedRow
 from tui.reconcile.entries import Measure
-from tui.reconcile.kept import MILLION, KeptComparison, keep_files, keep_row
+from tui.reconcile.kept import MILLION, KeptComparison, keep_files, keep_row, storable
 from tui.reconcile.suspicions import Suspicion
 
 
@@ -63,7 +63,7 @@ def keep_outcome(outcome: ComparisonOutcome, address: str, connection: Connectio
         tolerance_ppm=round(outcome.tolerance * MILLION),
         files=files,
         more_files=more_files,
-        suspected=[f"{found.cause}: {found.text}" for found in outcome.suspicions],
+        suspected=[storable(f"{found.cause}: {found.text}") for found in outcome.suspicions],
         rows=[keep_row(row, outcome.tolerance) for row in outcome.rows],
     )
     service = "" if connection is None else _request_name(connection)

@@ -117,11 +117,14 @@ class ReconciledBook:
         share = share_of(worst.row) if state == "unexplained" and worst.row.unexplained is not None else ""
         return ReconciledMark(state, share if len(share) <= _SHARE_CELLS else f">{share[0]}999 %")
 
-    def describe(self, day: date, name: str, figures: DailyFigures, now_ms: int, tz: tzinfo | None) -> str:
-        """Return a line about the worst result of a row: when, result, figures, causes; empty without any."""
+    def describe(self, day: date, name: str, figures: DailyFigures, now_ms: int, tz: tzinfo | None) -> Sequence[str]:
+        """Return the parts of a line about the worst result of a row: when, result and figures; causes, if any.
+
+        Nothing without a result.
+        """
         worst = self.worst(day, name, figures)
         if worst is None:
-            return ""
+            return ()
         row, state, measure = worst.row, _state(worst, name, figures), worst.comparison.figure
         amount = amount_text(measure)
         share = f" {share_of(row)}".rstrip() if state == "unexplained" else ""
@@ -131,9 +134,9 @@ class ReconciledBook:
         else:
             figure = signed_text(row.difference, measure)
         causes = [f"{signed_text(found.amount, measure)} {found.cause}" for found in row.causes if found.amount]
-        explained = f"; explained {', '.join(causes)}" if causes else ""
+        explained = [f"explained {', '.join(causes)}"] if causes else []
         compared = f"compared {formats.moment(worst.comparison.compared_at, now_ms, tz)}{subject}, {state}{share}"
-        return f"{compared}: account {amount(row.account)}, {figure}{explained}"
+        return [f"{compared}: account {amount(row.account)}, {figure}", *explained]
 
 
 def amount_text(measure: Measure) -> Callable[[int | None], str]:

@@ -43,8 +43,8 @@ class ReconciledRows:
             self._marked = source, self._book, marked
         return self._marked[2]
 
-    def describe(self, day: date, name: str, row: DailyTotals, now_ms: int, tz: tzinfo | None) -> str:
-        """Return a line about the worst result of a row; empty without any."""
+    def describe(self, day: date, name: str, row: DailyTotals, now_ms: int, tz: tzinfo | None) -> Sequence[str]:
+        """Return the parts of a line about the worst result of a row; nothing without any."""
         return self._book.describe(day, name, row, now_ms, tz)
 
     def page(self, day: date, name: str, row: DailyTotals, cells: int, tz: tzinfo | None) -> list[str]:

@@ -3,6 +3,7 @@
 import re
 from contextlib import AsyncExitStack
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -10,13 +11,16 @@ from textual.widgets import Input
 from streamusage.api.extension import CoverageSpan
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.coverage import Provenance
+from streamusage.core.days import day_of
 from tests.support.canned_answers import CannedServer, reply
+from tests.support.commands.kept_results import kept_comparison, kept_row
 from tests.support.console.clocks import MovableClock
 from tests.support.console.pilot import screen_lines, screen_text, wait_for
 from tests.support.console.records import recent, record
 from tests.support.console.scripted_service import ADMIN, scripted_service
 from tests.support.console.several_services import console_of, service_named
 from tests.support.plain_manager import ManagerOfBothLists, PlainManager, wire
+from tui.config.reconciled_files import keep_comparison
 from tui.model.gaps.gap_timeline import GapFigures
 from tui.model.services.coverage import NO_ANSWER
 from tui.model.staleness import StalenessLevel
@@ -221,6 +225,31 @@ async def test_days_beside_a_plain_manager_are_lower_bounds(tmp_path: Path) -> N
             assert "without lab" in screen_text(app)
             assert "lab: a plain Stream Manager has no daily statistics" in screen_text(app)
             assert not any("daily" in request.target for request in manager.requests)
+
+
+async def test_comparisons_mark_the_rows_of_their_own_service(tmp_path: Path) -> None:
+    today = recent(0) // DAY_MS * DAY_MS
+    for name in ("eu", "us"):
+        (tmp_path / name).mkdir()
+    async with (
+        scripted_service(tmp_path / "eu", today, "edge-1") as (service, eu),
+        scripted_service(tmp_path / "us", today, "edge-1") as (other, us),
+    ):
+        for running in (service, other):
+            await running.report_for(2, "edge-1")
+        day = day_of(today, ZoneInfo("UTC")).isoformat()
+        for client, row in ((eu, kept_row(day, 120_000, 120_000, "agrees")), (us, kept_row(day, 9, 9, "agrees"))):
+            compared = kept_comparison(row, servers=["edge-1"])
+            keep_comparison(tmp_path / "reconciled", client.host, client.base_url, compared)
+        async with console_of({"eu": eu, "us": us}, tmp_path).run_test(size=(160, 40)) as pilot:
+            app = pilot.app
+            await wait_for(pilot, lambda: len(app.state.servers or ()) == 2, "the servers")
+            await pilot.press("y")
+            await wait_for(pilot, lambda: "240 kB" in screen_text(app), "the sum")
+            await pilot.press("enter")
+            await wait_for(pilot, lambda: re.search(r"eu:edge-1 .* agrees ", screen_text(app)), "the mark of eu")
+            assert re.search(r"us:edge-1 .* outdated ", screen_text(app))
+            assert not re.search(r"all eu .* (agrees|outdated) ", screen_text(app))
 
 
 async def test_read_only_service_refuses_and_the_other_one_deletes(tmp_path: Path) -> None:

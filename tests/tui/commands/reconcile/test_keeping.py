@@ -1,5 +1,6 @@
 """What `streamtop reconcile` keeps for the console, and when it keeps nothing."""
 
+import os
 from collections import Counter
 from datetime import date
 from pathlib import Path
@@ -97,6 +98,30 @@ async def test_damaged_file_is_named_and_the_comparison_stands(streamtop: Progra
     assert f"not kept for the console: {path} is damaged" in ended.err
     assert "Traceback" not in ended.err
     assert path.read_text() == "{"
+
+
+async def test_figure_that_is_too_large_is_compared_and_not_kept(
+    streamtop: Program, invoice: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "invoice.csv").write_text("day,PB\n2026-11-16,99999999999\n")
+    ended = await streamtop(*invoice, "--keep-for", "http://sm.example.net")
+    assert (ended.code, "unexplained" in ended.out) == (1, True)
+    assert "not kept for the console: the result " in ended.err
+    assert "Traceback" not in ended.err
+    assert not list(kept_folder(streamtop).iterdir())
+
+
+async def test_file_with_a_name_of_any_bytes_is_kept(
+    streamtop: Program, invoice: tuple[str, ...], tmp_path: Path
+) -> None:
+    odd = os.fsdecode(b"inv\xff\x1b[2J.csv")
+    (tmp_path / odd).write_bytes((tmp_path / "invoice.csv").read_bytes())
+    arguments = ("reconcile", str(tmp_path / odd), *invoice[2:], "--keep-for", "http://sm.example.net")
+    ended = await streamtop(*arguments)
+    assert "Traceback" not in ended.err
+    assert "2 rows kept for the console" in ended.err
+    (comparison,) = kept_documents(streamtop)[0].comparisons
+    assert comparison.files[0].name == f"{tmp_path}/inv\\udcff\x1b[2J.csv"
 
 
 async def test_comparison_with_a_service_is_kept_under_its_name_in_the_chain(

@@ -101,12 +101,15 @@ def test_results_of_several_services_mark_their_own_rows() -> None:
 def test_description_has_time_result_figures_and_causes() -> None:
     known = book(kept_comparison(msgspec.structs.replace(UNEXPLAINED, causes=[HEADS])))
     described = known.describe(FRIDAY, SUM, totals(), COMPARED_AT + 60_000, UTC)
-    assert described == ("compared 00:00, unexplained -35.0 %: account 700 B, -300 B; explained +50 B HEAD requests")
-    assert known.describe(FRIDAY, "edge-1", totals(), COMPARED_AT, UTC) == ""
+    assert described == [
+        "compared 00:00, unexplained -35.0 %: account 700 B, -300 B",
+        "explained +50 B HEAD requests",
+    ]
+    assert known.describe(FRIDAY, "edge-1", totals(), COMPARED_AT, UTC) == ()
 
 
 def test_description_names_the_servers_of_a_part_and_the_figure_of_now() -> None:
     part = book(kept_comparison(UNEXPLAINED, servers=["edge-1"]))
-    assert "compared 00:00 (edge-1), unexplained" in part.describe(FRIDAY, SUM, totals(), COMPARED_AT, UTC)
+    assert "compared 00:00 (edge-1), unexplained" in part.describe(FRIDAY, SUM, totals(), COMPARED_AT, UTC)[0]
     described = book(kept_comparison(AGREES)).describe(FRIDAY, SUM, totals(2000), COMPARED_AT, UTC)
-    assert described == "compared 00:00, outdated: account 1.00 kB, service 1.00 kB then and 2.00 kB now"
+    assert described == ["compared 00:00, outdated: account 1.00 kB, service 1.00 kB then and 2.00 kB now"]
