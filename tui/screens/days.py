@@ -130,8 +130,11 @@ class DaysScreen(ConsoleScreen):
     async def _read_reconciled(self) -> None:
         """Show the kept results of comparisons, as far as they are other ones."""
         kept = await asyncio.to_thread(self.port.read_reconciled)
-        if self.is_drawn and self._reconciled.is_new(kept):
-            if self._reconciled.update(kept, self.state.tz):
+        if not self._reconciled.is_new(kept):
+            return
+        has_new_problem = await asyncio.to_thread(self._reconciled.update, kept, self.state.tz)
+        if self.is_drawn:
+            if has_new_problem:
                 self.show_notice("a file of kept comparisons cannot be used, R: which, and why", "warn")
             self._draw()
 

@@ -27,7 +27,10 @@ class ReconciledRows:
         return kept != self._kept
 
     def update(self, kept: KeptResults, tz: tzinfo | None) -> bool:
-        """Use other results. Returns whether a file cannot be used that could be before."""
+        """Use other results. Returns whether a file cannot be used that could be before.
+
+        Many results take longer than a key may wait: call it in a thread.
+        """
         has_new_problem = bool(set(kept.problems) - set(self._kept.problems))
         self._kept, self._book = kept, ReconciledBook(kept, accounting_zone(tz).key)
         return has_new_problem
