@@ -23,6 +23,7 @@ PACKAGES = {
     "tmux": "tmux",
     "sshd": "openssh-server",
     "ssh": "openssh-client",
+    "openssl": "openssl",
     "postgres": "postgresql",
 }
 """Debian package of each program."""

@@ -17,6 +17,7 @@ from streamusage.evidence.keys import SIGNED_PREFIX, PublicKey, StatementKey, ne
 from streamusage.evidence.statement import NotStatementError, compose, parse, to_bytes
 from streamusage.evidence.verification import check_fork, is_proven, verify
 from tests.support.evidence import a_statement
+from tests.support.needs import need
 
 KEY = new_key()
 STATEMENT = a_statement(KEY)
@@ -198,6 +199,7 @@ def test_rotation_that_only_one_key_signed_connects_nothing() -> None:
 
 
 def test_openssl_verifies_the_signature(tmp_path: Path) -> None:
+    need("openssl")
     (tmp_path / "key.pem").write_text(KEY.public.to_pem())
     (tmp_path / "signed").write_bytes(SIGNED_PREFIX + CONTENT)
     (tmp_path / "signature").write_bytes(SIGNATURE)
