@@ -1,10 +1,12 @@
 """Invariants that hold after all faults have ended, whatever happened before."""
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import date
 from operator import le
 
 import msgspec
+import pytest
 
 from streamusage.agent.journal.rows import key_of, slot_totals
 from streamusage.agent.metering.passage import PAUSED_FROM_MS
@@ -12,11 +14,13 @@ from streamusage.api.report import ViewerRow
 from streamusage.core.coverage import SLOT_MS, Interval, Provenance, by_slot, slot_of
 from streamusage.core.days import day_interval, day_of, zone
 from streamusage.core.reasons import RESTARTED, WORKER_REPLACED
+from streamusage.service.errors import ContradictionError
 from streamusage.service.rules.apply import SampleKey
 from streamusage.service.rules.stream_slots import StreamShare, group_by_slot, merge_streams
 from tests.faults.clocks.simulation import ClockedSimulation
 from tests.faults.simulator import Simulation
 from tests.faults.stream_invariants import check_parts, check_streams
+from tests.support.detected_mutations import record_detected
 
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns", "Pacific/Auckland")
 
@@ -310,3 +314,14 @@ def _check_days(simulation: Simulation) -> None:
             assert interval.from_ms <= slot < interval.to_ms, f"{name}: slot {slot} is not in {day}"
             days[day] = days.get(day, 0) + stored.row.bytes_out
         assert sum(days.values()) == sum(stored.row.bytes_out for stored in slots.values())
+
+
+def check_detected(mutation: Callable[[int], Simulation], record_property: Callable[[str, object], None]) -> None:
+    """Fail unless a broken rule violates an invariant in one of 3,000 schedules, and record which."""
+    for seed in range(3000):
+        try:
+            check(mutation(seed).run())
+        except (AssertionError, ContradictionError, ValueError) as error:
+            record_detected(record_property, mutation, seed, error)
+            return
+    pytest.fail(f"{mutation.__name__} was not detected in 3,000 schedules")

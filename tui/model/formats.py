@@ -164,6 +164,11 @@ def _scaled(number: int, unit: str) -> str:
     return f"{value:.{digits}f} {prefix}{unit}"
 
 
+def signed(number: int, text: Callable[[int], str]) -> str:
+    """Return a difference with its sign."""
+    return f"-{text(-number)}" if number < 0 else f"+{text(number)}"
+
+
 def percent(part: float, whole: float) -> str:
     """Return `97.8 %`; a share below 100 or above 0 is never rounded to them."""
     if whole <= 0:

@@ -29,14 +29,13 @@ from streamusage.evidence.chain import (
 )
 from streamusage.service.accounting.closed_streams import hash_of_closing
 from streamusage.service.store.change_feed import read_counter, set_counter
-from streamusage.service.store.schema import chain, closed_days, voids
+from streamusage.service.store.schema import CLOSING_KEY, chain, closed_days, voids
 
 ENTRIES_PER_BATCH = 500
 """How many missing entries one transaction writes: limits how long reports wait for it."""
 
 _CLOSED, _CHAINED = "closed", "chained"
-_KEY = ("tz", "day", "server", "revision")
-_VOID = (*_KEY, "at", "by", "reason")
+_VOID = (*CLOSING_KEY, "at", "by", "reason")
 _FIGURES = msgspec.json.Decoder(DailyFigures)
 _NO_CLOSING: Mapping[str, Any] = {"tz": "", "day": "", "server": "", "revision": 0}
 
@@ -113,7 +112,10 @@ def read_service_name(connection: Connection) -> str:
 
 def _closing(row: Mapping[str, Any]) -> _Entry:
     fields = closing_fields(
-        **{name: row[name] for name in (*_KEY, "from_ms", "to_ms", "rule", "closed_at", "closed_by", "watermark")},
+        **{
+            name: row[name]
+            for name in (*CLOSING_KEY, "from_ms", "to_ms", "rule", "closed_at", "closed_by", "watermark")
+        },
         program=__version__,
         zone_data=zone_data_version(),
         figures=signed_figures(_FIGURES.decode(row["figures"])),
@@ -140,7 +142,7 @@ def _append(connection: Connection, entries: Iterable[_Entry], now_ms: int) -> N
 
 
 def _row(placed: ChainedEntry, entry: _Entry) -> dict[str, Any]:
-    key = {name: entry.fields.get(name, _NO_CLOSING[name]) for name in _KEY}
+    key = {name: entry.fields.get(name, _NO_CLOSING[name]) for name in CLOSING_KEY}
     return {
         "number": placed.number,
         "kind": entry.kind,
@@ -163,8 +165,8 @@ def _closings_with_entry(connection: Connection, after: int) -> set[int]:
 
 
 def _voids_without_entry() -> Select[Any]:
-    same = and_(*(chain.c[name] == voids.c[name] for name in _KEY), chain.c.kind == "void")
-    has_closing = and_(*(chain.c[name] == voids.c[name] for name in _KEY), chain.c.kind == "closing")
+    same = and_(*(chain.c[name] == voids.c[name] for name in CLOSING_KEY), chain.c.kind == "void")
+    has_closing = and_(*(chain.c[name] == voids.c[name] for name in CLOSING_KEY), chain.c.kind == "closing")
     return (
         select(voids)
         .where(~select(chain.c.number).where(same).exists(), select(chain.c.number).where(has_closing).exists())

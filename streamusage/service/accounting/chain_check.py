@@ -11,9 +11,8 @@ from streamusage.api.daily import DailyFigures
 from streamusage.evidence.canonical_json import NotCanonicalError, decode
 from streamusage.evidence.chain import ChainedEntry, closing_fields, find_break, signed_figures
 from streamusage.service.accounting.closed_streams import hash_of_closing
-from streamusage.service.store.schema import chain, closed_days
+from streamusage.service.store.schema import CLOSING_KEY, chain, closed_days
 
-_KEY = ("tz", "day", "server", "revision")
 _PLACE = {"kind", "number", "previous"}
 _ENTRIES_PER_READ = 1_000
 _FIGURES = msgspec.json.Decoder(DailyFigures)
@@ -21,7 +20,7 @@ _FIGURES = msgspec.json.Decoder(DailyFigures)
 
 def read_entries(connection: Connection, after: int) -> list[Any]:
     """Return the next entries after a number, each with the row of its closing, if it is one."""
-    same = and_(*(closed_days.c[name] == chain.c[name] for name in _KEY), chain.c.kind == "closing")
+    same = and_(*(closed_days.c[name] == chain.c[name] for name in CLOSING_KEY), chain.c.kind == "closing")
     columns = [
         closed_days.c[name].label(f"closed_{name}")
         for name in ("from_ms", "to_ms", "rule", "closed_at", "closed_by", "watermark", "figures", "streams")
@@ -54,7 +53,7 @@ def find_chain_faults(
 
 
 def _differences(row: Any, content: dict[str, Any]) -> Iterator[str]:
-    if any(content.get(name, getattr(row, name)) != getattr(row, name) for name in ("kind", "number", *_KEY)):
+    if any(content.get(name, getattr(row, name)) != getattr(row, name) for name in ("kind", "number", *CLOSING_KEY)):
         yield "is stored under another key than it states"
     if row.kind != "closing":
         return
@@ -67,7 +66,7 @@ def _differences(row: Any, content: dict[str, Any]) -> Iterator[str]:
     except (msgspec.MsgspecError, ValueError, zlib.error):
         return  # the ledger's check names it
     stored = closing_fields(
-        **{name: getattr(row, name) for name in _KEY},
+        **{name: getattr(row, name) for name in CLOSING_KEY},
         from_ms=row.closed_from_ms,
         to_ms=row.closed_to_ms,
         rule=row.closed_rule,

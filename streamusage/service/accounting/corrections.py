@@ -25,13 +25,12 @@ from streamusage.core.figures import SUM_NAMES
 from streamusage.service.accounting.chain import chain_correction
 from streamusage.service.accounting.ledger import IS_VOID, difference
 from streamusage.service.errors import ConflictError, ObjectNotFoundError
-from streamusage.service.store.schema import BULK_OF_CLOSING, closed_days, corrections, voids
+from streamusage.service.store.schema import BULK_OF_CLOSING, CLOSING_KEY, closed_days, corrections, voids
 
 BY_SERVICE = "service"
 """Who proposes what arrived late, and approves it below the threshold."""
 PROPOSALS_PER_BATCH = 500
 
-_KEY = ("tz", "day", "server", "revision")
 _FIGURES = msgspec.json.Decoder(DailyFigures)
 _DIFFERENCE = msgspec.json.Decoder(DayDifference)
 _NONE = DayDifference()
@@ -85,7 +84,7 @@ def propose_late_arrivals(connection: Connection, policy: ApprovalPolicy, now_ms
     """
     made = []
     for row in connection.execute(_days_to_propose(PROPOSALS_PER_BATCH)).all():
-        of_closing = and_(*(closed_days.c[name] == getattr(row, name) for name in _KEY))
+        of_closing = and_(*(closed_days.c[name] == getattr(row, name) for name in CLOSING_KEY))
         connection.execute(update(closed_days).where(of_closing).values(considered=row.entries))
         balance = _balance(connection, row)
         amount = _subtract(balance.pending, balance.proposed)
@@ -191,7 +190,7 @@ def approved_by_day(
     connection: Connection, tz: ZoneInfo, first: date, last: date, only: Sequence[str] | None
 ) -> dict[tuple[str, str], DayDifference]:
     """Return what is approved of the days of a zone from `first` to `last`, by day and server."""
-    is_void = select(voids.c.at).where(*(voids.c[name] == corrections.c[name] for name in _KEY)).exists()
+    is_void = select(voids.c.at).where(*(voids.c[name] == corrections.c[name] for name in CLOSING_KEY)).exists()
     query = select(corrections.c.day, corrections.c.server, corrections.c.difference).where(
         corrections.c.tz == tz.key,
         corrections.c.day >= first.isoformat(),
@@ -219,7 +218,7 @@ def correction_fields(correction: Correction) -> dict[str, Any]:
 
 def _corrections() -> Select[Any]:
     reversal = corrections.alias("reversal")
-    same = and_(*(voids.c[name] == corrections.c[name] for name in _KEY))
+    same = and_(*(voids.c[name] == corrections.c[name] for name in CLOSING_KEY))
     taken_back = and_(reversal.c.reverses == corrections.c.id, reversal.c.approved_at.is_not(None))
     return (
         select(corrections, voids.c.at.label("voided_at"), reversal.c.id.label("reversed_by"))
@@ -268,7 +267,7 @@ def _closing(connection: Connection, tz: str, day: str, server: str) -> Row[Any]
 
 
 def _balance(connection: Connection, closing: Row[Any]) -> _Balance:
-    of_closing = and_(*(corrections.c[name] == getattr(closing, name) for name in _KEY))
+    of_closing = and_(*(corrections.c[name] == getattr(closing, name) for name in CLOSING_KEY))
     approved = proposed = _NONE
     for row in connection.execute(select(corrections).where(of_closing)):
         if row.approved_at is not None:
@@ -277,7 +276,9 @@ def _balance(connection: Connection, closing: Row[Any]) -> _Balance:
             proposed = _add(proposed, _DIFFERENCE.decode(row.difference))
     closed = _FIGURES.decode(closing.figures)
     ledger = _NONE if closing.current is None else difference(_FIGURES.decode(closing.current), closed)
-    is_void = connection.execute(select(voids.c.at).where(*(voids.c[name] == getattr(closing, name) for name in _KEY)))
+    is_void = connection.execute(
+        select(voids.c.at).where(*(voids.c[name] == getattr(closing, name) for name in CLOSING_KEY))
+    )
     return _Balance(closed, approved, _subtract(ledger, approved), proposed, is_void.first() is not None)
 
 
@@ -293,7 +294,7 @@ def _insert(
     reverses: int | None = None,
 ) -> Correction:  # fmt: skip
     number = (connection.execute(select(func.max(corrections.c.id))).scalar() or 0) + 1
-    key = {name: getattr(closing, name) for name in _KEY}
+    key = {name: getattr(closing, name) for name in CLOSING_KEY}
     connection.execute(
         insert(corrections).values(
             id=number,

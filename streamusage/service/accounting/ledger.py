@@ -43,7 +43,15 @@ from streamusage.service.accounting.day_statistics import (
 from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, read_counter
 from streamusage.service.store.coverage_rows import load_covered_servers
 from streamusage.service.store.ledger_checksums import keep_closing_checksums, keep_entry_checksum
-from streamusage.service.store.schema import BULK_OF_CLOSING, adjustments, closed_days, counters, servers, voids
+from streamusage.service.store.schema import (
+    BULK_OF_CLOSING,
+    CLOSING_KEY,
+    adjustments,
+    closed_days,
+    counters,
+    servers,
+    voids,
+)
 
 BY_WATERMARK, BY_OPERATOR, DISCOVERED_LATE = "watermark", "operator", "late"
 
@@ -53,8 +61,7 @@ _DIFFERENCE = msgspec.json.Decoder(DayDifference)
 _REVISION = counters.c.name == "closed"
 _POINTER = "closed "
 """The counter of a zone: this, and the name of the zone."""
-_KEY = ("tz", "day", "server", "revision")
-IS_VOID = select(voids.c.revision).where(*(voids.c[name] == closed_days.c[name] for name in _KEY)).exists()
+IS_VOID = select(voids.c.revision).where(*(voids.c[name] == closed_days.c[name] for name in CLOSING_KEY)).exists()
 """Whether a row of `closed_days` has a void entry."""
 
 
@@ -131,7 +138,7 @@ def record_adjustments(connection: Connection, server: str, touched: Interval, n
         items = load_covered_servers(connection, *interval, now_ms, [server])
         after = compute_day_statistics(connection, items, interval)[server].figures
         before = _FIGURES.decode(row.current or row.figures)
-        key = {name: getattr(row, name) for name in _KEY}
+        key = {name: getattr(row, name) for name in CLOSING_KEY}
         closed_day = and_(*(closed_days.c[name] == value for name, value in key.items()))
         current_streams = present_streams(connection, items[0], row, interval)
         if current_streams is not None:
@@ -191,7 +198,7 @@ def find_closings(connection: Connection, server: str, after_ms: int) -> list[Ro
     """Return the closings of a server's days that end after an instant, except void ones, without their samples."""
     columns = [column for column in closed_days.c if column.name not in BULK_OF_CLOSING]
     query = select(*columns).where(~IS_VOID, closed_days.c.server == server, closed_days.c.to_ms > after_ms)
-    return list(connection.execute(query.order_by(*(closed_days.c[name] for name in _KEY))).all())
+    return list(connection.execute(query.order_by(*(closed_days.c[name] for name in CLOSING_KEY))).all())
 
 
 def void_closings(connection: Connection, closings: Sequence[Row[Any]], reason: str, by: str, now_ms: int) -> None:
@@ -199,7 +206,8 @@ def void_closings(connection: Connection, closings: Sequence[Row[Any]], reason: 
     if not closings:
         return
     rows = [
-        {name: getattr(row, name) for name in _KEY} | {"at": now_ms, "by": by, "reason": reason} for row in closings
+        {name: getattr(row, name) for name in CLOSING_KEY} | {"at": now_ms, "by": by, "reason": reason}
+        for row in closings
     ]
     connection.execute(insert(voids), rows)
     chain_voids(connection, rows, now_ms)
@@ -235,7 +243,7 @@ def list_voids(
     columns = [column for column in closed_days.c if column.name not in BULK_OF_CLOSING]
     query = (
         select(*columns, voids.c.reason, voids.c.by, voids.c.at.label("voided_at"))
-        .join(voids, and_(*(voids.c[name] == closed_days.c[name] for name in _KEY)))
+        .join(voids, and_(*(voids.c[name] == closed_days.c[name] for name in CLOSING_KEY)))
         .where(voids.c.tz == tz.key, voids.c.day >= first.isoformat(), voids.c.day <= last.isoformat())
         .order_by(voids.c.day, voids.c.server, voids.c.revision)
     )
@@ -289,7 +297,7 @@ def list_adjustments(
     """Return the adjustments of the days of a zone from `first` to `last`, of one server or of all."""
     query = (
         select(adjustments, voids.c.at.label("voided_at"))
-        .outerjoin(voids, and_(*(voids.c[name] == adjustments.c[name] for name in _KEY)))
+        .outerjoin(voids, and_(*(voids.c[name] == adjustments.c[name] for name in CLOSING_KEY)))
         .where(
             adjustments.c.tz == tz.key, adjustments.c.day >= first.isoformat(), adjustments.c.day <= last.isoformat()
         )

@@ -27,10 +27,9 @@ from streamusage.service.accounting.closing import expected_servers
 from streamusage.service.accounting.corrections import approved_between, correction_fields
 from streamusage.service.accounting.ledger import DISCOVERED_LATE, IS_VOID, closed_servers, closed_until, list_voids
 from streamusage.service.errors import ConflictError, DayNotOverError, NotAccountZoneError, StoreError
-from streamusage.service.store.schema import BULK_OF_CLOSING, chain, closed_days
+from streamusage.service.store.schema import BULK_OF_CLOSING, CLOSING_KEY, chain, closed_days
 
 _FIGURES = msgspec.json.Decoder(DailyFigures)
-_KEY = ("tz", "day", "server", "revision")
 
 
 class NotFinalError(ConflictError):
@@ -106,7 +105,7 @@ def _days(
     connection: Connection, tz: ZoneInfo, first: date, last: date, only: Collection[str] | None
 ) -> list[StatementDay]:
     columns = [column for column in closed_days.c if column.name not in (*BULK_OF_CLOSING, "current")]
-    same = and_(*(chain.c[name] == closed_days.c[name] for name in _KEY), chain.c.kind == "closing")
+    same = and_(*(chain.c[name] == closed_days.c[name] for name in CLOSING_KEY), chain.c.kind == "closing")
     query = (
         select(*columns, chain.c.content, chain.c.hash)
         .outerjoin(chain, same)

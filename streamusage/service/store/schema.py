@@ -408,6 +408,9 @@ closed_days = Table(
 BULK_OF_CLOSING = ("samples", "streams", "stream_minutes", "current_streams")
 """Columns of a closed day that are large, and that few readers need."""
 
+CLOSING_KEY = ("tz", "day", "server", "revision")
+"""The columns that name a closing, in every table that refers to one."""
+
 adjustments = Table(
     "adjustments",
     metadata,

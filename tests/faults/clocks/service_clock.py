@@ -27,7 +27,7 @@ class ServiceClock:
 
     released_ms: int
     """Date of the newest migration, which the product always has. Two machines of three in 1970, and a service that is
-    set to 1970 together with them, could not be told from a service that is right: the doubt after its correction
+    set to 1970 together with them, would look like a service that is right: the doubt after its correction
     would not end before these machines are corrected, too.
     """
 

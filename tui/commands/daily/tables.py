@@ -185,7 +185,7 @@ def _figure(figure: Figure) -> Callable[[Figures], str]:
 
 def _signed_figure(figure: Figure) -> Callable[[LedgerEntry], str]:
     text = formats.FORMAT_OF_UNIT[figure.unit]
-    return lambda entry: _signed(getattr(entry, figure.name), text)
+    return lambda entry: formats.signed(getattr(entry, figure.name), text)
 
 
 def _adjusted(name: str) -> Callable[[Figures], int | None]:
@@ -260,8 +260,4 @@ def _average(row: DailyStatistics | SummedStatistics) -> str:
 
 
 def _adjusted_out(row: DailyStatistics | SummedStatistics) -> str:
-    return "" if row.adjustment is None else _signed(row.adjustment.bytes_out, formats.traffic)
-
-
-def _signed(figure: int, text: Callable[[int], str]) -> str:
-    return f"-{text(-figure)}" if figure < 0 else f"+{text(figure)}"
+    return "" if row.adjustment is None else formats.signed(row.adjustment.bytes_out, formats.traffic)

@@ -9,7 +9,6 @@ from streamusage.client.usage_client import UsageClient
 from streamusage.command_help import HelpfulCommand
 from streamusage.core.figures import SUM_NAMES, SUMS
 from tui.commands.daily.window import DAY, days_or_a_week, server_option
-from tui.commands.evidence.statement_rows import signed_text
 from tui.commands.flags import tz_option
 from tui.commands.shell import (
     connection_options,
@@ -121,7 +120,7 @@ def reverse(connection: ConnectionSettings, number: int, reason: str) -> None:
 
 def _sentence(done: Correction) -> str:
     amounts = [
-        f"{figure.heading.lower()} {signed_text(number, formats.FORMAT_OF_UNIT[figure.unit])}"
+        f"{figure.heading.lower()} {formats.signed(number, formats.FORMAT_OF_UNIT[figure.unit])}"
         for figure in SUMS
         if (number := getattr(done.difference, figure.name))
     ]
@@ -140,7 +139,7 @@ def _view(connection: ConnectionSettings) -> View[Correction]:
             *(
                 TableColumn[Correction](
                     figure.heading,
-                    lambda row, figure=figure: signed_text(  # type: ignore[misc]
+                    lambda row, figure=figure: formats.signed(  # type: ignore[misc]
                         getattr(row.difference, figure.name), formats.FORMAT_OF_UNIT[figure.unit]
                     ),
                     figure=True,

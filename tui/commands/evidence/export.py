@@ -110,7 +110,6 @@ def export(
         except LibraryMissingError as error:
             raise CommandError(str(error), ExitCode.USAGE) from None
     found = run_requests(connection, lambda client: _read(client, connection, days, server, kind, with_adjustments))
-    _refuse(found.daily, days, server, connection)
     if found.signed is None:
         _export_unsigned(found, days, server, connection, output)
         return

@@ -19,7 +19,6 @@ from tui.commands.evidence.statement_rows import (
     digest_of,
     parquet_table,
     rows_of,
-    signed_text,
 )
 from tui.model import formats
 from tui.model.daily.days import complete_share
@@ -132,7 +131,7 @@ def _total_column(heading: str, name: str, unit: Unit) -> TableColumn[_Total]:
     def shown(total: _Total) -> str:
         kind, sums = total
         number = getattr(sums, name)
-        return signed_text(number, text) if kind == "corrections" or number < 0 else text(number)
+        return formats.signed(number, text) if kind == "corrections" or number < 0 else text(number)
 
     return TableColumn(heading, shown, figure=True)
 

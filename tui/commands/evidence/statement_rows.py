@@ -162,12 +162,7 @@ def _of_day(name: str, unit: Unit) -> Callable[[StatementDay], str]:
 
 
 def _of_correction(name: str, unit: Unit) -> Callable[[StatementCorrection], str]:
-    return lambda row: signed_text(getattr(row.difference, name), formats.FORMAT_OF_UNIT[unit])
-
-
-def signed_text(number: int, text: Callable[[int], str]) -> str:
-    """Return a difference with its sign."""
-    return f"-{text(-number)}" if number < 0 else f"+{text(number)}"
+    return lambda row: formats.signed(getattr(row.difference, name), formats.FORMAT_OF_UNIT[unit])
 
 
 def _figure(name: str) -> Callable[[StatementRow], Any]:
