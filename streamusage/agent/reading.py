@@ -201,6 +201,9 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """Earlier boots that may still serve connections, as after a reload of the server. Their viewers and publishes stay
     open until their lines are in `ended`. A boot that is no longer in it has ended: its last lines are in this reading
     or in an earlier one."""
+    drained: tuple[str, ...] = ()
+    """Earlier boots that were in `draining` of the last reading for certain, and have ended: a reload, not a restart,
+    replaced them, so that their connection ids are not used again."""
     misses: str = ""
     """Why figures since the last reading may be incomplete (`core.reasons`): the time is then covered in part only."""
     problem: str = ""

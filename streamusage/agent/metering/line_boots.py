@@ -4,7 +4,7 @@ The ids of a media server begin again with each boot, and the clock that dates a
 line belongs to the present boot: its counters contain the bytes of the line already, so that none is counted twice.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from streamusage.agent.metering import retired
@@ -32,8 +32,8 @@ class LineBoots(NamedTuple):
     """Earliest possible start of the present boot, by all readings of it."""
     retired: Sequence[RetiredBoot]
     """The earlier boots, oldest first."""
-    draining: Collection[str]
-    """Those of them that serve connections which no page shows."""
+    draining: Mapping[str, bool]
+    """Those of them that serve connections which no page shows, and whether this is certain."""
     reading: Reading
     passage: Passage
     has_one_clock: bool
@@ -90,9 +90,13 @@ class LineBoots(NamedTuple):
     def is_ambiguous(self, boot: str, line: EndedConnection, started_at: int) -> bool:
         """Return whether a line that ends a connection of an earlier boot may be that of another one with its id, which
         the present boot had between two readings. Then the present counters may contain its bytes.
+
+        After a reload there is no other one: nginx counts connections in memory that its workers share.
         """
+        if boot == self.present or self._was_reloaded(boot):
+            return False
         is_unseen = not self.is_same or started_at + self.clock_error_ms >= self.passage.last_at
-        return boot != self.present and is_unseen and self._may_be_of_present(line, started_at)
+        return is_unseen and self._may_be_of_present(line, started_at)
 
     def earlier_from(self, line: EndedConnection, started_at: int) -> int | None:
         """Return when a connection of an earlier boot began at the earliest, if it may be that of a line; `None` where
@@ -107,6 +111,10 @@ class LineBoots(NamedTuple):
         """As `earlier_from`, where the clock may have been set by so little that it is taken for one clock."""
         earlier_from = self.earlier_from(line, started_at)
         return None if earlier_from is None else earlier_from - self.clock_error_ms
+
+    def _was_reloaded(self, boot: str) -> bool:
+        """Return whether an earlier boot certainly served connections beside the present one since the last reading."""
+        return self.draining.get(boot, False) or retired.raw_name(boot) in self.reading.drained
 
     def _may_be_of_present(self, line: EndedConnection, started_at: int) -> bool:
         return self.is_dated(line) and self.at(started_at) == self.present

@@ -33,6 +33,7 @@ from streamusage.agent.sources.nginx_rtmp.page_reader import PageSample, StatPag
 from streamusage.agent.sources.nginx_rtmp.workers import (
     MOST_EARLIER,
     FindWorker,
+    drained,
     draining,
     earlier_workers,
     find_worker,
@@ -182,6 +183,7 @@ class NginxRtmpSource:
             cursor=str(NginxRtmpCursor(sample.boot, ends.position, tuple(serving))),
             logs_ends=ends.logs_ends,
             draining=draining(serving),
+            drained=drained(before.earlier, sample.boot, self._find_worker),
             misses=ends.misses or ("" if has_counts else COUNTER_INVALID),
             problem=problem,
         )

@@ -54,6 +54,11 @@ def earlier_workers(
     return dict(list(serving.items())[-MOST_EARLIER:])
 
 
+def drained(earlier: Iterable[WorkerBoot], present: WorkerBoot, find: FindWorker = find_worker) -> tuple[str, ...]:
+    """Return those that have ended, of the workers that served connections beside a newer one at the last reading."""
+    return tuple(str(boot) for boot in earlier if boot.pid != present.pid and find(boot.pid, present.pid) is False)
+
+
 def draining(serving: dict[WorkerBoot, bool]) -> tuple[DrainingBoot, ...]:
     """Return earlier workers as the boots of a reading."""
     return tuple(DrainingBoot(str(boot), is_certain) for boot, is_certain in serving.items())

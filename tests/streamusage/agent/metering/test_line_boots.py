@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from streamusage.agent.reading import DrainingBoot
 from streamusage.core.reasons import CALLBACKS_LOST, RESTARTED
 from tests.support.agent.readings import T0, connections, line, publish, reading, run, viewer
 
@@ -76,3 +77,38 @@ def test_bytes_of_a_line_that_ends_a_viewer_only_in_doubt_count_once(paused_ms: 
     assert connections(added) == 1
     assert sum(slot.bytes_out for slot in added.slots.values()) == 900 + credited
     assert [span.reason for span in added.spans if span.state != "counted"] == [RESTARTED, CALLBACKS_LOST]
+
+
+@pytest.mark.parametrize(("drained", "credited"), [((), 0), (("b1",), 400)], ids=["restart", "reload"])
+def test_bytes_of_a_viewer_from_just_before_a_reload_count_because_its_id_is_not_used_again(
+    drained: tuple[str, ...], credited: int
+) -> None:
+    """By the clocks, which differ by up to a second, the connection may have begun after the last reading."""
+    _, added = run(
+        reading(-10_000, elapsed_ms=990_000, **CLOCK),
+        reading(-500, elapsed_ms=999_500, viewers=(viewer(1, 0),), **CLOCK),
+        reading(
+            0, boot="b2", started_at=T0, uptime_ms=100, elapsed_ms=1_000_000, bytes_out=900,
+            draining=(DrainingBoot("b1", is_certain=True),), **CLOCK,
+        ),
+        reading(
+            10, boot="b2", started_at=T0, uptime_ms=110, elapsed_ms=1_000_010, bytes_out=900, drained=drained,
+            ended=(line(1, 0, 500, bytes_out=400),), **CLOCK,
+        ),
+    )  # fmt: skip
+    assert connections(added) == 1
+    assert sum(slot.bytes_out for slot in added.slots.values()) == 900 + credited
+
+
+def test_line_of_an_unread_boot_ends_no_viewer_of_another_stream_who_had_its_id() -> None:
+    """The server crashed twice between two readings. The boot between them served another viewer with the id."""
+    state, added = run(
+        reading(-10_000, elapsed_ms=990_000, **CLOCK),
+        reading(0, elapsed_ms=1_000_000, viewers=(viewer(1, 4),), **CLOCK),
+        reading(
+            720_000, boot="b3", started_at=T0 + 400_000, uptime_ms=320_000, elapsed_ms=1_720_000,
+            ended=(line(1, 170_000, 92_000, name="s2"),), **CLOCK,
+        ),
+    )  # fmt: skip
+    assert connections(added) == 2
+    assert state.viewers.keys() == {"b1/1"}

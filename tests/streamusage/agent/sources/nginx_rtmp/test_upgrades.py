@@ -8,7 +8,7 @@ import pytest
 from streamusage.agent.reading import DrainingBoot
 from streamusage.agent.sources.nginx_rtmp.page_reader import WorkerBoot
 from streamusage.agent.sources.nginx_rtmp.source import NginxRtmpCursor, NginxRtmpSource
-from streamusage.agent.sources.nginx_rtmp.workers import earlier_workers, find_worker
+from streamusage.agent.sources.nginx_rtmp.workers import drained, earlier_workers, find_worker
 from streamusage.core.reasons import OLD_WORKER_SERVES, RESTARTED, WORKER_REPLACED
 from tests.support.agent.counting import Counting
 from tests.support.agent.http_answers import Answers
@@ -219,6 +219,13 @@ def test_earlier_worker_serves(
     boot = WorkerBoot(*before)
     found = earlier_workers(boot, (), WorkerBoot(*present), lambda *_: runs)
     assert found == ({} if serving is None else {boot: serving})
+
+
+@pytest.mark.parametrize(("runs", "names"), [(False, ("100-7",)), (None, ()), (True, ())])
+def test_worker_that_served_beside_the_present_one_has_drained_when_its_end_is_seen(
+    runs: bool | None, names: tuple[str, ...]
+) -> None:
+    assert drained([WorkerBoot(100, 7), WorkerBoot(50, 8)], WorkerBoot(200, 8), lambda *_: runs) == names
 
 
 def test_process_that_is_no_worker_of_nginx_shows_nothing() -> None:
