@@ -8,7 +8,7 @@ import random
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -58,6 +58,9 @@ log_jobs = logging.getLogger("streamusage.service.jobs")
 """What closing and retention did. `streamtop serve` shows it; other warnings have their module's logger."""
 
 Result = TypeVar("Result")
+
+LAST_SAVE_SECONDS = 5.0
+"""How long the end of the service waits at most for the store to take the state of the clock."""
 
 CONDITION_CHECK_SECONDS = 2.0
 """How often servers are checked for overdue figures, in the clock's time."""
@@ -211,6 +214,9 @@ async def run_service(
         for job in jobs:
             job.cancel()
         await asyncio.gather(serving, *jobs, return_exceptions=True)
+        with suppress(TimeoutError):  # the next start judges the clock again
+            async with asyncio.timeout(LAST_SAVE_SECONDS):
+                await _run_job("store trusted time", lambda: trusted.save(service))
         await service.finish_threads()
         await asyncio.to_thread(writer.stop)
         await asyncio.to_thread(store.close)

@@ -318,6 +318,17 @@ async def test_operator_accepts_the_wall_clock_before_a_start(machine: ServiceMa
         assert trusted(estate).state.doubt is None
 
 
+async def test_end_of_a_doubt_is_stored_by_a_service_that_is_stopped_at_once(machine: ServiceMachine) -> None:
+    async with machine.service() as estate:
+        machine.clock.off_ms = 3 * DAY_MS
+        await until_doubt(estate)
+        await wait_until(lambda: is_stored_in_doubt(estate), "the doubt is stored")
+        trusted(estate).accept()
+    async with machine.service() as estate:
+        assert trusted(estate).state.doubt is None
+        assert not await is_stored_in_doubt(estate)
+
+
 def tokens_of(*names: str) -> Tokens:
     identities = {digest_of(f"{name}-token"): Identity(name, "agent", name) for name in names}
     return Tokens(identities | {digest_of("admin-token"): Identity("boss", "admin")})
