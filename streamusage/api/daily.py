@@ -13,7 +13,7 @@ from streamusage.api.report import ClockState
 from streamusage.core.figures import StreamTraffic
 
 DayState = Literal["provisional", "final", "adjusted"]
-SumGroup = Literal["server", "role", "all", "stream", "scope"]
+SumGroup = Literal["server", "role", "all", "stream", "scope", "customer"]
 """By what daily statistics are added up."""
 
 

@@ -216,9 +216,14 @@ class UsageClient:
         by: Literal["day", "month"] = "day",
         group: SumGroup = "server",
         server: str | None = None,
+        customer: str | None = None,
     ) -> DailySums:
-        """Return the days of a time zone summed by day or month, and by group of servers or streams."""
+        """Return the days of a time zone summed by day or month, and by group of servers or streams: of all streams, or
+        of those of one customer.
+        """
         query = days_query(first, last, tz, server) | {"by": by, "group": group}
+        if customer is not None:
+            query["customer"] = customer
         return await self._call_extension("/api/v1/daily/sums", "read the daily sums", DailySums, query)
 
     async def adjustments(self, first: date, last: date, tz: str, *, server: str | None = None) -> Adjustments:

@@ -16,6 +16,7 @@ import msgspec
 
 from streamusage.api.daily import CoveredTime, DailyFigures
 from streamusage.evidence.canonical_json import encode
+from streamusage.evidence.signed_customers import ClosingCustomers
 
 HASH_PREFIX = b"streamtop-chain-v1\0"
 NOTHING_BEFORE = "0" * 64
@@ -112,11 +113,13 @@ def closing_fields(
     zone_data: str,
     figures: SignedFigures,
     streams: str | None,
+    customers: ClosingCustomers | None,
 ) -> dict[str, Any]:
     """Return the fields of a closing in the chain.
 
     `program` is the version that wrote the entry, `zone_data` the version of the time zone database that it had.
-    `streams` is the hash of its sums by stream (`hash_of_streams`); a closing without any has no such field.
+    `streams` is the hash of its sums by stream (`hash_of_streams`), and `customers` has the hashes of its sums by
+    customer and of their rules; a closing without any has no such field.
     """
     return {
         "tz": tz,
@@ -133,6 +136,7 @@ def closing_fields(
         "zone_data": zone_data,
         "figures": sha256(encode(figures)).hexdigest(),
         **({} if streams is None else {"streams": streams}),
+        **({} if customers is None else {"customers": msgspec.to_builtins(customers)}),
     }
 
 

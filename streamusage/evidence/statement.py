@@ -21,6 +21,14 @@ from streamusage.core.figures import SUM_NAMES
 from streamusage.evidence.canonical_json import NotCanonicalError, decode, encode
 from streamusage.evidence.chain import ChainedEntry, SignedFigures, chained, closing_fields
 from streamusage.evidence.keys import Rotation
+from streamusage.evidence.signed_customers import ClosedCustomers
+from streamusage.evidence.statement_customers import (
+    CustomerTotal,
+    DividedDay,
+    StatementRules,
+    find_customer_contradictions,
+    total_customers,
+)
 
 KIND = "streamtop-statement-v1"
 
@@ -74,6 +82,8 @@ class StatementDay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     to_ms: int
     figures: SignedFigures
     closing: ClosingOfDay
+    customers: ClosedCustomers | UnsetType = UNSET
+    """The sums by customer. Absent for a day to which no rules applied."""
 
     def entry(self, tz: str) -> ChainedEntry:
         """Return the entry of the closing in the chain."""
@@ -93,6 +103,7 @@ class StatementDay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             zone_data=closing.zone_data,
             figures=self.figures,
             streams=None if closing.streams is UNSET else closing.streams,
+            customers=None if self.customers is UNSET else self.customers.in_chain(),
         )
         return chained("closing", fields, closing.number, closing.previous)
 
@@ -176,6 +187,10 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     corrections: list[StatementCorrection]
     chain: ChainEnd | None
     """`None` for a statement without days and corrections."""
+    customers: list[CustomerTotal] | UnsetType = UNSET
+    """What was closed by customer: corrections are of servers. Absent if no rules applied to any day."""
+    rules: list[StatementRules] | UnsetType = UNSET
+    """The rules that divided the days among customers, by hash; absent as `customers` are."""
 
     def entries(self) -> list[ChainedEntry]:
         """Return the entries of the chain that the statement contains, by number."""
@@ -195,6 +210,7 @@ def compose(
     days: Iterable[StatementDay],
     voids: Iterable[StatementVoid],
     corrections: Iterable[StatementCorrection],
+    rules: Iterable[StatementRules] = (),
 ) -> Statement:
     """Return the statement of these rows, with its sums."""
     tz = zone(account_zone)
@@ -215,6 +231,7 @@ def compose(
         voids=sorted(voids, key=lambda void: (void.day, void.server, void.revision)),
         corrections=posted,
         chain=None,
+        rules=sorted(rules, key=lambda entry: entry.hash) or UNSET,
         **_sums(listed, posted),
     )
     entries = statement.entries()
@@ -275,6 +292,7 @@ def find_contradictions(statement: Statement) -> list[str]:
         named = {server for _, server in of_period} | {row.server for row in statement.corrections}
         others = sorted(named - {statement.only_server})
         found += [f"it has figures of {name}, but is a statement of {statement.only_server} only" for name in others]
+    found += find_customer_contradictions(_divided(statement.days), statement.rules)
     ids = [row.id for row in statement.corrections]
     if ids != sorted(set(ids)):
         found.append("a correction is listed twice, or the corrections are not in order")
@@ -314,7 +332,12 @@ def _sums(days: Sequence[StatementDay], corrections: Sequence[StatementCorrectio
         "revision": max((day.closing.revision for day in days), default=0),
         "coverage": CoveredTime(**coverage),
         "totals": Totals(closed=closed, corrections=corrected, due=_add([closed, corrected])),
+        "customers": total_customers(_divided(days)),
     }
+
+
+def _divided(days: Sequence[StatementDay]) -> list[DividedDay]:
+    return [DividedDay(f"{day.day} of {day.server}", day.figures, day.customers) for day in days]
 
 
 def _add(rows: Sequence[SignedFigures | DayDifference]) -> DayDifference:

@@ -111,6 +111,14 @@ def _kept(name: str, default: str, help_text: str) -> Callable[[Command], Comman
     "Europe/Berlin. May be given several times.",
 )
 @click.option(
+    "--customers",
+    "customers_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A TOML file of [[customer]] entries with name, scopes and streams, perhaps from and to, for daily statistics "
+    "by customer (docs/customers.md).",
+)
+@click.option(
     "--close-settle",
     default="2m",
     show_default=True,
@@ -184,6 +192,7 @@ def serve(
     store: str | None,
     tokens_file: Path | None,
     account_zones: "tuple[ZoneInfo, ...]",
+    customers_file: Path | None,
     close_settle: int,
     close_grace: int,
     statement_key: Path | None,
@@ -199,7 +208,8 @@ def serve(
 ) -> None:
     """Run the usage service until it is stopped (SIGTERM or ctrl+c).
 
-    SIGHUP reads the tokens file and the certificate again. If one of them is invalid, the previous ones stay in use.
+    SIGHUP reads the tokens file, the customers file and the certificate again. If one of them is invalid, the previous
+    ones stay in use.
     """
     import asyncio
     import logging
@@ -207,9 +217,11 @@ def serve(
     from streamusage.evidence.key_files import read_statement_key
     from streamusage.evidence.keys import StatementKeyError
     from streamusage.service.accounting.corrections import ApprovalPolicy, ApprovalRule
+    from streamusage.service.customers_file import CustomersError, read_customers
     from streamusage.service.errors import StoreError
     from streamusage.service.http.server.connection_limits import ConnectionLimits
     from streamusage.service.retention import Retention
+    from streamusage.service.rules.customers import CustomerRules
     from streamusage.service.server import ListenError, Tls, TlsError
     from streamusage.service.store.engines.sqlite import sqlite_url
     from streamusage.service.tokens import TokensError
@@ -226,6 +238,10 @@ def serve(
         signing_key = None if statement_key is None else read_statement_key(statement_key)
     except StatementKeyError as error:
         _fail(error, ExitCode.USAGE)
+    try:
+        customers = CustomerRules() if customers_file is None else read_customers(customers_file)
+    except CustomersError as error:
+        _fail(error, ExitCode.USAGE)
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key must be given together")
     tls = None if tls_cert is None or tls_key is None else Tls(tls_cert, tls_key)
@@ -239,6 +255,7 @@ def serve(
         ),
         "edge_timeout_ms": edge_timeout,
         "account_zones": account_zones,
+        "customers": customers,
         "close_settle_ms": close_settle,
         "close_grace_ms": close_grace,
         "approval": ApprovalPolicy(ApprovalRule(correction_approval), correction_automatic / 100),
@@ -249,14 +266,16 @@ def serve(
     # The loop and the writer alternate: at the default of 5 ms an answer would wait for a group of reports.
     sys.setswitchinterval(0.0005)
     try:
-        asyncio.run(_serve(tokens, tokens_file, settings))
+        asyncio.run(_serve(tokens, tokens_file, customers_file, settings))
     except TlsError as error:
         _fail(error, ExitCode.USAGE)
     except (ListenError, StoreError) as error:
         _fail(error, ExitCode.UNAVAILABLE)
 
 
-async def _serve(tokens: "Tokens", tokens_file: Path | None, settings: dict[str, Any]) -> None:
+async def _serve(
+    tokens: "Tokens", tokens_file: Path | None, customers_file: Path | None, settings: dict[str, Any]
+) -> None:
     import asyncio
     import gc
     import logging
@@ -265,6 +284,7 @@ async def _serve(tokens: "Tokens", tokens_file: Path | None, settings: dict[str,
     from streamusage.core.clock import SystemClock
     from streamusage.core.open_files import describe_readable
     from streamusage.core.secrets import find_readable_secrets
+    from streamusage.service.customers_file import CustomersError, read_customers
     from streamusage.service.server import Tls, TlsError, run_service
     from streamusage.service.tokens import TokensError
 
@@ -275,18 +295,22 @@ async def _serve(tokens: "Tokens", tokens_file: Path | None, settings: dict[str,
     def reload() -> None:
         try:
             fresh = _tokens(tokens_file)
+            fresh_customers = None if customers_file is None else read_customers(customers_file)
             if running.tls is not None:
                 settings[
                     "tls"
                 ].context()  # tested first: a key that does not match would leave the certificate half replaced
                 settings["tls"].load_into(running.tls)
             tokens.replace_with(fresh)
+            if fresh_customers is not None:
+                settings["customers"].replace_with(fresh_customers)
             for warning in find_readable_secrets(secret_files):
                 log.warning("%s", warning)
-        except (TokensError, TlsError) as error:
-            log.error("%s; the previous tokens and certificate stay in use", error)
+        except (TokensError, CustomersError, TlsError) as error:
+            log.error("%s; the previous tokens, customers and certificate stay in use", error)
         else:
-            log.warning("reloaded %d tokens%s", len(tokens), ", the certificate" if running.tls else "")
+            customers = "" if customers_file is None else f", {len(settings['customers'])} customers"
+            log.warning("reloaded %d tokens%s%s", len(tokens), customers, ", the certificate" if running.tls else "")
 
     loop = asyncio.get_running_loop()
     async with run_service(tokens=tokens, clock=SystemClock(), **settings) as running:

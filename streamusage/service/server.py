@@ -45,6 +45,7 @@ from streamusage.service.limits import Limits
 from streamusage.service.metrics import Metrics
 from streamusage.service.part_applier import PartApplier
 from streamusage.service.retention import Retention, count_due, discard_rows
+from streamusage.service.rules.customers import NO_CUSTOMERS, CustomerRules
 from streamusage.service.store.engines import ENGINES
 from streamusage.service.store.engines.locks import WHOLE_STORE, LockSet
 from streamusage.service.store.partitions.long_spans import cut_long_spans, has_long_spans
@@ -150,6 +151,7 @@ async def run_service(
     limits: ConnectionLimits | None = None,
     request_limits: Limits | None = None,
     account_zones: Sequence[ZoneInfo] = (ZoneInfo("UTC"),),
+    customers: CustomerRules = NO_CUSTOMERS,
     close_settle_ms: int = SETTLE_MS,
     approval: ApprovalPolicy = APPROVAL_BY_SECOND_TOKEN,
     statement_key: StatementKey | None = None,
@@ -188,6 +190,7 @@ async def run_service(
         trusted,
         metrics,
         account_zones=tuple(account_zones),
+        customers=customers,
         close_settle_ms=close_settle_ms,
         approval=approval,
         statement_key=statement_key,
@@ -337,7 +340,7 @@ async def _run_accounting(service: Service) -> None:
     def advance(connection: Connection) -> list[ClosedDays]:
         if service.clock.state.doubt is None:
             propose_late_arrivals(connection, service.approval, service.clock.now_ms())
-        return advance_accounting(connection, open_zones(), service.clock.now_ms(), settle_ms)
+        return advance_accounting(connection, open_zones(), service.clock.now_ms(), settle_ms, service.customers)
 
     def find_due(connection: Connection) -> list[tuple[date, str]]:
         return days_due(connection, zones, service.clock.now_ms(), settle_ms)

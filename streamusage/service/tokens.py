@@ -22,15 +22,21 @@ class TokensError(Exception):
 
 
 class Identity(NamedTuple):
-    """The name, role and server of a token."""
+    """The name and role of a token, and its server or customer."""
 
     name: str
     role: Role
     server: str | None = None
     """The one server that an agent reports for."""
+    customer: str | None = None
+    """The one customer whose figures a viewer may read."""
 
     def may_read(self) -> bool:
-        """Whether the token may read records and statistics."""
+        """Whether the token may read all records and statistics."""
+        return self.role in {"admin", "viewer"} and self.customer is None
+
+    def may_read_customers(self) -> bool:
+        """Whether the token may read figures by customer: of all, or of its own."""
         return self.role in {"admin", "viewer"}
 
     def may_change(self) -> bool:
@@ -81,6 +87,7 @@ class _Entry(BaseModel):
     name: str | None = Field(default=None, min_length=1, max_length=64)
     role: Role
     server: str | None = Field(default=None, min_length=1, max_length=64)
+    customer: str | None = Field(default=None, min_length=1, max_length=64)
 
     @model_validator(mode="after")
     def _one_token(self) -> "_Entry":
@@ -88,6 +95,8 @@ class _Entry(BaseModel):
             raise ValueError("give exactly one of value, value_env and sha256")
         if (self.role == "agent") != (self.server is not None):
             raise ValueError('server is required for role = "agent", and allowed only there')
+        if self.customer is not None and self.role != "viewer":
+            raise ValueError('customer is allowed only for role = "viewer"')
         return self
 
 
@@ -119,7 +128,7 @@ def read_tokens(path: Path, environment: Mapping[str, str]) -> Tokens:
         digest = _digest(entry, path, number, environment)
         if digest in identities:
             raise TokensError(f"the tokens file {path} is invalid: token {number} is a duplicate")
-        identities[digest] = Identity(entry.name or f"token {number}", entry.role, entry.server)
+        identities[digest] = Identity(entry.name or f"token {number}", entry.role, entry.server, entry.customer)
     return Tokens(identities)
 
 

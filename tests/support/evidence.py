@@ -2,10 +2,14 @@
 
 from datetime import date, timedelta
 
+import msgspec
+
 from streamusage.api.daily import BackfilledPart, CoveredTime, DailyFigures, DayDifference, Percentile
 from streamusage.core.days import day_interval, zone
-from streamusage.evidence.chain import chained, signed_figures
+from streamusage.core.figures import STREAM_SUM_NAMES
+from streamusage.evidence.chain import SignedFigures, chained, signed_figures
 from streamusage.evidence.keys import StatementKey
+from streamusage.evidence.signed_customers import ClosedCustomers, CustomerRule, SignedCustomer, hash_of_rules
 from streamusage.evidence.statement import (
     ClosingOfDay,
     NamedKey,
@@ -15,6 +19,7 @@ from streamusage.evidence.statement import (
     StatementVoid,
     compose,
 )
+from streamusage.evidence.statement_customers import StatementRules
 
 FIRST = date(2026, 10, 24)
 """The day before one of 25 hours in Berlin."""
@@ -40,8 +45,37 @@ def figures_of(seed: int) -> DailyFigures:
     )
 
 
-def a_statement(key: StatementKey | None, days: int = 3, servers: int = 2, *, correction: bool = True) -> Statement:
-    """Return a statement of successive days of Berlin."""
+RULES = (CustomerRule(name="Acme", scopes=("acme",), streams=("live/a*",)),)
+
+
+def customers_of(figures: SignedFigures) -> ClosedCustomers:
+    """Return a division of a day: half of it is of Acme, a quarter of nobody, and the rest is not by stream."""
+    return ClosedCustomers(
+        rules=hash_of_rules(RULES),
+        sums=[
+            SignedCustomer(
+                customer=customer,
+                traffic="measured",
+                backfilled_connections=0,
+                backfilled_bytes_in=0,
+                backfilled_bytes_out=0,
+                backfilled_view_time_ms=0,
+                **{name: getattr(figures, name) // part for name in STREAM_SUM_NAMES},
+            )
+            for customer, part in (("Acme", 2), (None, 4))
+        ],
+    )
+
+
+def a_statement(
+    key: StatementKey | None,
+    days: int = 3,
+    servers: int = 2,
+    *,
+    correction: bool = True,
+    customers_from: int | None = None,
+) -> Statement:
+    """Return a statement of successive days of Berlin, with customers from a number of day on."""
     tz = zone(BERLIN)
     listed: list[StatementDay] = []
     entry = chained("beginning", {"at": 1, "name": "f" * 64, "program": "1.0"}, 0, "0" * 64)
@@ -68,6 +102,8 @@ def a_statement(key: StatementKey | None, days: int = 3, servers: int = 2, *, co
                     previous=entry.hash,
                 ),
             )
+            if customers_from is not None and number >= customers_from:
+                row = msgspec.structs.replace(row, customers=customers_of(row.figures))
             entry = row.entry(BERLIN)
             listed.append(row)
     corrections = []
@@ -99,4 +135,5 @@ def a_statement(key: StatementKey | None, days: int = 3, servers: int = 2, *, co
         days=listed,
         voids=[StatementVoid(server="edge-1", day=FIRST.isoformat(), revision=9, at=5, by="boss", reason="the clock")],
         corrections=corrections,
+        rules=[] if customers_from is None else [StatementRules(hash=hash_of_rules(RULES), customers=RULES)],
     )

@@ -27,6 +27,7 @@ from streamusage.evidence.chain import (
     signed_figures,
     void_fields,
 )
+from streamusage.service.accounting.closed_customers import customers_in_chain
 from streamusage.service.accounting.closed_streams import hash_of_closing
 from streamusage.service.store.change_feed import read_counter, set_counter
 from streamusage.service.store.schema import CLOSING_KEY, chain, closed_days, voids
@@ -120,6 +121,7 @@ def _closing(row: Mapping[str, Any]) -> _Entry:
         zone_data=zone_data_version(),
         figures=signed_figures(_FIGURES.decode(row["figures"])),
         streams=hash_of_closing(row["streams"]),
+        customers=customers_in_chain(row.get("customers")),
     )
     return _Entry("closing", fields)
 

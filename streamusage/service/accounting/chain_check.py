@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, select
 from streamusage.api.daily import DailyFigures
 from streamusage.evidence.canonical_json import NotCanonicalError, decode
 from streamusage.evidence.chain import ChainedEntry, closing_fields, find_break, signed_figures
+from streamusage.service.accounting.closed_customers import customers_in_chain
 from streamusage.service.accounting.closed_streams import hash_of_closing
 from streamusage.service.store.schema import CLOSING_KEY, chain, closed_days
 
@@ -23,7 +24,17 @@ def read_entries(connection: Connection, after: int) -> list[Any]:
     same = and_(*(closed_days.c[name] == chain.c[name] for name in CLOSING_KEY), chain.c.kind == "closing")
     columns = [
         closed_days.c[name].label(f"closed_{name}")
-        for name in ("from_ms", "to_ms", "rule", "closed_at", "closed_by", "watermark", "figures", "streams")
+        for name in (
+            "from_ms",
+            "to_ms",
+            "rule",
+            "closed_at",
+            "closed_by",
+            "watermark",
+            "figures",
+            "streams",
+            "customers",
+        )
     ]
     query = select(chain, *columns).outerjoin(closed_days, same).where(chain.c.number > after)
     return list(connection.execute(query.order_by(chain.c.number).limit(_ENTRIES_PER_READ)).all())
@@ -63,6 +74,7 @@ def _differences(row: Any, content: dict[str, Any]) -> Iterator[str]:
     try:
         figures = signed_figures(_FIGURES.decode(row.closed_figures))
         streams = hash_of_closing(row.closed_streams)
+        customers = customers_in_chain(row.closed_customers)
     except (msgspec.MsgspecError, ValueError, zlib.error):
         return  # the ledger's check names it
     stored = closing_fields(
@@ -77,6 +89,7 @@ def _differences(row: Any, content: dict[str, Any]) -> Iterator[str]:
         zone_data=content.get("zone_data", ""),
         figures=figures,
         streams=streams,
+        customers=customers,
     )
     other = [name for name in {*stored, *content} - _PLACE if content.get(name) != stored.get(name)]
     if other:

@@ -33,9 +33,11 @@ from streamusage.service.accounting.ledger import (
 )
 from streamusage.service.accounting.utc_days import find_unsummed_days, sum_days
 from streamusage.service.errors import DayNotOverError, NoServersInDayError, NotAccountZoneError
+from streamusage.service.rules.customers import NO_CUSTOMERS, CustomerRules
 from streamusage.service.rules.repair import is_ahead
 from streamusage.service.store.coverage_rows import covered_until, load_covered_servers
 from streamusage.service.store.schema import audit, servers
+from streamusage.service.store.streams.customer_rules import keep_rules
 
 SERVERS_PER_BATCH = 40
 """How many servers one transaction closes a day for: limits how long reports wait for it."""
@@ -135,7 +137,11 @@ def days_due(
 
 
 def advance_accounting(
-    connection: Connection, zones: Sequence[ZoneInfo], now_ms: int, settle_ms: int = 0
+    connection: Connection,
+    zones: Sequence[ZoneInfo],
+    now_ms: int,
+    settle_ms: int = 0,
+    customers: CustomerRules = NO_CUSTOMERS,
 ) -> list[ClosedDays]:
     """Do the next batch of work and return what was closed: sum hours, or extend the chain, or close days in each zone,
     or else sum UTC days. Call it again while `is_accounting_due`.
@@ -155,12 +161,12 @@ def advance_accounting(
         is_closing = is_closing or step is not None
         match step:
             case ClosingStep():
-                _close(connection, tz, step.day, step.interval, step.names, BY_WATERMARK, "", now_ms)
+                _close(connection, tz, step.day, step.interval, step.names, BY_WATERMARK, "", now_ms, customers)
                 if step.ends:
                     set_closed_until(connection, tz, step.interval.to_ms)
                 closed.append(ClosedDays(tz.key, step.day, step.day, len(step.names)))
             case LateStep():
-                _close_late(connection, tz, step, now_ms)
+                _close_late(connection, tz, step, now_ms, customers)
                 if step.days:
                     closed.append(ClosedDays(tz.key, step.days[0], step.days[-1], 1))
     if not is_closing:
@@ -177,6 +183,7 @@ def close_day_by_operator(
     actor: str,
     grace_ms: int,
     now_ms: int,
+    customers: CustomerRules = NO_CUSTOMERS,
 ) -> CloseResult:
     """Close a day with the figures that are stored, for one server or for all.
 
@@ -202,7 +209,7 @@ def close_day_by_operator(
         raise NoServersInDayError(f"no figures of {whom} on {day} of {tz.key}; nothing was closed")
     names = [name for name in names if name not in already]
     owing = set(servers_owing(ran, interval))
-    _close(connection, tz, day, interval, names, BY_OPERATOR, actor, now_ms)
+    _close(connection, tz, day, interval, names, BY_OPERATOR, actor, now_ms, customers)
     return CloseResult(
         now=now_ms,
         day=day.isoformat(),
@@ -264,15 +271,19 @@ def _close(
     rule: str,
     closed_by: str,
     now_ms: int,
+    customers: CustomerRules,
 ) -> None:
     items = load_covered_servers(connection, *interval, now_ms, list(names))
+    of_day = customers.of_day(day)
+    if of_day:
+        keep_rules(connection, of_day)
     close_day(
         connection,
         tz,
         day,
         interval,
         compute_day_statistics(connection, items, interval),
-        compute_closings(connection, items, interval),
+        compute_closings(connection, items, interval, of_day),
         rule=rule,
         closed_by=closed_by,
         watermarks={item.state.server: item.state.watermark for item in items},
@@ -280,11 +291,14 @@ def _close(
     )
 
 
-def _close_late(connection: Connection, tz: ZoneInfo, step: LateStep, now_ms: int) -> None:
+def _close_late(connection: Connection, tz: ZoneInfo, step: LateStep, now_ms: int, customers: CustomerRules) -> None:
     for day in step.days:
         interval = day_interval(day, tz)
         figures = {step.server: empty_day(interval)}
-        nothing = {step.server: streams_as_closed({})}
+        of_day = customers.of_day(day)
+        if of_day:
+            keep_rules(connection, of_day)
+        nothing = {step.server: streams_as_closed({}, of_day)}
         close_day(
             connection,
             tz,

@@ -17,6 +17,7 @@ from streamusage.core.coverage import IMPORTED, Interval
 from streamusage.core.days import day_interval, zone
 from streamusage.core.figures import SUM_NAMES
 from streamusage.service.accounting.chain_check import find_chain_faults, read_entries
+from streamusage.service.accounting.customer_check import check_customers
 from streamusage.service.accounting.day_statistics import compute_day_statistics, unpack_samples
 from streamusage.service.accounting.hours import compare_hours
 from streamusage.service.accounting.ledger import IS_VOID, difference
@@ -102,6 +103,7 @@ def verify_store(store: Store, now_ms: int, progress: Progress) -> Iterator[Chec
         ("hours", _check_hours),
         ("days", _check_days),
         ("streams", _check_streams),
+        ("customers", _check_customers),
         ("records", _check_records),
     )
     for name, check in checks:
@@ -309,6 +311,13 @@ def _check_days(scope: _Scope, differences: list[Difference]) -> str:
 def _check_streams(scope: _Scope, differences: list[Difference]) -> str:
     """Compare the figures by stream of every server with its slots, and their hours with their minutes."""
     checked, found = check_streams(scope.store, scope.progress)
+    differences += [Difference(*row) for row in found]
+    return checked
+
+
+def _check_customers(scope: _Scope, differences: list[Difference]) -> str:
+    """Sum the figures by customer of closed days again from their streams."""
+    checked, found = check_customers(scope.store, scope.progress)
     differences += [Difference(*row) for row in found]
     return checked
 

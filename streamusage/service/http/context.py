@@ -28,6 +28,7 @@ from streamusage.service.ingest.part_signals import PartSignals
 from streamusage.service.limits import MIB, Limits
 from streamusage.service.metrics import Metrics
 from streamusage.service.queries.record_list import RecordList
+from streamusage.service.rules.customers import NO_CUSTOMERS, CustomerRules
 from streamusage.service.store.engines.locks import WHOLE_STORE, LockSet
 from streamusage.service.store.store import Store
 from streamusage.service.store.writing.writer import Writer
@@ -82,6 +83,8 @@ class Service:
     """How far past its end every watermark must be before a day closes by itself."""
     close_grace_ms: int = GRACE_MS
     """How long after its end an operator may close a day."""
+    customers: CustomerRules = NO_CUSTOMERS
+    """Whose streams are whose, in days that are not closed."""
     approval: ApprovalPolicy = APPROVAL_BY_SECOND_TOKEN
     """How corrections of closed days are approved."""
     statement_key: StatementKey | None = None
@@ -168,7 +171,11 @@ class Service:
             case Access.READER:
                 client = self._identify_by_header(request, query)
                 if not client.may_read():
-                    raise ApiError(403, "this token may not read; use a viewer's or an admin's token")
+                    raise ApiError(403, _why_not_readable(client))
+            case Access.CUSTOMER:
+                client = self._identify_by_header(request, query)
+                if not client.may_read_customers():
+                    raise ApiError(403, _why_not_readable(client))
             case Access.ADMIN:
                 client = self._identify_by_header(request, query)
                 if not client.may_change():
@@ -203,3 +210,12 @@ class Service:
         peer = "unknown" if request.client is None else request.client.host
         path = redact_path(request.scope["raw_path"].decode("latin-1"))
         self.failed_logins.record(peer, ascii(request.method)[1:-1], path)
+
+
+def _why_not_readable(client: Identity) -> str:
+    if client.customer is None:
+        return "this token may not read; use a viewer's or an admin's token"
+    return (
+        f"this token reads the figures of the customer {client.customer} only: GET /api/v1/daily/sums with "
+        "group=customer, stream or scope"
+    )

@@ -113,6 +113,7 @@ _SECURITY = {
     Access.DOCUMENTED_READER: _BY_QUERY,
     Access.DOCUMENTED_ADMIN: _BY_QUERY,
     Access.READER: _BY_EITHER,
+    Access.CUSTOMER: _BY_EITHER,
     Access.ADMIN: _BY_EITHER,
     Access.AGENT: _BY_EITHER,
 }
@@ -121,6 +122,7 @@ _FAILURES_OF_ACCESS: dict[Access, tuple[int, ...]] = {
     Access.DOCUMENTED_READER: (400,),
     Access.DOCUMENTED_ADMIN: (400,),
     Access.READER: (400, 401, 403),
+    Access.CUSTOMER: (400, 401, 403),
     Access.ADMIN: (400, 401, 403),
     Access.AGENT: (400, 401, 403),
 }

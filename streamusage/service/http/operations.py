@@ -61,6 +61,7 @@ class Access(Enum):
     DOCUMENTED_READER = "a viewer's or an admin's token in accessToken; a failure is a 400, as documented"
     DOCUMENTED_ADMIN = "an admin's token in accessToken; a failure is a 400, as documented"
     READER = "a viewer's or an admin's token"
+    CUSTOMER = "a viewer's or an admin's token, or one of a customer, which reads the figures of that customer only"
     ADMIN = "an admin's token"
     AGENT = "the token of the agent of the server in the path"
 
@@ -334,13 +335,18 @@ DAILY_SUMS = Operation(
     "sums_api_v1_daily_sums_get",
     "Daily statistics added up by group of servers or streams, day or month",
     tag="extension",
-    access=Access.READER,
+    access=Access.CUSTOMER,
     answer=DailySums,
     example=examples.DAILY_SUMS,
     parameters=(
         *_DAYS,
         Parameter("by", {"enum": ["day", "month"]}),
         Parameter("group", {"enum": list(get_args(SumGroup))}),
+        Parameter(
+            "customer",
+            {"type": "string", "minLength": 1},
+            description="Only the streams of this customer; with a group of streams",
+        ),
     ),
 )
 ADJUSTMENTS = Operation(

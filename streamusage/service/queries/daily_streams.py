@@ -1,11 +1,13 @@
-"""A day of an estate by stream or scope: each group of streams over all servers, and what is not by stream.
+"""A day of an estate by stream, scope or customer: each group of streams over all servers, and what is in none.
 
 All groups of a day sum to the figures of its servers. A closed day counts with the figures by stream of its closing;
-what changed since is the adjustment of each group.
+what changed since is the adjustment of each group. The customers of a closed day are those of its closing, too: rules
+that change later do not change it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, select
@@ -20,13 +22,17 @@ from streamusage.service.accounting.stream_days import load_stream_days
 from streamusage.service.queries.daily import ServerDay
 from streamusage.service.queries.sum_rows import GroupDay
 from streamusage.service.rules.combined_traffic import combine_traffic
+from streamusage.service.rules.customers import NO_CUSTOMER, CustomerRules, DayCustomers
 from streamusage.service.rules.rollups import MinuteTraffic, round_to_quarters
-from streamusage.service.rules.stream_days import StreamDay, rest_of
+from streamusage.service.rules.stream_days import NOT_BY_STREAM, StreamDay, rest_of
 from streamusage.service.rules.stream_hours import FIGURE_NAMES
 from streamusage.service.store.schema import servers
+from streamusage.service.store.streams.customer_rules import load_rules
 
-STREAM_GROUPS = ("stream", "scope")
-NOT_BY_STREAM = (1, "not by stream")
+STREAM_GROUPS = ("stream", "scope", "customer")
+WITHOUT_CUSTOMER = (1, NO_CUSTOMER)
+"""Key of the streams of no customer."""
+LEFT_OVER = (2, NOT_BY_STREAM)
 """Key of what the streams leave of their servers' figures. The number keeps it apart from a scope of that name."""
 _SERVERS_AT_A_TIME = 50
 """How many servers are read at once: 600 streams with their minutes take 14 MB."""
@@ -72,17 +78,46 @@ class _Group:
         )
 
 
+class StreamGrouping(NamedTuple):
+    """How the streams of a day are grouped."""
+
+    by: str
+    """One of `STREAM_GROUPS`."""
+    customers: CustomerRules
+    """The present rules, for days that are not closed."""
+    only_customer: str | None
+    """The customer whose streams are wanted alone; `None` for all, and for what is not by stream."""
+
+    @property
+    def needs_customers(self) -> bool:
+        """Whether the customer of each stream matters."""
+        return self.by == "customer" or self.only_customer is not None
+
+    def key_of(self, stream: StreamId, customer: str | None) -> tuple[int, str]:
+        """Return the key of the group of a stream."""
+        if self.by == "customer":
+            return WITHOUT_CUSTOMER if customer is None else (0, customer)
+        return 0, stream_text(stream) if self.by == "stream" else stream.scope
+
+
+class _MemberStreams(NamedTuple):
+    """A server's day by stream, and the customers of the streams."""
+
+    streams: ClosedStreams
+    customers: DayCustomers
+
+
 def group_streams(
-    connection: Connection, day: date, members: Sequence[ServerDay], tz: ZoneInfo, group: str
+    connection: Connection, day: date, members: Sequence[ServerDay], tz: ZoneInfo, grouping: StreamGrouping
 ) -> Iterator[tuple[tuple[int, str], GroupDay]]:
-    """Yield the groups of a day with their keys: 0 and the name of a stream or scope, or `NOT_BY_STREAM`."""
+    """Yield the groups of a day with their keys: 0 and the name of a group, `WITHOUT_CUSTOMER` or `LEFT_OVER`."""
     interval = round_to_quarters(day_interval(day, tz))
     groups: dict[tuple[int, str], _Group] = {}
     for start in range(0, len(members), _SERVERS_AT_A_TIME):
         some = members[start : start + _SERVERS_AT_A_TIME]
-        loaded = _load(connection, day, some, tz)
+        loaded = _load(connection, day, some, tz, grouping.customers)
         for member in some:
-            for key, part, moved in _parts(member, loaded[member.statistics.server], group):
+            for key, part, moved in _parts(member, loaded[member.statistics.server], grouping):
                 groups.setdefault(key, _Group()).add(member, part, moved)
     while groups:
         key, of_group = groups.popitem()
@@ -94,11 +129,13 @@ def stream_text(stream: StreamId) -> str:
     return f"{stream.scope}/{stream.name.replace('%', '%25').replace('/', '%2F')}"
 
 
-def _load(connection: Connection, day: date, members: Sequence[ServerDay], tz: ZoneInfo) -> Mapping[str, ClosedStreams]:
-    """Return the streams of these servers: those of their closing, or present ones."""
+def _load(
+    connection: Connection, day: date, members: Sequence[ServerDay], tz: ZoneInfo, customers: CustomerRules
+) -> Mapping[str, _MemberStreams]:
+    """Return the streams and customers of these servers: those of their closing, or present ones."""
     names = [member.statistics.server for member in members]
     revisions = [row.closed.revision for row in (member.statistics for member in members) if row.closed is not None]
-    loaded = {name: ClosedStreams({}, None) for name in names}  # closed without figures by stream
+    loaded = {name: ClosedStreams({}, None, None) for name in names}  # closed without figures by stream
     if revisions:
         loaded |= load_closed_streams(connection, tz, day, revisions)
     still_open = [member.statistics.server for member in members if member.statistics.closed is None]
@@ -106,20 +143,24 @@ def _load(connection: Connection, day: date, members: Sequence[ServerDay], tz: Z
         query = select(servers.c.server, servers.c.summed_to).where(servers.c.server.in_(still_open))
         summed_to = dict(connection.execute(query).all())
         present = load_stream_days(connection, summed_to, day_interval(day, tz), with_minutes=True)
-        loaded |= {name: ClosedStreams(streams, None) for name, streams in present.items()}
-    return loaded
+        loaded |= {name: ClosedStreams(streams, None, None) for name, streams in present.items()}
+    rules = load_rules(connection, {streams.rules for streams in loaded.values() if streams.rules is not None})
+    by_server = dict.fromkeys(names, DayCustomers(())) | dict.fromkeys(still_open, customers.of_day(day))
+    by_server |= {name: rules[found.rules] for name, found in loaded.items() if found.rules in rules}
+    return {name: _MemberStreams(loaded[name], by_server[name]) for name in names}
 
 
 def _parts(
-    member: ServerDay, of_server: ClosedStreams, group: str
+    member: ServerDay, of_server: _MemberStreams, grouping: StreamGrouping
 ) -> Iterator[tuple[tuple[int, str], StreamDay, list[int] | None]]:
     """Yield key, figures and later changes of each stream of a server, and of what is not by stream."""
-    statistics, streams = member.statistics, of_server.closed
-    is_adjusted = statistics.adjustment is not None or of_server.current is not None
-    now = streams if of_server.current is None else of_server.current
+    statistics, (streams, current, _) = member.statistics, of_server.streams
+    is_adjusted = statistics.adjustment is not None or current is not None
+    now = streams if current is None else current
     nothing = MinuteTraffic(b"", b"")
     moved_in_all = [0] * _SUMS
     for stream in sorted({*streams, *now}):
+        customer = of_server.customers.customer_of(stream) if grouping.needs_customers else None
         closed, present = streams.get(stream), now.get(stream)
         moved = None
         if is_adjusted:
@@ -127,7 +168,10 @@ def _parts(
             moved_in_all = list(map(int.__add__, moved_in_all, moved))
         traffic = present.traffic if closed is None and present is not None else None
         part = closed or StreamDay(traffic, (0,) * len(FIGURE_NAMES), nothing)
-        yield (0, stream_text(stream) if group == "stream" else stream.scope), part, moved
+        if grouping.only_customer in (None, customer):
+            yield grouping.key_of(stream, customer), part, moved
+    if grouping.only_customer is not None:
+        return
     minutes = nothing if member.samples is None else member.samples.minutes
     rest = rest_of(_figures(statistics), minutes, streams)
     moved = None
@@ -136,7 +180,7 @@ def _parts(
         changed = [0 if whole is None else getattr(whole, name) for name in STREAM_SUM_NAMES]
         moved = [total - part for total, part in zip(changed, moved_in_all, strict=True)]
     if any(rest.sums) or not streams or (moved is not None and any(moved)):
-        yield NOT_BY_STREAM, rest, moved
+        yield LEFT_OVER, rest, moved
 
 
 def _sums(part: StreamDay | None) -> tuple[int, ...]:

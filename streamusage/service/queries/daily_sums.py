@@ -1,4 +1,4 @@
-"""Daily statistics added up by server, role, the whole estate, stream or scope, one row per day or month.
+"""Daily statistics added up by server, role, the whole estate, stream, scope or customer, one row per day or month.
 
 Closed days count as they were closed. The peak of one server is the highest of its days; of several servers, and of
 streams, it is the highest minute of their combined traffic, never a sum of peaks. A combined sample counts if no server
@@ -16,9 +16,10 @@ from streamusage.api.daily import DailySums, SumGroup, SummedStatistics
 from streamusage.core.days import day_interval
 from streamusage.core.figures import SUM_NAMES
 from streamusage.service.queries.daily import ServerDay, iterate_days
-from streamusage.service.queries.daily_streams import STREAM_GROUPS, group_streams
+from streamusage.service.queries.daily_streams import STREAM_GROUPS, StreamGrouping, group_streams
 from streamusage.service.queries.sum_rows import GroupDay, SumRow, sum_of_fields
 from streamusage.service.rules.combined_traffic import CombinedTraffic, combine_traffic
+from streamusage.service.rules.customers import NO_CUSTOMERS, CustomerRules
 from streamusage.service.rules.rollups import RollupPeak, round_to_quarters
 from streamusage.service.store.schema import servers
 
@@ -40,8 +41,14 @@ def list_daily_sums(
     by: str,
     group: str,
     settle_ms: int = 0,
+    customers: CustomerRules = NO_CUSTOMERS,
+    only_customer: str | None = None,
 ) -> DailySums:
-    """Return the sums, by period and group."""
+    """Return the sums, by period and group. Those of one customer only are by a group of streams.
+
+    `customers` are the present rules, which apply to days that are not closed.
+    """
+    grouping = StreamGrouping(group, customers, only_customer)
     roles = dict(connection.execute(select(servers.c.server, servers.c.role)).all())
     days = iterate_days(connection, first, last, tz, now_ms, server, account_zones, settle_ms, with_samples=True)
     sums: list[SummedStatistics] = []
@@ -52,7 +59,7 @@ def list_daily_sums(
         if period != before:
             sums += _totals(rows, tz)
             rows, before = {}, period
-        for key, part in _groups(connection, day, members, tz, group, roles):
+        for key, part in _groups(connection, day, members, tz, grouping, roles):
             if key not in rows:
                 rows[key] = SumRow(period, key[1], _LONGEST_DAYS[by])
             rows[key].add(day, part)
@@ -65,13 +72,18 @@ def _totals(rows: dict[GroupKey, SumRow], tz: ZoneInfo) -> list[SummedStatistics
 
 
 def _groups(
-    connection: Connection, day: date, members: Sequence[ServerDay], tz: ZoneInfo, group: str, roles: dict[str, str]
+    connection: Connection,
+    day: date,
+    members: Sequence[ServerDay],
+    tz: ZoneInfo,
+    grouping: StreamGrouping,
+    roles: dict[str, str],
 ) -> Iterable[tuple[GroupKey, GroupDay]]:
-    if group in STREAM_GROUPS:
-        return group_streams(connection, day, members, tz, group)
+    if grouping.by in STREAM_GROUPS:
+        return group_streams(connection, day, members, tz, grouping)
     by_name: dict[str, list[ServerDay]] = {}
     for member in members:
-        by_name.setdefault(_group_of_server(member.statistics.server, group, roles), []).append(member)
+        by_name.setdefault(_group_of_server(member.statistics.server, grouping.by, roles), []).append(member)
     return (((0, name), _day_of_servers(of_group, day, tz)) for name, of_group in by_name.items())
 
 

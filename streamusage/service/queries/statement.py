@@ -22,12 +22,15 @@ from streamusage.evidence.statement import (
     StatementVoid,
     compose,
 )
+from streamusage.evidence.statement_customers import StatementRules
 from streamusage.service.accounting.chain import read_service_name
+from streamusage.service.accounting.closed_customers import decode_customers
 from streamusage.service.accounting.closing import expected_servers
 from streamusage.service.accounting.corrections import approved_between, correction_fields
 from streamusage.service.accounting.ledger import DISCOVERED_LATE, IS_VOID, closed_servers, closed_until, list_voids
 from streamusage.service.errors import ConflictError, DayNotOverError, NotAccountZoneError, StoreError
 from streamusage.service.store.schema import BULK_OF_CLOSING, CLOSING_KEY, chain, closed_days
+from streamusage.service.store.streams.customer_rules import load_rules
 
 _FIGURES = msgspec.json.Decoder(DailyFigures)
 
@@ -63,6 +66,7 @@ def compose_statement(
     period = day_interval(first, tz)._replace(to_ms=day_interval(last, tz).to_ms)
     _refuse_open_days(connection, last, tz, server, period.to_ms, now_ms)
     only = None if server is None else [server]
+    days = _days(connection, tz, first, last, only)
     return compose(
         service=read_service_name(connection),
         key=key,
@@ -70,7 +74,7 @@ def compose_statement(
         first=first,
         last=last,
         only_server=server,
-        days=_days(connection, tz, first, last, only),
+        days=days,
         voids=[
             StatementVoid(
                 server=entry.server,
@@ -83,6 +87,7 @@ def compose_statement(
             for entry in list_voids(connection, tz, first, last, only)
         ],
         corrections=_corrections(connection, approved_between(connection, tz, *period, server)),
+        rules=_rules(connection, {day.customers.rules for day in days if day.customers is not UNSET}),
     )
 
 
@@ -104,7 +109,8 @@ def _refuse_open_days(
 def _days(
     connection: Connection, tz: ZoneInfo, first: date, last: date, only: Collection[str] | None
 ) -> list[StatementDay]:
-    columns = [column for column in closed_days.c if column.name not in (*BULK_OF_CLOSING, "current")]
+    left_out = {*BULK_OF_CLOSING, "current"} - {"customers"}
+    columns = [column for column in closed_days.c if column.name not in left_out]
     same = and_(*(chain.c[name] == closed_days.c[name] for name in CLOSING_KEY), chain.c.kind == "closing")
     query = (
         select(*columns, chain.c.content, chain.c.hash)
@@ -144,6 +150,7 @@ def _day(row: Any, tz: str) -> StatementDay:
             previous=content["previous"],
             streams=content.get("streams", UNSET),
         ),
+        customers=UNSET if row.customers is None else decode_customers(row.customers),
     )
     if day.entry(tz).hash != row.hash:
         raise BrokenChainError(
@@ -151,6 +158,17 @@ def _day(row: Any, tz: str) -> StatementDay:
             f"hash in entry {content['number']}; nothing was signed; check the store with streamtop store verify"
         )
     return day
+
+
+def _rules(connection: Connection, hashes: Collection[str]) -> list[StatementRules]:
+    stored = load_rules(connection, hashes)
+    wrong = [name for name in sorted(hashes) if name not in stored or stored[name].hash != name]
+    if wrong:
+        raise BrokenChainError(
+            f"the customer rules {wrong[0]} are not stored as they were when days were closed by them; nothing was "
+            "signed; check the store with streamtop store verify"
+        )
+    return [StatementRules(hash=name, customers=stored[name].rules) for name in sorted(hashes)]
 
 
 def _corrections(connection: Connection, approved: Collection[Correction]) -> list[StatementCorrection]:

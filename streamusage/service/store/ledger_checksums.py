@@ -35,8 +35,9 @@ CLOSING = 0
 
 
 def closing_columns_of(closing: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the columns that the checksum of a closing covers: closings of earlier versions have no streams."""
-    return CLOSING_COLUMNS if closing["streams"] is None else (*CLOSING_COLUMNS, *STREAM_COLUMNS)
+    """Return the columns that the checksum of a closing covers: not all have streams and customers."""
+    streams = () if closing["streams"] is None else STREAM_COLUMNS
+    return (*CLOSING_COLUMNS, *streams, *(() if closing.get("customers") is None else ("customers",)))
 
 
 def compute_checksum(row: Mapping[str, Any], columns: Iterable[str]) -> int:

@@ -57,7 +57,12 @@ class _Read(NamedTuple):
 @click.option(
     "--group",
     type=click.Choice(get_args(SumGroup)),
-    help="Sum up: one row per server, role, stream or scope, or a single one.",
+    help="Sum up: one row per server, role, stream, scope or customer, or a single one.",
+)
+@click.option(
+    "--customer",
+    metavar="NAME",
+    help="Only the streams of this customer of the service's rules (docs/customers.md). The default group is customer.",
 )
 @click.option("--final-only", is_flag=True, help="Refuse if a day is not final, with the reason.")
 @format_option()
@@ -70,6 +75,7 @@ def daily(
     server: str | None,
     by: Literal["day", "month"] | None,
     group: SumGroup | None,
+    customer: str | None,
     final_only: bool,
     output_format: Format,
 ) -> None:
@@ -88,18 +94,30 @@ def daily(
       streamtop daily
       streamtop daily --from 2026-11-01 --to 2026-11-30 --tz Europe/Berlin
       streamtop daily --from 2026-11-01 --to 2026-11-30 --by month --group all
-      streamtop daily --from 2026-11-01 --to 2026-11-30 --by month --group stream
+      streamtop daily --from 2026-11-01 --to 2026-11-30 --by month --group customer
+      streamtop daily --from 2026-11-01 --to 2026-11-30 --group stream --customer Acme
       streamtop daily --from 2026-11-01 --to 2026-11-30 --final-only --format csv > nov.csv
     """
+    if customer is not None:
+        group = group or "customer"
+        if group not in STREAM_GROUPS:
+            raise click.UsageError(
+                f"--customer is possible with --group {', '.join(STREAM_GROUPS)}: servers are shared"
+            )
+    is_of_servers = group not in STREAM_GROUPS
 
     async def read(client: UsageClient) -> _Read:
         days = await days_or_a_week(client, connection, first, last)
         tz = connection.tz.key
         sums = None
         if by is not None or group is not None:
-            sums = await client.daily_sums(*days, tz, by=by or "day", group=group or "server", server=server)
+            sums = await client.daily_sums(
+                *days, tz, by=by or "day", group=group or "server", server=server, customer=customer
+            )
         each = await client.daily(*days, tz, server=server) if sums is None or final_only else None
-        servers = [known for known in (await client.servers()).servers if server in (None, known.server)]
+        # The coverage of streams is that of servers which carried them, so that their beginning does not matter.
+        known = (await client.servers()).servers if is_of_servers else []
+        servers = [status for status in known if server in (None, status.server)]
         return _Read(days, each, sums, servers)
 
     days, each, sums, known = run_requests(connection, read)
@@ -126,7 +144,7 @@ def _start_of_day(servers: Sequence[ServerStatus]) -> Callable[[DailyStatistics]
 def _start_of_sum(servers: Sequence[ServerStatus], group: str | None) -> Callable[[SummedStatistics], int | None]:
     def start(row: SummedStatistics) -> int | None:
         if group in STREAM_GROUPS:
-            return None  # the coverage of streams is that of servers which carried them
+            return None
         tz = ZoneInfo(row.tz)
         from_ms = day_interval(date.fromisoformat(row.first_day), tz).from_ms
         to_ms = day_interval(date.fromisoformat(row.last_day), tz).to_ms

@@ -15,7 +15,7 @@ from tui.model.daily.days import complete_share, join_names
 from tui.model.formats import UNKNOWN
 from tui.output import CsvField, TableColumn, View, same_named
 
-STREAM_GROUPS = ("stream", "scope")
+STREAM_GROUPS = ("stream", "scope", "customer")
 """Groups of streams; all others are of servers."""
 
 Figures = TypeVar("Figures", DailyStatistics, SummedStatistics)

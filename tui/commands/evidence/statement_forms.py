@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from streamusage.api.daily import CoveredTime
 from streamusage.core.figures import SUMS, Unit
 from streamusage.evidence.statement import Statement, StatementVoid
+from tui.commands.evidence.statement_customers import customer_rows, customer_view
 from tui.commands.evidence.statement_rows import (
     correction_view,
     csv_fields,
@@ -45,6 +46,9 @@ code { overflow-wrap: anywhere; }
 """
 
 
+_BY_CUSTOMER = "Closed, by customer"
+
+
 def to_csv(content: bytes, statement: Statement) -> bytes:
     """Return the statement as CSV: a row for each closed day and each correction."""
     rows = rows_of(statement, digest_of(content))
@@ -67,6 +71,8 @@ def to_text(content: bytes, statement: Statement) -> bytes:
     parts = [f"{sanitize(f'Usage statement, {_period(statement)}')}\n", f"{coverage_sentence(coverage)}\n\n"]
     parts += table_text(_totals(statement), _TOTAL_COLUMNS, cut=False)
     parts += ["\n", *(f"{name}: {sanitize(value)}\n" for name, value in _facts(content, statement)), "\n"]
+    if customers := customer_rows(statement):
+        parts += [f"{_BY_CUSTOMER}\n\n", *table_text(customers, customer_view().columns, cut=False), "\n"]
     parts += table_text(statement.days, day_view().columns, cut=False)
     if statement.corrections:
         parts.append("\nCorrections approved in the period\n\n")
@@ -84,6 +90,10 @@ def to_html(content: bytes, statement: Statement) -> bytes:
         f'<p class="covered{_gaps(coverage)}"><strong>{_safe(complete_share(coverage))}</strong> '
         f"{_safe(coverage_sentence(coverage))}</p>\n",
         *_table(_totals(statement), _TOTAL_COLUMNS, ["", "", " due"]),
+    ]
+    if customers := customer_rows(statement):
+        body += [f"<h2>{_BY_CUSTOMER}</h2>\n", *_table(customers, customer_view().columns)]
+    body += [
         "<h2>Days</h2>\n",
         *_table(statement.days, day_view().columns, [_gaps(day.figures.coverage) for day in statement.days]),
     ]

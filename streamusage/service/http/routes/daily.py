@@ -14,6 +14,7 @@ from streamusage.service.http.requests import Query, decode_body
 from streamusage.service.http.responses import compressed_json, json_response
 from streamusage.service.http.routes.day_parameters import parse_day, parse_days, parse_zone
 from streamusage.service.queries.daily import list_daily_statistics
+from streamusage.service.queries.daily_streams import STREAM_GROUPS
 from streamusage.service.queries.daily_sums import BY, GROUPS, list_daily_sums
 from streamusage.service.store.audit import record_audit
 
@@ -35,10 +36,22 @@ def daily_handlers(service: Service) -> Handlers:
     async def sums(call: Call) -> Response:
         days = parse_days(call.query)
         by, group = _choice(call.query, "by", BY), _choice(call.query, "group", GROUPS)
+        only = _only_customer(call, group)
         now_ms, settle_ms = service.clock.now_ms(), service.close_settle_ms
         found = await service.read(
             lambda connection: list_daily_sums(
-                connection, days.first, days.last, days.tz, now_ms, days.server, zones, by, group, settle_ms
+                connection,
+                days.first,
+                days.last,
+                days.tz,
+                now_ms,
+                days.server,
+                zones,
+                by,
+                group,
+                settle_ms,
+                customers=service.customers,
+                only_customer=only,
             )
         )
         return await compressed_json(call.request, found)
@@ -71,6 +84,7 @@ def daily_handlers(service: Service) -> Handlers:
                 call.client_name,
                 service.close_grace_ms,
                 now_ms,
+                service.customers,
             )
             if done.closed:
                 record_audit(
@@ -86,6 +100,22 @@ def daily_handlers(service: Service) -> Handlers:
         return json_response(await service.write(closed))
 
     return {api.DAILY: daily, api.DAILY_SUMS: sums, api.ADJUSTMENTS: adjustments, api.CLOSE_DAY: close}
+
+
+def _only_customer(call: Call, group: str) -> str | None:
+    """Return the customer whose figures alone are wanted, or that the token may read; `None` for all."""
+    wanted = call.query.text("customer")
+    allowed = None if call.client is None else call.client.customer
+    if allowed is not None and wanted not in (None, allowed):
+        raise ApiError(403, f"this token reads the figures of the customer {allowed} only")
+    only = wanted if allowed is None else allowed
+    if only is not None and group not in STREAM_GROUPS:
+        raise ApiError(
+            400 if allowed is None else 403,
+            f"figures of {only} alone are by {', '.join(STREAM_GROUPS)}: servers carry the streams of others, too; "
+            "give group=customer",
+        )
+    return only
 
 
 def _choice(query: Query, name: str, known: tuple[str, ...]) -> str:

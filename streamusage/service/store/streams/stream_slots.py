@@ -1,7 +1,7 @@
 """Figures by stream in the store: one row for each slot and epoch with the parts of all its streams, compressed.
 
 A report changes nearly all streams of the present slot, and reads of a time need all streams of it: one row is a tenth
-of the bytes and of the work of a row for each stream (docs/decisions/0018-streams-of-a-slot-in-one-row.md). The parts
+of the bytes and of the work of a row for each stream (docs/decisions/0019-streams-of-a-slot-in-one-row.md). The parts
 are stored by column, because equal kinds of numbers compress best. A slot in which no stream has figures has no row.
 """
 

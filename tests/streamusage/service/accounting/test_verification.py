@@ -19,7 +19,7 @@ NOW = NOON + 100 * 3_600_000
 def find_differences(store_url: str) -> list[Difference]:
     with closing(open_unchanged(store_url)) as store:
         results = list(verify_store(store, NOW, lambda _what, _done, _total: None))
-    names = ["engine", "rows", "numbers", "ledger", "chain", "hours", "days", "streams", "records"]
+    names = ["engine", "rows", "numbers", "ledger", "chain", "hours", "days", "streams", "customers", "records"]
     assert [result.name for result in results] == names
     return [difference for result in results for difference in result.differences]
 

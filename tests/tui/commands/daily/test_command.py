@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from streamusage.api.report import SlotRow, StreamSlotRow
+from streamusage.service.rules.customers import CustomerRules, DatedRule
 from streamusage.service.store.engines.sqlite import sqlite_url
-from tests.streamusage.service.conftest import NOW, Estate
+from streamusage.service.tokens import Identity, Tokens, digest_of
+from tests.streamusage.service import conftest
+from tests.streamusage.service.conftest import NOW, Estate, an_estate
 from tests.support.commands.run_command import run_command
 from tests.support.commands.service_process import MINUTE, ServiceProcess, report_backfill
 from tests.support.commands.statements import a_day, signed_statement
@@ -32,6 +35,8 @@ from tui.model.daily.unsigned_statement import digest
         (("daily", "export", "--from", "2026-11-20"), "--to"),
         (("daily", "export", "--from", "2026-11-20", "--to", "2026-11-19"), "is after"),
         (("daily", "--by", "week"), "--by"),
+        (("daily", "--group", "server", "--customer", "Acme"), "servers are shared"),
+        (("serve", "--customers", "/nowhere/customers.toml"), "cannot read the customers file"),
     ],
 )
 async def test_invalid_arguments_are_refused_and_nothing_is_sent(
@@ -123,6 +128,42 @@ async def test_sums_of_streams_have_the_word_of_their_traffic(estate: Estate, st
     )
     assert [row.get("traffic") for row in sums] == ["apportioned", None]
     assert [row["accounted_since"] for row in sums] == [None, None]
+
+
+async def test_token_of_a_customer_lists_its_own_figures(
+    streamtop: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identities = {
+        digest_of("acme-token"): Identity("acme", "viewer", None, "Acme"),
+        digest_of("edge-1-token"): Identity("edge-1", "agent", "edge-1"),
+    }
+    monkeypatch.setattr(conftest, "TOKENS", Tokens(identities))
+    rules = CustomerRules([DatedRule(name="Acme", streams=("live/a*",))])
+    async with an_estate(tmp_path, customers=rules) as estate:
+        agent = ReportingAgent(estate, "edge-1", "edge", life="e.2")
+        streams = [
+            StreamSlotRow(slot=NOW, scope="live", name=name, revision=0, bytes_out=sent)
+            for name, sent in (("a1", 30), ("a2", 20), ("b", 5))
+        ]
+        await agent.begin()
+        estate.clock.now += 10_000
+        await agent.sync_up(SlotRow(slot=NOW, revision=0, bytes_out=60), *streams)
+        window = ("--from", "2026-11-18", "--to", "2026-11-18", "--tz", "UTC", "--format", "csv")
+        for arguments, expected in (
+            (("--group", "customer"), [("Acme", "50")]),
+            (("--customer", "Acme"), [("Acme", "50")]),
+            (("--group", "stream"), [("live/a1", "30"), ("live/a2", "20")]),
+        ):
+            ended = await run_command(estate, streamtop, "daily", *window, *arguments, token="acme-token")
+            assert ended.code == 0, ended.err
+            rows = list(csv.DictReader(io.StringIO(ended.out)))
+            assert [(row["group"], row["bytes_out"]) for row in rows] == expected
+        refused = await run_command(estate, streamtop, "daily", *window, token="acme-token")
+        assert refused.code == 4
+        assert "reads the figures of the customer Acme only" in refused.err
+        ended = await run_command(estate, streamtop, "daily", "--customer", "Acme", token="acme-token")
+        assert ended.code == 0, ended.err
+        assert "Acme" in ended.out or "0 sums" in ended.err, "the week up to today by this machine's clock"
 
 
 async def test_days_of_a_zone_are_listed(service: ServiceProcess) -> None:

@@ -1,0 +1,62 @@
+"""What was closed by customer, as the human forms of a statement show it. Pure."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from msgspec import UNSET
+
+from streamusage.core.figures import STREAM_SUM_NAMES, SUMS, Unit
+from streamusage.evidence.statement import Statement
+from tui.model import formats
+from tui.output import TableColumn, View
+
+NOBODY = "no customer"
+NOT_BY_STREAM = "not by stream"
+WITHOUT_RULES = "days without rules"
+
+
+class CustomerRow(NamedTuple):
+    """The sums of a customer, or of what has none."""
+
+    customer: str
+    sums: dict[str, int]
+
+
+def customer_rows(statement: Statement) -> list[CustomerRow]:
+    """Return what was closed by customer, and then what has none: all rows sum to the closed total.
+
+    Empty for a statement without customers.
+    """
+    if statement.customers is UNSET:
+        return []
+    rows = [CustomerRow(row.customer or NOBODY, _sums([row])) for row in statement.customers]
+    divided = [day.figures for day in statement.days if day.customers is not UNSET]
+    left = _sums(divided)
+    for row in rows:
+        left = {name: left[name] - row.sums[name] for name in STREAM_SUM_NAMES}
+    others = _sums(day.figures for day in statement.days if day.customers is UNSET)
+    rows += [
+        CustomerRow(name, sums) for name, sums in ((NOT_BY_STREAM, left), (WITHOUT_RULES, others)) if any(sums.values())
+    ]
+    return rows
+
+
+def customer_view() -> View[CustomerRow]:
+    """Return the table of customers for people."""
+    return View(
+        columns=[
+            TableColumn("CUSTOMER", lambda row: row.customer),
+            *(_column(figure.heading, figure.name, figure.unit) for figure in SUMS),
+        ],
+        fields=[],
+    )
+
+
+def _column(heading: str, name: str, unit: Unit) -> TableColumn[CustomerRow]:
+    text = formats.FORMAT_OF_UNIT[unit]
+    return TableColumn(heading, lambda row: text(row.sums[name]), figure=True)
+
+
+def _sums(parts: Iterable[object]) -> dict[str, int]:
+    listed = list(parts)
+    return {name: sum(getattr(part, name) for part in listed) for name in STREAM_SUM_NAMES}
