@@ -140,6 +140,17 @@ class DayDifference(msgspec.Struct, frozen=True, kw_only=True):
     connections_by_protocol: dict[str, int] = {}
 
 
+class CustomerDifference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The part of a change of a closed day that belongs to one customer."""
+
+    customer: str | None
+    """`None` for the streams of no customer."""
+    connections: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    view_time_ms: int = 0
+
+
 class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
     """All changes of a closed day: the fields of `DayDifference`, and what they lead to."""
 

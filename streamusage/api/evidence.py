@@ -3,8 +3,9 @@
 from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from streamusage.api.daily import DayDifference
+from streamusage.api.daily import CustomerDifference, DayDifference
 
 CorrectionState = Literal["proposed", "approved", "void"]
 
@@ -61,6 +62,8 @@ class Correction(msgspec.Struct, frozen=True, kw_only=True):
     reverses: int | None = None
     """The correction that this one takes back."""
     reversed_by: int | None = None
+    customers: list[CustomerDifference] | UnsetType = UNSET
+    """The difference by customer; what they leave of it is not by stream. Absent where no rules applied to the day."""
 
 
 class CorrectionResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from streamusage.api.daily import CoveredTime, DayDifference
+from streamusage.api.daily import CoveredTime, CustomerDifference, DayDifference
 from streamusage.core.days import UnknownZoneError, day_interval, zone
 from streamusage.core.figures import SUM_NAMES
 from streamusage.evidence.canonical_json import NotCanonicalError, decode, encode
@@ -27,6 +27,7 @@ from streamusage.evidence.statement_customers import (
     DividedDay,
     StatementRules,
     find_customer_contradictions,
+    is_in_order,
     total_customers,
 )
 
@@ -135,6 +136,8 @@ class StatementCorrection(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     approved_by: str
     reverses: int | None
     """The correction that this one takes back."""
+    customers: list[CustomerDifference] | UnsetType = UNSET
+    """The difference by customer. Absent where no rules applied to the day."""
     number: int
     """Of the entry in the chain."""
     previous: str
@@ -188,7 +191,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     chain: ChainEnd | None
     """`None` for a statement without days and corrections."""
     customers: list[CustomerTotal] | UnsetType = UNSET
-    """What was closed by customer: corrections are of servers. Absent if no rules applied to any day."""
+    """What was closed and corrected by customer. Absent if no rules applied to any day."""
     rules: list[StatementRules] | UnsetType = UNSET
     """The rules that divided the days among customers, by hash; absent as `customers` are."""
 
@@ -293,6 +296,11 @@ def find_contradictions(statement: Statement) -> list[str]:
         others = sorted(named - {statement.only_server})
         found += [f"it has figures of {name}, but is a statement of {statement.only_server} only" for name in others]
     found += find_customer_contradictions(_divided(statement.days), statement.rules)
+    found += [
+        f"a customer of correction {row.id} is listed twice, or its customers are not in order"
+        for row in statement.corrections
+        if row.customers is not UNSET and not is_in_order(row.customers)
+    ]
     ids = [row.id for row in statement.corrections]
     if ids != sorted(set(ids)):
         found.append("a correction is listed twice, or the corrections are not in order")
@@ -332,7 +340,7 @@ def _sums(days: Sequence[StatementDay], corrections: Sequence[StatementCorrectio
         "revision": max((day.closing.revision for day in days), default=0),
         "coverage": CoveredTime(**coverage),
         "totals": Totals(closed=closed, corrections=corrected, due=_add([closed, corrected])),
-        "customers": total_customers(_divided(days)),
+        "customers": total_customers(_divided(days), (row.customers for row in corrections)),
     }
 
 

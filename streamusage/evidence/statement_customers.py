@@ -1,7 +1,7 @@
 """The customers of a statement: their sums in each closed day, their totals, and the rules that made them. Pure.
 
-A statement has them only where rules applied to one of its days. They are sums of what was closed: corrections are of
-servers, and belong to no customer.
+A statement has them only where rules applied to one of the days that it closes or corrects. What customers leave of the
+totals is not by stream, or of days without rules.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from streamusage.api.daily import CustomerDifference
 from streamusage.core.figures import STREAM_SUM_NAMES
 from streamusage.evidence.chain import SignedFigures
-from streamusage.evidence.signed_customers import ClosedCustomers, CustomerRule, SignedCustomer, hash_of_rules, in_order
+from streamusage.evidence.signed_customers import ClosedCustomers, CustomerRule, SignedCustomer, hash_of_rules
 
 
 class StatementRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -21,15 +22,24 @@ class StatementRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     customers: tuple[CustomerRule, ...]
 
 
-class CustomerTotal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What was closed of one customer, over all days and servers of a statement."""
+class StreamSums(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sums that exist by stream."""
 
-    customer: str | None
-    """`None` for the streams of no customer."""
     connections: int
     bytes_in: int
     bytes_out: int
     view_time_ms: int
+
+
+class CustomerTotal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The sums of one customer, over all days, servers and corrections of a statement."""
+
+    customer: str | None
+    """`None` for the streams of no customer."""
+    closed: StreamSums
+    corrections: StreamSums
+    due: StreamSums
+    """Closed and corrections together."""
 
 
 class DividedDay(msgspec.Struct, frozen=True):
@@ -40,19 +50,48 @@ class DividedDay(msgspec.Struct, frozen=True):
     customers: ClosedCustomers | UnsetType
 
 
-def total_customers(days: Iterable[DividedDay]) -> list[CustomerTotal] | UnsetType:
-    """Return the totals by customer, in their order. Absent if no day has customers."""
-    divided = [day.customers for day in days if day.customers is not UNSET]
-    if not divided:
+def total_customers(
+    days: Iterable[DividedDay], corrections: Iterable[list[CustomerDifference] | UnsetType]
+) -> list[CustomerTotal] | UnsetType:
+    """Return the totals by customer, in their order. Absent if no day and no correction has customers."""
+    divided = [day.customers.sums for day in days if day.customers is not UNSET]
+    corrected = [rows for rows in corrections if rows is not UNSET]
+    if not divided and not corrected:
         return UNSET
-    parts: dict[str | None, list[SignedCustomer]] = {}
-    for day in divided:
-        for row in day.sums:
-            parts.setdefault(row.customer, []).append(row)
+    closed, moved = _by_customer(divided), _by_customer(corrected)
     return [
-        CustomerTotal(customer=customer, **{name: sum(getattr(row, name) for row in rows) for name in STREAM_SUM_NAMES})
-        for customer, rows in sorted(parts.items(), key=lambda part: (part[0] is None, part[0] or ""))
+        CustomerTotal(
+            customer=customer,
+            closed=_sums(closed.get(customer, [])),
+            corrections=_sums(moved.get(customer, [])),
+            due=_sums([*closed.get(customer, []), *moved.get(customer, [])]),
+        )
+        for customer in sorted({*closed, *moved}, key=_place)
     ]
+
+
+def is_in_order(rows: Sequence[SignedCustomer | CustomerDifference]) -> bool:
+    """Return whether rows are by name, those of no customer last, each once."""
+    names = [row.customer for row in rows]
+    return names == sorted(set(names), key=_place)
+
+
+def _place(customer: str | None) -> tuple[bool, str]:
+    return customer is None, customer or ""
+
+
+def _by_customer(
+    parts: Iterable[Sequence[SignedCustomer | CustomerDifference]],
+) -> dict[str | None, list[SignedCustomer | CustomerDifference]]:
+    found: dict[str | None, list[SignedCustomer | CustomerDifference]] = {}
+    for rows in parts:
+        for row in rows:
+            found.setdefault(row.customer, []).append(row)
+    return found
+
+
+def _sums(rows: Sequence[SignedCustomer | CustomerDifference]) -> StreamSums:
+    return StreamSums(**{name: sum(getattr(row, name) for row in rows) for name in STREAM_SUM_NAMES})
 
 
 def find_customer_contradictions(
@@ -77,7 +116,7 @@ def find_customer_contradictions(
 
 def _contradictions_of_day(day: DividedDay, divided: ClosedCustomers, names: set[str] | None) -> Iterator[str]:
     customers = [row.customer for row in divided.sums]
-    if divided.sums != in_order(divided.sums) or len(customers) != len(set(customers)):
+    if not is_in_order(divided.sums):
         yield f"a customer of {day.label} is listed twice, or the customers are not in order"
     if names is not None:
         yield from (

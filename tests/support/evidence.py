@@ -3,8 +3,16 @@
 from datetime import date, timedelta
 
 import msgspec
+from msgspec import UNSET
 
-from streamusage.api.daily import BackfilledPart, CoveredTime, DailyFigures, DayDifference, Percentile
+from streamusage.api.daily import (
+    BackfilledPart,
+    CoveredTime,
+    CustomerDifference,
+    DailyFigures,
+    DayDifference,
+    Percentile,
+)
 from streamusage.core.days import day_interval, zone
 from streamusage.core.figures import STREAM_SUM_NAMES
 from streamusage.evidence.chain import SignedFigures, chained, signed_figures
@@ -121,6 +129,7 @@ def a_statement(
                 approved_at=day_interval(last, tz).from_ms + 1,
                 approved_by="boss",
                 reverses=None,
+                customers=UNSET if customers_from is None else [CustomerDifference(customer="Acme", connections=1)],
                 number=entry.number + 1,
                 previous=entry.hash,
             )

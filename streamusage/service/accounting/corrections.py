@@ -17,12 +17,21 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec import UNSET
 from sqlalchemy import Connection, Row, Select, and_, func, insert, select, update
 
 from streamusage.api.daily import DailyFigures, DayDifference
 from streamusage.api.evidence import Correction, Corrections
 from streamusage.core.figures import SUM_NAMES
 from streamusage.service.accounting.chain import chain_correction
+from streamusage.service.accounting.customer_differences import (
+    Differences,
+    combine,
+    decode_differences,
+    encode_differences,
+    from_rows,
+    ledger_by_customer,
+)
 from streamusage.service.accounting.ledger import IS_VOID, difference
 from streamusage.service.errors import ConflictError, ObjectNotFoundError
 from streamusage.service.store.schema import BULK_OF_CLOSING, CLOSING_KEY, closed_days, corrections, voids
@@ -74,7 +83,19 @@ class _Balance(NamedTuple):
     """What is in the ledger and not approved."""
     proposed: DayDifference
     """The part of it that waits for approval."""
+    customers: Differences | None
+    """What is neither approved nor waits for approval, by customer; `None` where no rules applied to the day."""
     is_void: bool
+
+    @property
+    def amount(self) -> DayDifference:
+        """What is neither approved nor waits for approval."""
+        return _subtract(self.pending, self.proposed)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is nothing to propose."""
+        return self.amount == _NONE and not self.customers
 
 
 def propose_late_arrivals(connection: Connection, policy: ApprovalPolicy, now_ms: int) -> list[Correction]:
@@ -87,11 +108,11 @@ def propose_late_arrivals(connection: Connection, policy: ApprovalPolicy, now_ms
         of_closing = and_(*(closed_days.c[name] == getattr(row, name) for name in CLOSING_KEY))
         connection.execute(update(closed_days).where(of_closing).values(considered=row.entries))
         balance = _balance(connection, row)
-        amount = _subtract(balance.pending, balance.proposed)
-        if amount == _NONE or balance.is_void:
+        if balance.is_settled or balance.is_void:
             continue
+        amount = balance.amount
         reason = f"arrived after the day was closed (entry {row.entries} of its ledger)"
-        correction = _insert(connection, row, amount, reason, BY_SERVICE, now_ms)
+        correction = _insert(connection, row, amount, balance.customers, reason, BY_SERVICE, now_ms)
         automatic = _add(balance.approved, amount)
         if policy.rule is ApprovalRule.NONE or _is_within(automatic, balance.closed, policy.automatic_share):
             correction = _approve(connection, correction, BY_SERVICE, now_ms)
@@ -119,12 +140,11 @@ def propose(
     """
     row = _closing(connection, tz.key, day.isoformat(), server)
     balance = _balance(connection, row)
-    amount = _subtract(balance.pending, balance.proposed)
-    if amount == _NONE:
+    if balance.is_settled:
         raise CorrectionConflictError(
             f"nothing is pending in {day} of {server} ({tz.key}) that is not proposed already; nothing was changed"
         )
-    correction = _insert(connection, row, amount, reason, who, now_ms)
+    correction = _insert(connection, row, balance.amount, balance.customers, reason, who, now_ms)
     return _approve(connection, correction, who, now_ms) if policy.rule is ApprovalRule.NONE else correction
 
 
@@ -143,7 +163,8 @@ def reverse(
         raise CorrectionConflictError(f"correction {number} is reversed by correction {found.reversed_by} already")
     row = _closing(connection, found.tz, found.day, found.server)
     opposite = _subtract(_NONE, found.difference)
-    correction = _insert(connection, row, opposite, reason, who, now_ms, reverses=number)
+    customers = None if found.customers is UNSET else combine({}, from_rows(found.customers), -1)
+    correction = _insert(connection, row, opposite, customers, reason, who, now_ms, reverses=number)
     return _approve(connection, correction, who, now_ms) if policy.rule is ApprovalRule.NONE else correction
 
 
@@ -213,7 +234,8 @@ def correction_fields(correction: Correction) -> dict[str, Any]:
         *("id", "tz", "day", "server", "revision", "difference", "reason", "proposed_at", "proposed_by"),
         *("approved_at", "approved_by", "reverses"),
     )
-    return {name: msgspec.to_builtins(getattr(correction, name)) for name in names}
+    divided = () if correction.customers is UNSET else ("customers",)
+    return {name: msgspec.to_builtins(getattr(correction, name)) for name in (*names, *divided)}
 
 
 def _corrections() -> Select[Any]:
@@ -245,6 +267,7 @@ def _correction(row: Row[Any]) -> Correction:
         approved_by=row.approved_by if is_approved else None,
         reverses=row.reverses,
         reversed_by=row.reversed_by,
+        customers=UNSET if row.customers is None else decode_differences(row.customers) or [],
     )
 
 
@@ -269,17 +292,22 @@ def _closing(connection: Connection, tz: str, day: str, server: str) -> Row[Any]
 def _balance(connection: Connection, closing: Row[Any]) -> _Balance:
     of_closing = and_(*(corrections.c[name] == getattr(closing, name) for name in CLOSING_KEY))
     approved = proposed = _NONE
+    customers = ledger_by_customer(connection, closing)
     for row in connection.execute(select(corrections).where(of_closing)):
         if row.approved_at is not None:
             approved = _add(approved, _DIFFERENCE.decode(row.difference))
         elif row.reverses is None:
             proposed = _add(proposed, _DIFFERENCE.decode(row.difference))
+        else:
+            continue
+        if customers is not None:
+            customers = combine(customers, from_rows(decode_differences(row.customers) or []), -1)
     closed = _FIGURES.decode(closing.figures)
     ledger = _NONE if closing.current is None else difference(_FIGURES.decode(closing.current), closed)
     is_void = connection.execute(
         select(voids.c.at).where(*(voids.c[name] == getattr(closing, name) for name in CLOSING_KEY))
     )
-    return _Balance(closed, approved, _subtract(ledger, approved), proposed, is_void.first() is not None)
+    return _Balance(closed, approved, _subtract(ledger, approved), proposed, customers, is_void.first() is not None)
 
 
 def _days_to_propose(at_most: int) -> Select[Any]:
@@ -290,8 +318,8 @@ def _days_to_propose(at_most: int) -> Select[Any]:
 
 
 def _insert(
-    connection: Connection, closing: Row[Any], amount: DayDifference, reason: str, who: str, now_ms: int,
-    reverses: int | None = None,
+    connection: Connection, closing: Row[Any], amount: DayDifference, customers: Differences | None, reason: str,
+    who: str, now_ms: int, reverses: int | None = None,
 ) -> Correction:  # fmt: skip
     number = (connection.execute(select(func.max(corrections.c.id))).scalar() or 0) + 1
     key = {name: getattr(closing, name) for name in CLOSING_KEY}
@@ -306,6 +334,7 @@ def _insert(
             approved_at=None,
             approved_by="",
             reverses=reverses,
+            customers=encode_differences(customers),
         )
     )
     return _require(connection, number)

@@ -34,6 +34,7 @@ from streamusage.core.days import day_interval, day_of, zone
 from streamusage.core.figures import SUM_NAMES
 from streamusage.service.accounting.chain import chain_closings, chain_voids
 from streamusage.service.accounting.closed_streams import ClosingColumns, present_streams
+from streamusage.service.accounting.customer_differences import have_customers_changed
 from streamusage.service.accounting.day_statistics import (
     DaySamples,
     DayStatistics,
@@ -143,7 +144,7 @@ def record_adjustments(connection: Connection, server: str, touched: Interval, n
         current_streams = present_streams(connection, items[0], row, interval)
         if current_streams is not None:
             connection.execute(update(closed_days).where(closed_day).values(current_streams=current_streams))
-        if after == before:
+        if after == before and not (current_streams and have_customers_changed(connection, row, current_streams)):
             continue
         current = msgspec.json.encode(after)
         entry = {

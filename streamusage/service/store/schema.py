@@ -486,6 +486,7 @@ corrections = Table(
     _number("approved_at", null=True),  # null while it is only proposed
     _text("approved_by"),
     _number("reverses", null=True),  # the correction that it takes back
+    Column("customers", LargeBinary, nullable=True),  # JSON by customer; null where no rules applied to the day
     Index("corrections_by_day", "tz", "day", "server", "revision"),
     Index("corrections_by_approval", "approved_at"),
     Index("corrections_by_reversed", "reverses"),

@@ -34,21 +34,26 @@ def forged(change: Callable[[dict[str, Any]], None]) -> bytes:
     return canonical_json.encode(document)
 
 
+def _add_to_total(document: dict[str, Any], customer: int, more: int) -> None:
+    for name in ("closed", "due"):
+        document["customers"][customer][name]["bytes_out"] += more
+
+
 def _give_to_acme(document: dict[str, Any]) -> None:
     acme, nobody = document["days"][0]["customers"]["sums"]
     acme["bytes_out"] += 100
     nobody["bytes_out"] -= 100
-    document["customers"][0]["bytes_out"] += 100
-    document["customers"][1]["bytes_out"] -= 100
+    _add_to_total(document, 0, 100)
+    _add_to_total(document, 1, -100)
 
 
 def _raise_total(document: dict[str, Any]) -> None:
-    document["customers"][0]["bytes_out"] += 1
+    document["customers"][0]["due"]["bytes_out"] += 1
 
 
 def _raise_beyond_the_server(document: dict[str, Any]) -> None:
     document["days"][0]["customers"]["sums"][0]["bytes_out"] += 1_000_000
-    document["customers"][0]["bytes_out"] += 1_000_000
+    _add_to_total(document, 0, 1_000_000)
 
 
 def _rename(document: dict[str, Any]) -> None:
@@ -67,12 +72,25 @@ def _drop_rules(document: dict[str, Any]) -> None:
 def _hide_customers_of_a_day(document: dict[str, Any]) -> None:
     for row, total in zip(document["days"][0].pop("customers")["sums"], document["customers"], strict=True):
         for name in STREAM_SUM_NAMES:
-            total[name] -= row[name]
+            total["closed"][name] -= row[name]
+            total["due"][name] -= row[name]
 
 
 def _list_twice(document: dict[str, Any]) -> None:
     sums = document["days"][0]["customers"]["sums"]
     sums.insert(0, dict(sums[0]) | dict.fromkeys(STREAM_SUM_NAMES, 0))
+
+
+def _move_a_correction(document: dict[str, Any]) -> None:
+    document["corrections"][0]["customers"][0]["customer"] = None
+    acme, nobody = document["customers"]
+    for name in ("corrections", "due"):
+        acme[name]["connections"] -= 1
+        nobody[name]["connections"] += 1
+
+
+def _list_a_customer_of_a_correction_twice(document: dict[str, Any]) -> None:
+    document["corrections"][0]["customers"].append({"customer": "Acme"} | dict.fromkeys(STREAM_SUM_NAMES, 0))
 
 
 def _foreign_rules(document: dict[str, Any]) -> None:
@@ -90,6 +108,8 @@ def _foreign_rules(document: dict[str, Any]) -> None:
         (_drop_rules, "which the statement does not have"),
         (_hide_customers_of_a_day, "chain"),
         (_list_twice, "is listed twice"),
+        (_move_a_correction, "chain"),
+        (_list_a_customer_of_a_correction_twice, "a customer of correction 1 is listed twice"),
         (_foreign_rules, "which the statement does not have"),
     ],
 )
@@ -114,18 +134,18 @@ def test_unknown_field_of_a_customer_is_refused() -> None:
 
 
 @pytest.mark.parametrize("customers_from", [0, 1])
-def test_rows_for_people_sum_to_all_that_was_closed(customers_from: int) -> None:
+def test_rows_for_people_sum_to_all_that_is_due(customers_from: int) -> None:
     statement = a_statement(KEY, customers_from=customers_from)
     rows = customer_rows(statement)
     names = ["Acme", "no customer", "not by stream", *(["days without rules"] if customers_from else [])]
     assert [row.customer for row in rows] == names
     for name in STREAM_SUM_NAMES:
-        assert sum(row.sums[name] for row in rows) == getattr(statement.totals.closed, name)
+        assert sum(row.sums[name] for row in rows) == getattr(statement.totals.due, name)
 
 
 def test_forms_for_people_show_customers_where_there_are_any() -> None:
     for form in (to_text, to_html):
-        assert b"Closed, by customer" in form(CONTENT, STATEMENT)
+        assert b"Due, by customer" in form(CONTENT, STATEMENT)
         assert b"Acme" in form(CONTENT, STATEMENT)
         without = a_statement(KEY)
         assert b"by customer" not in form(to_bytes(without), without)

@@ -1,4 +1,4 @@
-"""What was closed by customer, as the human forms of a statement show it. Pure."""
+"""What is due by customer, as the human forms of a statement show it. Pure."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -23,20 +23,24 @@ class CustomerRow(NamedTuple):
 
 
 def customer_rows(statement: Statement) -> list[CustomerRow]:
-    """Return what was closed by customer, and then what has none: all rows sum to the closed total.
+    """Return what is due by customer, and then what has none: all rows sum to the total that is due.
 
     Empty for a statement without customers.
     """
     if statement.customers is UNSET:
         return []
-    rows = [CustomerRow(row.customer or NOBODY, _sums([row])) for row in statement.customers]
-    divided = [day.figures for day in statement.days if day.customers is not UNSET]
+    rows = [CustomerRow(row.customer or NOBODY, _sums([row.due])) for row in statement.customers]
+    divided: list[object] = [day.figures for day in statement.days if day.customers is not UNSET]
+    divided += [row.difference for row in statement.corrections if row.customers is not UNSET]
     left = _sums(divided)
     for row in rows:
         left = {name: left[name] - row.sums[name] for name in STREAM_SUM_NAMES}
-    others = _sums(day.figures for day in statement.days if day.customers is UNSET)
+    whole: list[object] = [day.figures for day in statement.days if day.customers is UNSET]
+    whole += [row.difference for row in statement.corrections if row.customers is UNSET]
     rows += [
-        CustomerRow(name, sums) for name, sums in ((NOT_BY_STREAM, left), (WITHOUT_RULES, others)) if any(sums.values())
+        CustomerRow(name, sums)
+        for name, sums in ((NOT_BY_STREAM, left), (WITHOUT_RULES, _sums(whole)))
+        if any(sums.values())
     ]
     return rows
 
@@ -54,7 +58,12 @@ def customer_view() -> View[CustomerRow]:
 
 def _column(heading: str, name: str, unit: Unit) -> TableColumn[CustomerRow]:
     text = formats.FORMAT_OF_UNIT[unit]
-    return TableColumn(heading, lambda row: text(row.sums[name]), figure=True)
+
+    def shown(row: CustomerRow) -> str:
+        number = row.sums[name]
+        return formats.signed(number, text) if number < 0 else text(number)
+
+    return TableColumn(heading, shown, figure=True)
 
 
 def _sums(parts: Iterable[object]) -> dict[str, int]:

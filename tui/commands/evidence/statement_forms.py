@@ -46,7 +46,7 @@ code { overflow-wrap: anywhere; }
 """
 
 
-_BY_CUSTOMER = "Closed, by customer"
+_BY_CUSTOMER = "Due, by customer"
 
 
 def to_csv(content: bytes, statement: Statement) -> bytes:

@@ -11,11 +11,13 @@ import msgspec
 import pytest
 from sqlalchemy import delete, text, update
 
-from streamusage.api.evidence import SignedStatement
+from streamusage.api.daily import DayDifference
+from streamusage.api.evidence import Correction, CorrectionResult, Corrections, SignedStatement
 from streamusage.api.report import SlotRow, StreamSlotRow
 from streamusage.evidence.keys import new_key
 from streamusage.evidence.statement import Statement, parse
 from streamusage.evidence.verification import is_proven, verify
+from streamusage.service.accounting.corrections import ApprovalPolicy, ApprovalRule
 from streamusage.service.accounting.verification import verify_store
 from streamusage.service.rules.customers import CustomerRules, DatedRule
 from streamusage.service.store.schema import closed_days, customer_rules
@@ -170,13 +172,75 @@ async def test_statement_has_the_customers_of_each_day_and_the_rules_that_made_t
         content, signature, found = await statement(estate, DAY, NEXT_DAY)
         assert is_proven(found, verify(content, found, signature, KEY.public, estate.clock.now))
         assert found.customers is not msgspec.UNSET
-        assert {row.customer: (row.bytes_out, row.connections) for row in found.customers} == {
+        assert {row.customer: (row.closed.bytes_out, row.due.connections) for row in found.customers} == {
             "Acme": (20, 2), "Beta": (640, 6), None: (10, 2),
         }  # fmt: skip
         assert found.rules is not msgspec.UNSET
         assert len(found.rules) == 2
         assert sent(await by_customer(estate, DAY, NEXT_DAY)) == {"Acme": 20, "Beta": 640, NOBODY: 10, REST: 4}
         assert (await statement(estate, DAY, NEXT_DAY))[0] == content
+
+
+async def test_corrections_are_divided_by_the_rules_of_the_closing(store_url: str) -> None:
+    policy = ApprovalPolicy(ApprovalRule.NONE)
+    async with sending(store_url, acme("live/a"), beta("live/b"), approval=policy) as estate:
+        (agent,) = agents_of(estate, "edge-1")
+        await report_day(estate, [agent], a=10, b=20)
+        estate.running.service.customers.replace_with(CustomerRules([beta("live/a", "live/b", "live/c")]))
+        await agent.sync_up(*minute_of(MIDNIGHT + 12 * HOUR, 5, a=40, b=20, c=3))
+        await settle(estate)
+        (first,) = await corrections(estate)
+        assert divided(first) == {"Acme": 30, None: 3}
+        assert first.difference.bytes_out == 37, "four more are not by stream"
+        await agent.sync_up(*minute_of(MIDNIGHT + 12 * HOUR, 0, a=40, b=28, c=3))
+        await settle(estate)
+        _, second = await corrections(estate)
+        assert divided(second) == {"Beta": 8}
+        assert second.difference.bytes_out == 3, "five that were not by stream are now"
+        answer = await estate.request(
+            "POST", "/api/v1/corrections/reverse", json={"id": first.id, "reason": "not agreed"}
+        )
+        reversal = msgspec.json.decode(answer.content, type=CorrectionResult).correction
+        assert divided(reversal) == {"Acme": -30, None: -3}
+        answer = await estate.request(
+            "POST",
+            "/api/v1/corrections",
+            json={"day": DAY, "tz": "UTC", "server": "edge-1", "reason": "agreed after all"},
+        )
+        again = msgspec.json.decode(answer.content, type=CorrectionResult).correction
+        assert (divided(again), again.difference) == (divided(first), first.difference)
+        estate.clock.now = MIDNIGHT + 50 * HOUR
+        await agent.sync_up()
+        await settle(estate)
+        content, signature, found = await statement(estate, DAY, NEXT_DAY)
+        assert is_proven(found, verify(content, found, signature, KEY.public, estate.clock.now))
+        assert found.customers is not msgspec.UNSET
+        assert {row.customer: (row.closed.bytes_out, row.corrections.bytes_out) for row in found.customers} == {
+            "Acme": (10, 30), "Beta": (20, 8), None: (0, 3),
+        }  # fmt: skip
+        assert {row.customer: row.due.bytes_out for row in found.customers} == {"Acme": 40, "Beta": 28, None: 3}
+    assert differences(store_url) == set()
+
+
+async def test_bytes_that_move_between_customers_are_a_correction_of_nothing_in_total(store_url: str) -> None:
+    async with sending(store_url, acme("live/a"), beta("live/b")) as estate:
+        (agent,) = agents_of(estate, "edge-1")
+        await report_day(estate, [agent], a=10, b=20)
+        await agent.sync_up(*minute_of(MIDNIGHT + 12 * HOUR, 1, a=20, b=10))
+        await settle(estate)
+        found = await corrections(estate)
+        assert [(divided(row), row.difference) for row in found] == [({"Acme": 10, "Beta": -10}, DayDifference())]
+
+
+async def corrections(estate: Estate) -> list[Correction]:
+    answer = await estate.request("GET", f"/api/v1/corrections?from={DAY}&to={DAY}&tz=UTC")
+    assert answer.status_code == 200, answer.text
+    return msgspec.json.decode(answer.content, type=Corrections).corrections
+
+
+def divided(correction: Correction) -> dict[str | None, int]:
+    assert correction.customers is not msgspec.UNSET
+    return {row.customer: row.bytes_out for row in correction.customers}
 
 
 async def test_every_change_of_closed_customers_is_found(store_url: str) -> None:

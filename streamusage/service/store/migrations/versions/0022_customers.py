@@ -17,4 +17,5 @@ def upgrade() -> None:
         sa.Column("rules", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("hash"),
     )
+    op.add_column("corrections", sa.Column("customers", sa.LargeBinary(), nullable=True))
     op.add_column("closed_days", sa.Column("customers", sa.LargeBinary(), nullable=True))
