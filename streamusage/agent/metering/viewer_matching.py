@@ -118,12 +118,12 @@ def match_by_duration(
                 return False  # a line with an id is of this connection, one with a peer perhaps of another
             is_older = line.duration_ms - line.duration_ms // DRIFT_PER_MS > window.boot_age_ms
             return not (window.is_draining and is_older)
+        if (viewer.scope, viewer.name) != (line.scope, line.name):
+            return False  # more likely a viewer of a later boot, which has the id too, than one who moved
         is_of_ended_boot = viewer.viewer_id == f"{window.ended_boot}/{line.connection_id}" and viewer.counted_to is None
-        is_of_stream = (viewer.scope, viewer.name) == (line.scope, line.name)
-        if is_of_ended_boot and is_of_stream and may_be_of_ended_boot:
+        if is_of_ended_boot and may_be_of_ended_boot:
             # In doubt it is this viewer, so that nobody counts twice: the machine may have been paused together with
-            # its clocks, then the viewer began earlier than it seemed; or its clock was set and set back. But a line
-            # of another stream is more likely that of a later boot, which nobody read, than that of a viewer who moved.
+            # its clocks, then the viewer began earlier than it seemed; or its clock was set and set back.
             began_earlier = started_at is None or started_at < viewer.started_at
             return began_earlier or line.duration_ms <= now - viewer.started_at + slack
         if window.current_boot and started_at is not None:

@@ -100,14 +100,15 @@ def test_bytes_of_a_viewer_from_just_before_a_reload_count_because_its_id_is_not
     assert sum(slot.bytes_out for slot in added.slots.values()) == 900 + credited
 
 
-def test_line_of_an_unread_boot_ends_no_viewer_of_another_stream_who_had_its_id() -> None:
+@pytest.mark.parametrize("began_at", [2_400, 78_000])
+def test_line_of_an_unread_boot_ends_no_viewer_of_another_stream_who_had_its_id(began_at: int) -> None:
     """The server crashed twice between two readings. The boot between them served another viewer with the id."""
     state, added = run(
         reading(-10_000, elapsed_ms=990_000, **CLOCK),
         reading(0, elapsed_ms=1_000_000, viewers=(viewer(1, 4),), **CLOCK),
         reading(
             720_000, boot="b3", started_at=T0 + 400_000, uptime_ms=320_000, elapsed_ms=1_720_000,
-            ended=(line(1, 170_000, 92_000, name="s2"),), **CLOCK,
+            ended=(line(1, began_at + 92_000, 92_000, name="s2", granularity_ms=0),), **CLOCK,
         ),
     )  # fmt: skip
     assert connections(added) == 2
