@@ -1,4 +1,5 @@
-"""Speed of daily statistics by stream: from hours by stream, and from closed days, against the sums of the servers.
+"""Speed of daily statistics by stream and by customer: from hours by stream, and from closed days, against the sums of
+the servers; and of the statement of these days with its customers, against reading its rows.
 
     python -m bench.service.daily_streams [SERVERS] [STREAMS] [DAYS]
 
@@ -21,13 +22,17 @@ from sqlalchemy import Connection, func, insert, select
 
 from streamusage.core.coverage import SLOT_MS
 from streamusage.core.days import day_interval, zone
+from streamusage.evidence.keys import new_key
+from streamusage.evidence.statement import NamedKey, to_bytes
 from streamusage.service.accounting.closing import advance_accounting, is_accounting_due
 from streamusage.service.queries.daily_sums import list_daily_sums
+from streamusage.service.queries.statement import compose_statement
+from streamusage.service.rules.customers import CustomerRules, DatedRule
 from streamusage.service.rules.rollups import HOUR_MS, Rollup, SlotRollup, roll_up_hours
 from streamusage.service.rules.stream_hours import roll_up_streams
 from streamusage.service.rules.stream_slots import StreamShare, share_columns
 from streamusage.service.store.engines.sqlite import sqlite_url
-from streamusage.service.store.schema import closed_days, hours, servers, spans, stream_hours
+from streamusage.service.store.schema import BULK_OF_CLOSING, chain, closed_days, hours, servers, spans, stream_hours
 from streamusage.service.store.store import open_store
 from streamusage.service.store.streams.stream_hours import encode_hour
 
@@ -35,6 +40,7 @@ FIRST = date(2026, 10, 1)
 UTC, BERLIN = zone("UTC"), zone("Europe/Berlin")
 FROM_MS = day_interval(FIRST, UTC).from_ms
 DAY_MS = 24 * HOUR_MS
+CUSTOMERS = CustomerRules([DatedRule(name=f"Customer {scope}", scopes=(f"live{scope}",)) for scope in range(20)])
 ON_SERVERS = 3
 MEASURED = 4
 """Servers whose hours differ from each other, from which bytes are measured; those of others are copies."""
@@ -52,17 +58,25 @@ def main() -> None:
         with store.reading() as connection:
 
             def sums(group: str, by: str, tz: Any = BERLIN, zones: tuple[str, ...] = ()) -> float:
-                return timed(lambda: list_daily_sums(connection, FIRST, last, tz, now, None, zones, by, group))
+                return timed(
+                    lambda: list_daily_sums(
+                        connection, FIRST, last, tz, now, None, zones, by, group, customers=CUSTOMERS
+                    )
+                )
 
             of_servers, open_days, open_scopes = sums("server", "month"), sums("stream", "month"), sums("scope", "day")
+            open_customers = sums("customer", "month")
         closing = 0.0
         while True:
             with store.writing() as connection, connection.begin():
                 if not is_accounting_due(connection, [UTC], now):
                     break
-                closing += timed(lambda connection=connection: advance_accounting(connection, [UTC], now))  # type: ignore[misc]
+                closing += timed(lambda connection=connection: advance_accounting(connection, [UTC], now, 0, CUSTOMERS))  # type: ignore[misc]
         with store.reading() as connection:
-            closed_servers, closed = (sums(group, "month", UTC, ("UTC",)) for group in ("server", "stream"))
+            closed_servers, closed, closed_customers = (
+                sums(group, "month", UTC, ("UTC",)) for group in ("server", "stream", "customer")
+            )
+            rows_read, statement = time_statement(connection, last, now)
             size = func.sum(func.length(closed_days.c.streams) + func.length(closed_days.c.stream_minutes))
             measured = [f"edge-{at:04}" for at in range(MEASURED)]
             closed_bytes = connection.execute(select(size).where(closed_days.c.server.in_(measured))).scalar_one()
@@ -80,7 +94,11 @@ def main() -> None:
         ("by scope and day, from hours by stream", open_scopes, of_servers),
         ("by server, closed days", closed_servers, closed_servers),
         ("by stream, closed days", closed, closed_servers),
+        ("by customer, from hours by stream", open_customers, of_servers),
+        ("by customer, closed days", closed_customers, closed_servers),
         ("closing", closing, closed_servers),
+        ("rows of the statement, read", rows_read, rows_read),
+        ("statement with customers, signed", statement, rows_read),
     ):
         print(f"  {label:40} {seconds / days:7.2f} s   {seconds / base:6.1f} x")
     sizes = f"{hour_bytes // parts:,} in hours, {closed_bytes // parts:,} closed"
@@ -131,6 +149,19 @@ def make_hour(random: Random, streams: list[int]) -> tuple[dict[str, bytes], dic
     minutes = {"minutes_in": hour.minutes.bytes_in, "minutes_out": hour.minutes.bytes_out}
     rolled = list(roll_up_streams(of_streams).values())
     return of_server | minutes, encode_hour(rolled[0])._asdict() if rolled else {"figures": b"", "minutes": b""}
+
+
+def time_statement(connection: Connection, last: date, now_ms: int) -> tuple[float, float]:
+    """Return the seconds to read the rows of closed days and of the chain, and to sign their statement."""
+    key = new_key()
+    columns = [column for column in closed_days.c if column.name not in (*BULK_OF_CLOSING, "current")]
+    queries = (select(*columns, closed_days.c.customers), select(chain))
+    rows_read = timed(lambda: [connection.execute(query).all() for query in queries])
+    named = NamedKey(name=key.public.name)
+    signed = timed(
+        lambda: key.sign(to_bytes(compose_statement(connection, FIRST, last, UTC, None, ["UTC"], named, now_ms)))
+    )
+    return rows_read, signed
 
 
 def timed(work: Callable[[], object]) -> float:
