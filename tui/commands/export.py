@@ -10,8 +10,9 @@ from typing import NamedTuple, TypeVar
 
 import click
 
-from streamusage.api.daily import DailyStatistics
+from streamusage.api.daily import DailyStatistics, SumGroup, SummedStatistics
 from streamusage.client.changes import read_changes
+from streamusage.client.errors import RefusedError
 from streamusage.client.usage_client import UsageClient
 from streamusage.command_help import HelpfulCommand
 from streamusage.core.coverage import SLOT_MS, Interval
@@ -26,11 +27,12 @@ from tui.commands.flags import tz_option
 from tui.commands.shell import connection_options, counted, print_message, run_requests
 from tui.config.settings import ConnectionSettings
 from tui.output.parquet import DayFile, DifferentFileError, LibraryMissingError, ParquetTable, check_library, day_file
-from tui.output.parquet_tables import DAYS, SAMPLES, SESSIONS, Sample
+from tui.output.parquet_tables import CUSTOMERS, DAYS, SAMPLES, SESSIONS, STREAMS, Sample
 
 Row = TypeVar("Row")
 
-_TABLES = (DAYS.name, SESSIONS.name, SAMPLES.name)
+_GROUPS: dict[SumGroup, ParquetTable[SummedStatistics]] = {"stream": STREAMS, "customer": CUSTOMERS}
+_TABLES = (DAYS.name, *(table.name for table in _GROUPS.values()), SESSIONS.name, SAMPLES.name)
 _PROGRESS_FROM_STREAMS = 20
 
 
@@ -79,9 +81,9 @@ def export(
     """Write closed days, sessions and samples to DIRECTORY, for analysis in other programs.
 
     Each table has a file for each day, DIRECTORY/TABLE/day=YYYY-MM-DD/TABLE.parquet: days has the daily statistics of
-    each server, sessions those that ended on that day, samples the subscribers of their streams minute by minute. Every
-    day must be final; else nothing is written. The same figures give the same bytes. A file that was written before
-    with other rows is kept, and named.
+    each server, streams and customers those of each stream and customer over all servers, sessions those that ended on
+    that day, samples the subscribers of their streams minute by minute. Every day must be final; else nothing is
+    written. The same figures give the same bytes. A file that was written before with other rows is kept, and named.
 
     \b
     Examples:
@@ -101,7 +103,10 @@ def export(
         refuse_unless_final(daily, days, connection, printed="exported")
         if DAYS.name in chosen:
             _write_days(target, days, daily.days)
-        if chosen != (DAYS.name,):
+        for group, table in _GROUPS.items():
+            if table.name in chosen:
+                await _write_groups(client, connection, target, days, group, must_exist=table.name in tables)
+        if SESSIONS.name in chosen or SAMPLES.name in chosen:
             await _write_sessions(client, connection, target, days, chosen)
 
     run_requests(connection, run)
@@ -115,6 +120,25 @@ def _write_days(target: _Target, days: Days, found: Sequence[DailyStatistics]) -
             file.add(sorted(of_day, key=attrgetter("server")))
             rows += file.rows
     print_message(f"{counted(rows, 'day')} of servers in {target.directory / DAYS.name}")
+
+
+async def _write_groups(
+    client: UsageClient, connection: ConnectionSettings, target: _Target, days: Days, group: SumGroup, must_exist: bool
+) -> None:
+    """Write the days of streams or customers. An earlier service has none: that is an error only if they must exist."""
+    table, rows = _GROUPS[group], 0
+    for day in days_between(*days):
+        try:
+            found = await client.daily_sums(day, day, connection.tz.key, by="day", group=group)
+        except RefusedError:
+            if must_exist:
+                raise
+            print_message(f"no {table.name}: this service has no daily statistics by {group}")
+            return
+        with target.file(table, day) as file:
+            file.add(found.sums)
+            rows += file.rows
+    print_message(f"{counted(rows, 'day')} of {table.name} in {target.directory / table.name}")
 
 
 async def _write_sessions(

@@ -1,9 +1,10 @@
-"""The tables that `streamtop export` writes: days, sessions and samples. Pure."""
+"""The tables that `streamtop export` writes: days of servers, streams and customers, sessions and samples. Pure."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
-from streamusage.api.daily import DailyStatistics
+from streamusage.api.daily import DailyStatistics, SummedStatistics
 from streamusage.api.extension import HistoryPoint, SessionRecord
 from streamusage.core.coverage import INCOMPLETE
 from streamusage.core.usage import StreamId
@@ -16,6 +17,9 @@ class Sample(NamedTuple):
     stream: StreamId
     point: HistoryPoint
 
+
+WITHOUT_CUSTOMER = ("no customer", "not by stream")
+"""The rows of a service that are of no customer; no customer can have these names."""
 
 _SUMS = ("connections", "bytes_in", "bytes_out", "view_time_ms")
 
@@ -30,6 +34,57 @@ def _fields(
 
     return [ParquetColumn(prefix + name, kind, reader(name)) for name in names]
 
+
+def _stream_part(at: int) -> Callable[[SummedStatistics], str | None]:
+    """Return the reader of scope or name; unknown for what is not by stream."""
+
+    def part(row: SummedStatistics) -> str | None:
+        scope, slash, name = row.group.rpartition("/")
+        return None if not slash else (scope, unquote(name))[at]
+
+    return part
+
+
+_DAY_FIGURES: list[ParquetColumn[Any]] = [
+    *_fields(Kind.NUMBER, *_SUMS),
+    *_fields(Kind.NUMBER, "peak_in_bps", "peak_out_bps"),
+    *_fields(Kind.TIME, "peak_in_at", "peak_out_at"),
+    *_fields(Kind.NUMBER, "in_bps", "out_bps", of=lambda day: day.percentile_95, prefix="percentile_95_"),
+    *_fields(Kind.NUMBER, *_SUMS, of=lambda day: day.backfilled, prefix="backfilled_"),
+    *_fields(
+        Kind.NUMBER,
+        *("live_ms", "backfilled_ms", "partial_ms", "missing_ms", "lost_ms", "held_ms"),
+        of=lambda day: day.coverage,
+        prefix="coverage_",
+    ),
+    *_fields(Kind.NUMBER, *_SUMS, of=lambda day: day.adjustment, prefix="adjusted_by_"),
+]
+
+STREAMS = ParquetTable[SummedStatistics](
+    "streams",
+    [
+        ParquetColumn("scope", Kind.TEXT, _stream_part(0)),
+        ParquetColumn("name", Kind.TEXT, _stream_part(1)),
+        *_fields(Kind.TEXT, "tz", "state"),
+        ParquetColumn("traffic", Kind.TEXT, lambda row: row.traffic or None),
+        *_fields(Kind.NUMBER, "servers"),
+        *_DAY_FIGURES,
+    ],
+)
+"""Closed days of streams, over all servers. Scope and name are unknown for what is not by stream."""
+
+CUSTOMERS = ParquetTable[SummedStatistics](
+    "customers",
+    [
+        ParquetColumn("customer", Kind.TEXT, lambda row: None if row.group in WITHOUT_CUSTOMER else row.group),
+        ParquetColumn("part", Kind.TEXT, lambda row: row.group if row.group in WITHOUT_CUSTOMER else "customer"),
+        *_fields(Kind.TEXT, "tz", "state"),
+        ParquetColumn("traffic", Kind.TEXT, lambda row: row.traffic or None),
+        *_fields(Kind.NUMBER, "servers"),
+        *_DAY_FIGURES,
+    ],
+)
+"""Closed days of customers, over all servers, and of what has none."""
 
 DAYS = ParquetTable[DailyStatistics](
     "days",

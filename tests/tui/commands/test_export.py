@@ -8,8 +8,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from streamusage.api.report import SampleRow, SlotRow
+from streamusage.api.report import SampleRow, SlotRow, StreamSlotRow
 from streamusage.core.coverage import SLOT_MS
+from streamusage.service.rules.customers import CustomerRules, DatedRule
 from tests.streamusage.service.conftest import NOW, Estate, OwnedClock, an_estate
 from tests.support.commands.run_command import run_command
 from tests.support.program import Program
@@ -18,13 +19,15 @@ from tests.support.service.parties.reporting import ReportingAgent, a_session
 DAY = "2026-11-18"
 DAY_MS = 86_400_000
 MIDNIGHT = NOW // DAY_MS * DAY_MS + DAY_MS
+_TABLES = ("customers", "days", "samples", "sessions", "streams")
 WINDOW = ("--from", DAY, "--to", DAY, "--tz", "UTC")
 
 
 @pytest.fixture
 async def closed(tmp_path: Path) -> AsyncIterator[Estate]:
     """A service with one closed day: an ended session of ten minutes, of which three have samples, and one on air."""
-    async with an_estate(tmp_path, OwnedClock()) as estate:
+    rules = CustomerRules([DatedRule(name="Acme", streams=("live/a*",))])
+    async with an_estate(tmp_path, OwnedClock(), customers=rules) as estate:
         agent = ReportingAgent(estate, "edge-1", "edge")
         samples = [
             SampleRow(
@@ -33,9 +36,13 @@ async def closed(tmp_path: Path) -> AsyncIterator[Estate]:
             for minute in range(3)
         ]
         slot = SlotRow(slot=NOW, revision=0, bytes_out=4_000, connections={"hls": 3, "rtmp": 1})
+        parts = [
+            StreamSlotRow(slot=NOW, scope="live", name=name, revision=0, bytes_out=sent, connections=1)
+            for name, sent in (("a/b", 1_000), ("c", 500))
+        ]
         estate.clock.now = NOW + 600_000
         ended = a_session(name="a", live=False, active=0, highest=3, total=4, end_time=NOW + 600_000)
-        await agent.sync_up(slot, *samples, ended, a_session("p2", name="on-air"))
+        await agent.sync_up(slot, *parts, *samples, ended, a_session("p2", name="on-air"))
         estate.clock.now = MIDNIGHT + 3 * 3_600_000
         await agent.sync_up()
         answer = await estate.request("POST", "/api/v1/days/close", json={"day": DAY, "tz": "UTC"})
@@ -62,9 +69,18 @@ async def test_files_have_the_figures_of_the_day(closed: Estate, streamtop: Prog
     target = tmp_path / "usage"
     ended = await run_command(closed, streamtop, "export", str(target), *WINDOW, token="viewer-token")
     assert ended.code == 0, ended.err
-    assert list(digests(target)) == [f"{name}/day={DAY}/{name}.parquet" for name in ("days", "samples", "sessions")]
+    assert list(digests(target)) == [f"{name}/day={DAY}/{name}.parquet" for name in _TABLES]
     days = "day::VARCHAR, server, tz, state, revision, connections, connections_by_protocol, bytes_out, adjusted_at"
     assert query(target, "days", days) == [(DAY, "edge-1", "UTC", "final", 1, 4, {"hls": 3, "rtmp": 1}, 4_000, None)]
+    streams = query(target, "streams", "scope, name, traffic, bytes_out, connections, state, servers")
+    assert streams == [
+        ("live", "a/b", "measured", 1_000, 1, "final", 1),
+        ("live", "c", "measured", 500, 1, "final", 1),
+        (None, None, None, 2_500, 2, "final", 1),
+    ]
+    assert query(target, "customers", "customer, part, bytes_out, percentile_95_out_bps") == [
+        ("Acme", "customer", 1_000, 0), (None, "no customer", 500, 0), (None, "not by stream", 2_500, 0),
+    ]  # fmt: skip
     sessions = "scope, name, epoch_ms(start_time), duration_ms, total_subscribers, provenance, imported, lower_bound"
     assert query(target, "sessions", sessions) == [("live", "a", NOW, 600_000, 4, "live", False, False)]
     minutes = query(target, "samples", "name, epoch_ms(minute), active, highest, state")
