@@ -7,7 +7,7 @@ rules that overlap are refused, because nothing could decide between them.
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from functools import cached_property
-from itertools import combinations
+from itertools import chain
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -19,6 +19,7 @@ from streamusage.evidence.signed_customers import CustomerRule, RulesOfDay, hash
 ANY_END = "*"
 NO_CUSTOMER = "no customer"
 """What the streams of no customer are called."""
+_MOST_FOUND = 100_000
 
 
 class CustomerRuleError(ValueError):
@@ -98,6 +99,8 @@ class DayCustomers:
         self._scopes: dict[str, str] = {}
         self._streams: dict[tuple[str, str], str] = {}
         self._prefixes: list[tuple[Pattern, str]] = []
+        self._found: dict[StreamId, str | None] = {}
+        """Streams that were searched among the prefixes."""
         for rule in rules:
             for _, pattern in DatedRule(name=rule.name, scopes=rule.scopes, streams=rule.streams).patterns():
                 if pattern.scope_is_prefix or pattern.name_is_prefix:
@@ -118,9 +121,13 @@ class DayCustomers:
     def customer_of(self, stream: StreamId) -> str | None:
         """Return the customer of a stream; `None` without one."""
         exact = self._streams.get(stream) or self._scopes.get(stream.scope)
-        if exact is not None:
+        if exact is not None or not self._prefixes:
             return exact
-        return next((name for pattern, name in self._prefixes if pattern.matches(stream)), None)
+        if stream not in self._found:
+            if len(self._found) >= _MOST_FOUND:
+                self._found.clear()
+            self._found[stream] = next((name for pattern, name in self._prefixes if pattern.matches(stream)), None)
+        return self._found[stream]
 
 
 class CustomerRules:
@@ -162,17 +169,58 @@ def _merge(rules: Iterable[DatedRule]) -> RulesOfDay:
 
 
 def _refuse_overlaps(rules: Sequence[DatedRule]) -> None:
-    read = [(rule, list(rule.patterns())) for rule in rules]
-    for (one, of_one), (other, of_other) in combinations(read, 2):
-        if one.name == other.name or not _share_days(one, other):
-            continue
-        for text, pattern in of_one:
-            for other_text, other_pattern in of_other:
-                if pattern.overlaps(other_pattern):
-                    raise CustomerRuleError(
-                        f"{text!r} of {one.name} and {other_text!r} of {other.name} can be the same stream "
-                        f"{_shared_days(one, other)}: limit one of them by another name, or by from and to"
-                    )
+    """Raise `CustomerRuleError` for two patterns of different customers that share a stream on a day.
+
+    A file may have thousands of patterns: in one scope they are sorted, so that those that begin with a text are beside
+    each other.
+    """
+    entries = [_Entry(rule, *pattern) for rule in rules for pattern in rule.patterns()]
+    wide = [entry for entry in entries if entry.pattern.scope_is_prefix]
+    by_scope: dict[str, list[_Entry]] = {}
+    for entry in entries:
+        if not entry.pattern.scope_is_prefix:
+            by_scope.setdefault(entry.pattern.scope, []).append(entry)
+    for number, entry in enumerate(wide):
+        others = (of_scope for scope, of_scope in by_scope.items() if scope.startswith(entry.pattern.scope))
+        for other in (*wide[:number], *chain.from_iterable(others)):
+            _refuse_pair(entry, other)
+    for of_scope in by_scope.values():
+        whole = [entry for entry in of_scope if entry.pattern.name is None]
+        named = sorted((entry for entry in of_scope if entry.pattern.name is not None), key=_name_of)
+        for number, entry in enumerate(whole):
+            for other in (*whole[:number], *named):
+                _refuse_pair(entry, other)
+        for number, entry in enumerate(named):
+            for at in range(number + 1, len(named)):
+                if not _may_begin_as(entry, named[at]):
+                    break
+                _refuse_pair(entry, named[at])
+
+
+def _may_begin_as(entry: "_Entry", later: "_Entry") -> bool:
+    """Return whether a later entry of the same scope, in the order of names, may match a stream of the entry."""
+    name, other = _name_of(entry), _name_of(later)
+    return other.startswith(name) if entry.pattern.name_is_prefix else other == name
+
+
+def _name_of(entry: "_Entry") -> str:
+    return entry.pattern.name or ""
+
+
+class _Entry(NamedTuple):
+    rule: DatedRule
+    text: str
+    pattern: Pattern
+
+
+def _refuse_pair(one: _Entry, other: _Entry) -> None:
+    if one.rule.name == other.rule.name or not one.pattern.overlaps(other.pattern):
+        return
+    if _share_days(one.rule, other.rule):
+        raise CustomerRuleError(
+            f"{one.text!r} of {one.rule.name} and {other.text!r} of {other.rule.name} can be the same stream "
+            f"{_shared_days(one.rule, other.rule)}: limit one of them by another name, or by from and to"
+        )
 
 
 def _share_days(one: DatedRule, other: DatedRule) -> bool:

@@ -1,6 +1,7 @@
 """The rules by which closed days were divided among customers, by their hash. They are written once."""
 
 from collections.abc import Collection
+from functools import lru_cache
 
 import msgspec
 from sqlalchemy import Connection, select
@@ -22,4 +23,9 @@ def keep_rules(connection: Connection, customers: DayCustomers) -> None:
 def load_rules(connection: Connection, hashes: Collection[str]) -> dict[str, DayCustomers]:
     """Return stored rules with these hashes, by hash. Unknown ones are absent."""
     query = select(customer_rules).where(customer_rules.c.hash.in_(sorted(hashes)))
-    return {row.hash: DayCustomers(_RULES.decode(row.rules)) for row in connection.execute(query)} if hashes else {}
+    return {row.hash: _decode(bytes(row.rules)) for row in connection.execute(query)} if hashes else {}
+
+
+@lru_cache(maxsize=8)
+def _decode(rules: bytes) -> DayCustomers:
+    return DayCustomers(_RULES.decode(rules))

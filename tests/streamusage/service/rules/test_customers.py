@@ -1,6 +1,7 @@
 """Rules of customers: which stream is whose on which day, and which rules contradict each other."""
 
 from datetime import date
+from itertools import combinations
 from random import Random
 
 import pytest
@@ -128,12 +129,21 @@ def test_hash_depends_on_what_applies_to_the_day_and_on_nothing_else() -> None:
     assert not NO_CUSTOMERS.of_day(DAY)
 
 
+def test_thousands_of_rules_are_read_and_the_one_that_overlaps_is_found() -> None:
+    rules = [rule(f"C{number}", *(f"live/c{number}-{stream}" for stream in range(10))) for number in range(1_000)]
+    rules += [rule(f"P{number}", f"live/p{number:04}-*") for number in range(1_000)]
+    of_day = CustomerRules(rules).of_day(DAY)
+    assert of_day.customer_of(StreamId("live", "p0500-x")) == "P500"
+    with pytest.raises(CustomerRuleError, match="'live/p0500-x' of X"):
+        CustomerRules([*rules, rule("X", "live/p0500-x")])
+
+
 def test_accepted_rules_give_every_stream_one_customer_at_most() -> None:
     """Random rules: those that are accepted agree with a search through all of them, in whatever order."""
     random = Random(7)
     names, scopes = ("a", "ab", "abc", "b", "ba"), ("x", "xy", "y")
     accepted = 0
-    for _ in range(400):
+    for _ in range(1_000):
         rules = [
             rule(customer, f"{random.choice(scopes)}/{random.choice(names)}{random.choice(('', '*'))}")
             if random.random() < 0.8
@@ -148,6 +158,13 @@ def test_accepted_rules_give_every_stream_one_customer_at_most() -> None:
         try:
             of_day = CustomerRules(rules).of_day(DAY)
         except CustomerRuleError:
+            assert any(
+                one.overlaps(other)
+                for rule_one, rule_other in combinations(rules, 2)
+                for _, one in rule_one.patterns()
+                for _, other in rule_other.patterns()
+                if rule_one.name != rule_other.name
+            ), rules
             continue
         accepted += 1
         assert all(len(found) <= 1 for found in owners.values()), rules
