@@ -17,6 +17,7 @@ import msgspec
 from msgspec import UNSET
 
 from streamusage.agent.journal import outages
+from streamusage.agent.journal.acknowledged_marks import mark_acknowledged, newest_mark
 from streamusage.agent.journal.dating import Shift, date_spans, dating, remembered, setting_back, undated_offset
 from streamusage.agent.journal.folding import drop_oldest_streams, fold_samples, place_row, write_additions
 from streamusage.agent.journal.protocol import ConfirmedOffset, Head, Journal, Transaction, UndatedRun
@@ -54,8 +55,8 @@ from streamusage.core.coverage import slot_of
 from streamusage.core.reasons import canonical_reason
 
 KEEP_ACKNOWLEDGED_MS = 7 * 24 * 3600 * 1000
-"""How long acknowledged rows are kept, for a service that is restored from an older copy. Those of the newest slot that
-the service has are kept in any case.
+"""How long rows are kept after their acknowledgement, by the service's clock, for a service that is restored from an
+older copy: also those of an outage that was longer. Those of the newest slot that the service has are kept in any case.
 """
 
 KEEP_SAMPLES_MS = 24 * 3600 * 1000
@@ -484,15 +485,20 @@ class Ledger:
                 fenced=self._head.fenced or acknowledgement.acknowledged > self._head.revision,
                 stores_streams=acknowledgement.stores_streams,
             )
+            received_at = acknowledgement.received_at or acknowledgement.now
+            marks = mark_acknowledged(head, received_at, received_at - KEEP_ACKNOWLEDGED_MS)
+            old = newest_mark(marks, received_at - KEEP_ACKNOWLEDGED_MS)
             # A reading files units from the one before on: its slot is kept until the service has a later one.
-            discarded_to = slot_of(min(now - KEEP_ACKNOWLEDGED_MS, head.acknowledged_to or 0))
+            discarded_to = slot_of(min(now - KEEP_ACKNOWLEDGED_MS, old.covered_to))
             head = msgspec.structs.replace(
                 head,
+                acknowledged_marks=marks,
                 discarded_to=max(head.discarded_to, discarded_to),
                 streams_from=max(head.streams_from, discarded_to),
             )
             tx.put_head(head)
-            tx.prune(None, discarded_to, head.acknowledged)
+            tx.prune(None, discarded_to, old.revision)
+            tx.prune(ViewerRow, 0, head.acknowledged)  # those who left
             tx.prune(SampleRow, now - KEEP_SAMPLES_MS, head.acknowledged)
         self._head = head
 

@@ -27,6 +27,15 @@ class UndatedRun(msgspec.Struct, frozen=True):
     last_ms: int
 
 
+class AcknowledgedMark(msgspec.Struct, frozen=True):
+    """What the service had acknowledged at a time of its own clock."""
+
+    at_ms: int
+    revision: int
+    covered_to: int
+    """Up to where it had the coverage of the journal."""
+
+
 class Head(msgspec.Struct, frozen=True, kw_only=True):
     """State of the journal apart from its rows. It is encoded by these field names."""
 
@@ -54,8 +63,11 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     """Whether an epoch, or a newer state for it, must be requested before the next report."""
     acknowledged_to: int | None = None
     """Up to where the service has the coverage of this journal; `None` before the first acknowledgement."""
+    acknowledged_marks: tuple[AcknowledgedMark, ...] = ()
+    """What was acknowledged when, once a day, oldest first: rows are kept for some time after that."""
     discarded_to: int = 0
-    """Slots before it are discarded here once the service has them; it lies in no slot after `acknowledged_to`."""
+    """Slots before it are discarded here once the service has had them for some time; it lies in no slot after the
+    `covered_to` of the mark of that time."""
     lists_viewers: bool = False
     """Whether the next report contains every open viewer: what the service has of them is not known here."""
     active_epoch: int = 0
