@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import msgspec
 
-from streamusage.agent.journal import folding
+from streamusage.agent.journal import acknowledged_marks, folding
 from streamusage.agent.journal import ledger as agent_ledger
 from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.metering import audiences, meter, passage
@@ -16,6 +16,7 @@ from streamusage.agent.reading import Reading
 from streamusage.agent.sync import offset
 from streamusage.api.report import Baseline, ClockState, Report
 from streamusage.service.rules import trusted_time
+from tests.faults.clocks.machines import DAY, HOUR
 from tests.faults.clocks.schedules import LINES_OF_A_WRONG_BOOT, SLOTS_DISCARDED
 from tests.faults.clocks.simulation import ClockedSimulation
 from tests.faults.simulator import Simulation
@@ -150,10 +151,21 @@ class TrustsUnobservedClock(ClockedSimulation):
             return super().run()
 
 
-class CountsIntoDiscardedSlots(ClockedSimulation):
-    """Units are filed in slots whose rows the journal has discarded, as if the service did not have them."""
+class DiscardsRowsAfterADay(ClockedSimulation):
+    """No mutation: the journal keeps acknowledged rows for a day, so that schedules of some days discard rows."""
 
     SEEDS = SLOTS_DISCARDED
+
+    def run(self) -> Simulation:
+        with (
+            patch.object(agent_ledger, "KEEP_ACKNOWLEDGED_MS", DAY),
+            patch.object(acknowledged_marks, "MARK_EVERY_MS", HOUR),
+        ):
+            return super().run()
+
+
+class CountsIntoDiscardedSlots(DiscardsRowsAfterADay):
+    """Units are filed in slots whose rows the journal has discarded, as if the service did not have them."""
 
     def run(self) -> Simulation:
         with patch.object(folding, "place_row", lambda tx, head, row: row):

@@ -5,10 +5,15 @@ from collections.abc import Callable
 import pytest
 
 from streamusage.service.errors import ContradictionError
-from tests.faults.clocks.mutations import CLOCK_MUTATIONS
+from tests.faults.clocks.mutations import CLOCK_MUTATIONS, DiscardsRowsAfterADay
 from tests.faults.clocks.schedules import run_and_check
 from tests.faults.clocks.simulation import ClockedSimulation
 from tests.support.detected_mutations import record_detected
+
+
+@pytest.mark.parametrize("seed", [*DiscardsRowsAfterADay.SEEDS, *range(300)])
+def test_rows_that_are_discarded_soon_change_nothing(seed: int) -> None:
+    run_and_check(DiscardsRowsAfterADay(seed))
 
 
 @pytest.mark.parametrize("mutation", CLOCK_MUTATIONS, ids=lambda mutation: mutation.__name__)
