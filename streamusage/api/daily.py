@@ -15,6 +15,8 @@ from streamusage.core.figures import StreamTraffic
 DayState = Literal["provisional", "final", "adjusted"]
 SumGroup = Literal["server", "role", "all", "stream", "scope", "customer"]
 """By what daily statistics are added up."""
+STREAM_GROUPS: tuple[SumGroup, ...] = ("stream", "scope", "customer")
+"""Groups of streams; all others are of servers."""
 
 
 class CoveredTime(msgspec.Struct, frozen=True, kw_only=True):

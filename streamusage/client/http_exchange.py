@@ -73,12 +73,13 @@ class HttpExchange:
         failure: UsageApiError
         host, action = sender.host, api_request.action
         maybe_done = api_request.method != "GET" and not api_request.repeatable
+        options = self._options
+        seconds = options.computing_seconds if api_request.is_computed else options.answer_seconds
         try:
             request = self._build_request(api_request, sender.token)
-            async with asyncio.timeout(self._options.answer_seconds):
+            async with asyncio.timeout(seconds):
                 return await self._exchange(request, sender, action, receive, is_repeatable=not maybe_done)
         except TimeoutError:
-            seconds = self._options.answer_seconds
             failure = UnreachableError(host, action, f"no complete reply within {seconds:g} s")
         except httpx.InvalidURL:
             failure = InvalidAnswerError(host, action, "the name makes the address too long to send")
@@ -112,7 +113,14 @@ class HttpExchange:
         target = self._base.path.rstrip("/") + api_request.path + ("?" + urlencode(query) if query else "")
         # A raw path keeps the encoding of `%2F`, `%2E%2E` and the like.
         url = self._base.copy_with(raw_path=target.encode("ascii"))
-        return self._http.build_request(api_request.method, url, headers=headers, content=api_request.body)
+        silence_seconds = self._options.computing_seconds if api_request.is_computed else self._options.silence_seconds
+        return self._http.build_request(
+            api_request.method,
+            url,
+            headers=headers,
+            content=api_request.body,
+            timeout=httpx.Timeout(silence_seconds, connect=self._options.connect_seconds),
+        )
 
     async def _send(
         self, request: httpx.Request, *, is_repeatable: bool, was_connected: Callable[[], bool]

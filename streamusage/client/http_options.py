@@ -5,6 +5,7 @@
 | `connect_seconds`      | 5                  | 5, or the timeout | the timeout           |
 | `silence_seconds`      | 15                 | the timeout       | the timeout           |
 | `answer_seconds`       | 60                 | the timeout       | the timeout           |
+| `computing_seconds`    | 300                | never used        | never used            |
 | `keepalive_seconds`    | 5                  | 60                | 5                     |
 | `largest_answer_bytes` | the profile, 256 MiB | 64 MiB            | 32 MiB                |
 | `ca_file`              | the profile        | `[service]`       | `[[source]]`          |
@@ -27,6 +28,8 @@ class HttpOptions:
     """Longest pause within a reply."""
     answer_seconds: float = 60.0
     """Longest duration of a whole reply."""
+    computing_seconds: float = 300.0
+    """As both of them, for a reply that the service computes for long, such as the sums of a month by stream."""
     keepalive_seconds: float = 5.0
     """How long an idle connection is kept."""
     largest_answer_bytes: int = 256 * 1024 * 1024

@@ -36,7 +36,7 @@ class ApiRequest(NamedTuple):
 
     `action` completes "could not …" in messages. The token travels in the query (`accessToken`), or as a bearer token
     with `bearer`; without `with_token` it is not sent. A failure of a request that changes something warns that it may
-    have been carried out, unless it is `repeatable`.
+    have been carried out, unless it is `repeatable`. A reply that `is_computed` may take `computing_seconds`.
     """
 
     method: str
@@ -48,6 +48,7 @@ class ApiRequest(NamedTuple):
     with_token: bool = True
     headers: Mapping[str, str] = {}
     repeatable: bool = False
+    is_computed: bool = False
 
 
 class Sender(NamedTuple):

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from streamusage.api.daily import Adjustments, CloseResult, Daily, DailySums, SumGroup
+from streamusage.api.daily import STREAM_GROUPS, Adjustments, CloseResult, Daily, DailySums, SumGroup
 from streamusage.api.extension import (
     Audit,
     Changes,
@@ -36,7 +36,15 @@ from streamusage.client.http_options import DEFAULT_OPTIONS, HttpOptions
 from streamusage.client.lenient_live_list import LenientLiveStream, ListedStream
 from streamusage.client.listed_records import Listing, ListingReader, PlainKey
 from streamusage.client.record_decoding import NESTED_TOO_DEEPLY, UnreadableError, decode_record
-from streamusage.client.reply_decoding import Content, decode_reply, error_message, lacks_extension, raise_for_status
+from streamusage.client.reply_decoding import (
+    Content,
+    EncodedSums,
+    decode_reply,
+    decode_sums,
+    error_message,
+    lacks_extension,
+    raise_for_status,
+)
 from streamusage.client.requests import ApiRequest, Receive, Reply, ReplyTiming, days_query, milliseconds_since
 from streamusage.client.schema_drift import SchemaDrift, detect_drift
 from streamusage.client.transport import HttpTransport
@@ -224,7 +232,9 @@ class UsageClient:
         query = days_query(first, last, tz, server) | {"by": by, "group": group}
         if customer is not None:
             query["customer"] = customer
-        return await self._call_extension("/api/v1/daily/sums", "read the daily sums", DailySums, query)
+        path, action, is_computed = "/api/v1/daily/sums", "read the daily sums", group in STREAM_GROUPS
+        encoded = await self._call_extension(path, action, EncodedSums, query, is_computed=is_computed)
+        return await decode_sums(self._transport, encoded, action, self.pause)
 
     async def adjustments(self, first: date, last: date, tz: str, *, server: str | None = None) -> Adjustments:
         """Return the adjustments of closed days: figures that arrived after the day was closed."""
@@ -340,11 +350,13 @@ class UsageClient:
         *,
         method: str = "",
         of_records: bool = False,
+        is_computed: bool = False,
     ) -> Content:
         if self.has_extension is False:
             raise self._extension_missing(action)
         method = method or ("GET" if body is None else "POST")
-        reply = await self._send(ApiRequest(method, path, action, query or {}, body, bearer=True))
+        request = ApiRequest(method, path, action, query or {}, body, bearer=True, is_computed=is_computed)
+        reply = await self._send(request)
         if (
             self.has_extension is None
             and lacks_extension(self._transport, reply)

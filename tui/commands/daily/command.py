@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from streamusage.api.daily import Daily, DailyStatistics, DailySums, SumGroup, SummedStatistics
+from streamusage.api.daily import STREAM_GROUPS, Daily, DailyStatistics, DailySums, SumGroup, SummedStatistics
 from streamusage.api.extension import ServerStatus
 from streamusage.client.usage_client import UsageClient
 from streamusage.command_help import HelpfulGroup
@@ -16,7 +16,7 @@ from streamusage.core.windows import Days
 from tui.commands.daily.adjustments import adjustments, voids
 from tui.commands.daily.close import close
 from tui.commands.daily.final_days import refuse_unless_final
-from tui.commands.daily.tables import STREAM_GROUPS, daily_view, sums_view
+from tui.commands.daily.tables import daily_view, sums_view
 from tui.commands.daily.window import DAY, days_or_a_week, server_option
 from tui.commands.evidence.corrections import approve, correct, corrections, reverse
 from tui.commands.evidence.export import export

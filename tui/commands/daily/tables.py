@@ -7,16 +7,21 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from streamusage.api.daily import CoveredTime, DailyStatistics, LedgerEntry, Percentile, SummedStatistics, VoidEntry
+from streamusage.api.daily import (
+    STREAM_GROUPS,
+    CoveredTime,
+    DailyStatistics,
+    LedgerEntry,
+    Percentile,
+    SummedStatistics,
+    VoidEntry,
+)
 from streamusage.core.figures import FIGURES, SUM_NAMES, SUMS, Combination, Figure
 from tui.commands.tables import time_text
 from tui.model import formats
 from tui.model.daily.days import complete_share, join_names
 from tui.model.formats import UNKNOWN
 from tui.output import CsvField, TableColumn, View, same_named
-
-STREAM_GROUPS = ("stream", "scope", "customer")
-"""Groups of streams; all others are of servers."""
 
 Figures = TypeVar("Figures", DailyStatistics, SummedStatistics)
 
