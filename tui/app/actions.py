@@ -196,7 +196,9 @@ ACTIONS = (
         opens=Context.DAYS,
     ),
     Action("open", "enter", "⏎", "open", "details of the gap under the cursor", _GAPS),
-    Action("open", "enter", "⏎", "servers", "the servers of the day under the cursor, and back", _DAYS),
+    Action(
+        "open", "enter", "⏎", "day", "the servers of the day under the cursor, and back; the page of a group", _DAYS
+    ),
     Action(
         "reconciled",
         "R",
@@ -206,7 +208,19 @@ ACTIONS = (
         _DAYS,
         command="reconciled",
     ),
-    Action("pan(-1)", "h,left", "h ←", "previous month", "the previous month", _DAYS),
+    Action(
+        "next_group(1)",
+        "tab",
+        "tab",
+        "group",
+        "next: servers, streams, scopes, customers; esc abandons what is being read",
+        _DAYS,
+        command="next group",
+    ),
+    Action("next_group(-1)", "shift+tab", "⇧tab", "", "the group before", _DAYS),
+    Action("filter", "slash", "/", "", "only streams, scopes or customers whose name contains a text", _DAYS),
+    Action("order", "o", "o", "", "order of the groups: by name, or most traffic out first", _DAYS, command="order"),
+    Action("pan(-1)", "h,left", "h ←", "month", "the previous month", _DAYS),
     Action("pan(1)", "l,right", "l →", "next", "the next month", _DAYS),
     Action("next_gap", "n", "n", "next gap", "the next gap", (Context.GAPS, Context.GAP)),
     Action("previous_gap", "N", "N", "", "the previous gap", (Context.GAPS, Context.GAP)),

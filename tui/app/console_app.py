@@ -28,6 +28,7 @@ from tui.app.messages import (
     DayPolled,
     DayRowsPolled,
     GapDetailsFetched,
+    GroupsPolled,
     HistoryMissing,
     HistoryPolled,
     MonthPolled,
@@ -403,6 +404,10 @@ class ConsoleApp(App[int]):
     @on(DayRowsPolled)
     def _day_rows_polled(self, polled: DayRowsPolled) -> None:
         self.feeds.day_rows.publish(polled)
+
+    @on(GroupsPolled)
+    def _groups_polled(self, polled: GroupsPolled) -> None:
+        self.feeds.groups.publish(polled)
 
     @on(GapDetailsFetched)
     def _gap_details_fetched(self, fetched: GapDetailsFetched) -> None:

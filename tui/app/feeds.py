@@ -13,7 +13,7 @@ from tui.model.alerts import Alert
 from tui.model.text import sanitize
 
 if TYPE_CHECKING:
-    from tui.app.messages import CoveragePolled, DayPolled, DayRowsPolled, GapDetailsFetched, MonthPolled
+    from tui.app.messages import CoveragePolled, DayPolled, DayRowsPolled, GapDetailsFetched, GroupsPolled, MonthPolled
     from tui.model.gaps.coverage_book import CoverageBook
 
 Value = TypeVar("Value")
@@ -75,5 +75,6 @@ class Feeds:
         self.day: Feed[DayPolled] = Feed()
         self.month: Feed[MonthPolled] = Feed()
         self.day_rows: Feed[DayRowsPolled] = Feed()
+        self.groups: Feed[GroupsPolled] = Feed()
         self.history = Feed[None]()
         """The state has another history of the stream under the cursor, or a reason why there is none."""

@@ -3,6 +3,7 @@
 A request is not repeated while its answer is outstanding, however slow the service is.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -10,18 +11,31 @@ from typing import TYPE_CHECKING, Any
 from textual.message import Message
 
 from streamusage.api.extension import CoverageSpan
-from streamusage.client.errors import UsageApiError, cause_first
+from streamusage.client.errors import ExtensionMissingError, RefusedError, UsageApiError, cause_first
 from streamusage.client.usage_client import UsageClient
 from tui.app.gap_details import fetch_gap_details
-from tui.app.messages import DayPolled, DayRowsPolled, GapDetailsFetched, MonthPolled
+from tui.app.messages import DayPolled, DayRowsPolled, GapDetailsFetched, GroupsPolled, MonthPolled
 from tui.app.ports import NoServiceError
 from tui.app.state import ConsoleState
 from tui.model.daily.day_shares import accounting_zone
+from tui.model.daily.groups import GroupRequest, GroupRows, rows_of_groups
 from tui.model.daily.months import DayRows, Month, last_of, month_of, rows_of
 from tui.model.gaps.gap_timeline import GapFigures
 
 if TYPE_CHECKING:
     from tui.recording.knowledge import Knowledge
+
+
+_GROUPS = "groups"
+
+
+class _Outstanding:
+    """A request whose answer is outstanding."""
+
+    def __init__(self) -> None:
+        self.task: asyncio.Task[Any] | None = None
+        """`None` before it runs."""
+        self.is_abandoned = False
 
 
 class Fetcher:
@@ -47,7 +61,7 @@ class Fetcher:
         self._start = start
         self._no_service_reason = no_service_reason
         self._knowledge = knowledge
-        self._outstanding: set[tuple[object, ...]] = set()
+        self._outstanding: dict[tuple[object, ...], _Outstanding] = {}
 
     @property
     def is_waiting(self) -> bool:
@@ -66,6 +80,14 @@ class Fetcher:
         """Fetch the roles and servers of a day."""
         self._request(("day rows", day), lambda: self._fetch_day_rows(day))
 
+    def fetch_groups(self, request: GroupRequest) -> None:
+        """Fetch sums by stream, scope or customer."""
+        self._request((_GROUPS, request), lambda: self._fetch_groups(request))
+
+    def abandon_groups(self) -> None:
+        """Abandon all requests for sums by stream, scope or customer: their answers do not arrive."""
+        self._abandon(_GROUPS)
+
     def fetch_gap(self, row: str, span: CoverageSpan, *, of_stream: bool) -> None:
         """Fetch the details of a gap of a server, or of a stream."""
         self._request(("gap", row, span.from_ms, span.state), lambda: self._fetch_gap(row, span, of_stream))
@@ -75,15 +97,27 @@ class Fetcher:
             self._post(known)
             return
 
+        outstanding = _Outstanding()
+
         async def fetch_and_post() -> None:
             try:
-                self._post(await fetch())
+                if not outstanding.is_abandoned:
+                    outstanding.task = asyncio.current_task()
+                    self._post(await fetch())
             finally:
-                self._outstanding.discard(key)
+                if self._outstanding.get(key) is outstanding:
+                    del self._outstanding[key]
 
         if key not in self._outstanding:
-            self._outstanding.add(key)
+            self._outstanding[key] = outstanding
             self._start(fetch_and_post())
+
+    def _abandon(self, kind: str) -> None:
+        for key in [key for key in self._outstanding if key[0] == kind]:
+            outstanding = self._outstanding.pop(key)
+            outstanding.is_abandoned = True
+            if outstanding.task is not None:
+                outstanding.task.cancel()
 
     @property
     def client(self) -> UsageClient:
@@ -124,6 +158,18 @@ class Fetcher:
             rows = cause_first(error)
         return DayRowsPolled(day, rows)
 
+    async def _fetch_groups(self, request: GroupRequest) -> GroupsPolled:
+        rows: GroupRows | str
+        days, tz = (request.first, request.last), self._zone()
+        try:
+            client = self.client
+            sums = (await client.daily_sums(*days, tz, by=request.by, group=request.group)).sums
+            whole = (await client.daily_sums(*days, tz, by=request.by, group="all")).sums
+            rows = await asyncio.to_thread(rows_of_groups, request, sums, whole)
+        except (UsageApiError, NoServiceError) as error:
+            rows = _why_no_groups(error, request)
+        return GroupsPolled(request, rows)
+
     async def _fetch_gap(self, row: str, span: CoverageSpan, of_stream: bool) -> GapDetailsFetched:
         figures: GapFigures | str
         try:
@@ -131,3 +177,11 @@ class Fetcher:
         except (UsageApiError, NoServiceError) as error:
             figures = cause_first(error)
         return GapDetailsFetched(row, span.from_ms, figures)
+
+
+def _why_no_groups(error: UsageApiError | NoServiceError, request: GroupRequest) -> str:
+    """Return why sums by a group could not be fetched. A service that does not know the group refuses it."""
+    is_unknown = isinstance(error, ExtensionMissingError) or (isinstance(error, RefusedError) and error.status == 400)
+    if is_unknown and isinstance(error, UsageApiError):
+        return f"{error.host} has no daily statistics by {request.group}: its version is older"
+    return cause_first(error)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from streamusage.api.extension import Coverage, History, Placements, ServerStatus, ServiceClock, Trends
     from streamusage.client.schema_drift import SchemaDrift
     from streamusage.core.usage import SessionKey
+    from tui.model.daily.groups import GroupRequest, GroupRows
     from tui.model.daily.months import DayRows, Month
     from tui.model.failure_page import FailedRequest
     from tui.model.gaps.gap_timeline import GapFigures
@@ -93,6 +94,14 @@ class DayRowsPolled(Message):
 
     day: date
     rows: DayRows | str
+
+
+@dataclass
+class GroupsPolled(Message):
+    """The sums by stream, scope or customer of a day or a month, or why they could not be fetched."""
+
+    request: GroupRequest
+    rows: GroupRows | str
 
 
 @dataclass

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tui.app.feeds import Feeds
     from tui.app.state import ConsoleState
     from tui.deletion.plan import Radius
+    from tui.model.daily.groups import GroupRequest
     from tui.model.daily.reconciled import KeptResults
     from tui.model.sessions.chart import ChartRequest
     from tui.model.sessions.session_columns import SessionColumns
@@ -85,6 +86,12 @@ class FetcherPort(Protocol):
 
     def fetch_day_rows(self, day: date) -> None:
         """Fetch the roles and servers of a day."""
+
+    def fetch_groups(self, request: GroupRequest) -> None:
+        """Fetch sums by stream, scope or customer. It may take minutes."""
+
+    def abandon_groups(self) -> None:
+        """Abandon all requests for sums by stream, scope or customer: their answers do not arrive."""
 
     def fetch_gap(self, row: str, span: CoverageSpan, *, of_stream: bool) -> None:
         """Fetch the details of a gap of a server, or of a stream."""

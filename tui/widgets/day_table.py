@@ -107,15 +107,27 @@ COLUMNS = (
     DayColumn("95TH IN", 14, lambda row: formats.optional_bandwidth(row.percentile.in_bps)),
 )
 
+_TRAFFIC = DayColumn("TRAFFIC", 12, lambda row: row.traffic or formats.UNKNOWN, lambda _: "quiet", always=True)
+_GROUP_TITLES = (
+    *("STATE", "VOID", "COMPLETE", "CONN", "OUT", "ADJUSTED OUT", "PEAK OUT", "VIEW TIME", "IN", "AVERAGE", "PEAK IN"),
+    *("95TH OUT", "SAMPLES", "RECOVERED", "95TH IN"),
+)
+GROUP_COLUMNS = (
+    *(column for title in _GROUP_TITLES[:3] for column in COLUMNS if column.title == title),
+    _TRAFFIC,
+    *(column for title in _GROUP_TITLES[3:] for column in COLUMNS if column.title == title),
+)
+"""The columns of streams, scopes and customers, the most important first."""
 
-def columns_within(cells: int, rows: Sequence[DailyTotals]) -> list[DayColumn]:
+
+def columns_within(cells: int, rows: Sequence[DailyTotals], columns: Sequence[DayColumn] = COLUMNS) -> list[DayColumn]:
     """Return the columns that fit and that apply to any of the rows. Marks of lower bounds make them wider.
 
     Of several columns with a title, the first that fits is used.
     """
     chosen: list[DayColumn] = []
     wider = len(_BOUND) if any(row.without for row in rows) else 0
-    for column in (column._replace(cells=column.cells + wider) for column in COLUMNS):
+    for column in (column._replace(cells=column.cells + wider) for column in columns):
         is_there = any(other.title == column.title for other in chosen)
         if not is_there and column.cells <= cells and any(column.applies(row) for row in rows):
             chosen.append(column)
@@ -134,12 +146,20 @@ def _text(column: DayColumn, figures: DailyTotals) -> str:
 
 
 def row_parts(
-    figures: DailyTotals, name_cells: int, columns: Sequence[DayColumn], cells: int, *, cursor: bool
+    figures: DailyTotals,
+    name_cells: int,
+    columns: Sequence[DayColumn],
+    cells: int,
+    *,
+    cursor: bool,
+    dimmed: bool = False,
 ) -> list[Part]:
-    """Return a row of `cells` cells, with the cursor's background where the cursor is on it."""
+    """Return a row of `cells` cells, with the cursor's background where the cursor is on it; `dimmed` in one ink."""
     over = " cursor" if cursor else ""
     mark = "▸" if cursor else " "
     parts: list[Part] = [(padded(f"{mark}{sanitize(figures.name)}", name_cells), f"strong{over}")]
     parts += [(padded_left(_text(column, figures), column.cells), f"{column.ink(figures)}{over}") for column in columns]
+    if dimmed:
+        parts = [(text, f"quiet{over}") for text, _ in parts]
     rest = cells - name_cells - sum(column.cells for column in columns)
     return [*parts, (" " * max(0, rest), over)]

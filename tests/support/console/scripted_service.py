@@ -7,8 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from streamusage.api.report import Peak, Report, Role, SlotRow
+from streamusage.api.report import Peak, Report, Role, SlotRow, StreamSlotRow
 from streamusage.client.usage_client import UsageClient
+from streamusage.service.rules.customers import NO_CUSTOMERS, CustomerRules
 from streamusage.service.server import RunningService, run_service
 from streamusage.service.store.engines.sqlite import sqlite_url
 from streamusage.service.tokens import Identity, Tokens, digest_of
@@ -85,6 +86,22 @@ class ScriptedService(Estate):
                 await self.agent(server).sync_up(slot_figures(slot, self.clock.at_ms - slot))
 
 
+def slot_with_streams(slot: int, rest: int, **streams: int) -> list[SlotRow | StreamSlotRow]:
+    """Return a slot with the outgoing bytes of streams of the scope `live`, and those that are not by stream."""
+    whole = SlotRow(
+        slot=slot,
+        revision=0,
+        bytes_out=rest + sum(streams.values()),
+        connections={"rtmp": len(streams)},
+        view_time_ms=1_000 * len(streams),
+    )
+    parts = [
+        StreamSlotRow(slot=slot, scope="live", name=name, revision=0, connections=1, bytes_out=sent, view_time_ms=1_000)
+        for name, sent in streams.items()
+    ]
+    return [whole, *parts]
+
+
 def slot_figures(slot: int, upto_ms: int = MINUTE) -> SlotRow:
     """Return the figures of a slot: 4 connections (3 RTMP, 1 HLS), 1,000 bytes a second out, a peak in its middle."""
     return SlotRow(
@@ -100,7 +117,7 @@ def slot_figures(slot: int, upto_ms: int = MINUTE) -> SlotRow:
 
 @asynccontextmanager
 async def scripted_service(
-    directory: Path, at_ms: int, *servers: str
+    directory: Path, at_ms: int, *servers: str, customers: CustomerRules = NO_CUSTOMERS
 ) -> AsyncIterator[tuple[ScriptedService, UsageClient]]:
     """Run a service with agents of these servers, starting at an instant; yield it and an admin's client."""
     tokens = {digest_of(ADMIN): Identity("boss", "admin")}
@@ -108,7 +125,7 @@ async def scripted_service(
     clock = SettableClock(at_ms)
     store = sqlite_url(directory / "usage.db")
     async with (
-        run_service(store_url=store, tokens=Tokens(tokens), clock=clock) as running,
+        run_service(store_url=store, tokens=Tokens(tokens), clock=clock, customers=customers) as running,
         UsageClient(running.url, ADMIN, clock=clock) as client,
     ):
         service = ScriptedService(running, clock)

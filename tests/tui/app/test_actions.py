@@ -185,9 +185,20 @@ def is_day_open(app: ConsoleApp) -> bool:
     return isinstance(app.screen, DaysScreen) and app.screen.opened is not None
 
 
+def shown_group(app: ConsoleApp) -> str:
+    """Return the group of streams that the days view shows; empty for servers."""
+    screen = app.screen
+    assert isinstance(screen, DaysScreen)
+    return "" if screen._groups.rows is None else screen._groups.rows.request.group
+
+
 DAYS: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
     "open": ([], is_day_open, lambda app, was: is_day_open(app) != was),
     "reconciled": ([], lambda app: None, lambda app, _: "streamtop reconcile FILE" in screen_text(app)),
+    "next_group(1)": ([], shown_group, lambda app, _: shown_group(app) == "stream"),
+    "next_group(-1)": ([], shown_group, lambda app, _: shown_group(app) == "customer"),
+    "filter": (["tab"], lambda app: None, lambda app, _: isinstance(app.focused, Input)),
+    "order": (["tab"], lambda app: None, lambda app, _: "most traffic out first" in screen_text(app)),
     "pan(-1)": ([], shown_month, lambda app, at: shown_month(app) < at),
     "pan(1)": (["h"], shown_month, lambda app, at: shown_month(app) > at),
     "move(1)": (["enter"], day_row, lambda app, at: day_row(app) == at + 1),

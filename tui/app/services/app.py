@@ -21,6 +21,7 @@ from tui.app.messages import (
     DayPolled,
     DayRowsPolled,
     GapDetailsFetched,
+    GroupsPolled,
     HistoryMissing,
     HistoryPolled,
     MonthPolled,
@@ -142,6 +143,9 @@ class ServicesApp(ConsoleApp):
             case DayRowsPolled():
                 if (rows := self.fetcher.days.add_rows(service, message.day, message.rows)) is not None:
                     self.post_message(replace(message, rows=rows))
+            case GroupsPolled():
+                if (groups := self.fetcher.days.add_groups(service, message.request, message.rows)) is not None:
+                    self.post_message(replace(message, rows=groups))
             case HistoryPolled() | HistoryMissing():
                 self.post_message(message)  # its key contains the service
             case _ if is_chosen:

@@ -10,9 +10,10 @@ from streamusage.api.extension import CoverageSpan
 from streamusage.client.usage_client import UsageClient
 from tui.app.exporter import Exporter
 from tui.app.fetcher import Fetcher
-from tui.app.messages import DayRowsPolled, MonthPolled
+from tui.app.messages import DayRowsPolled, GroupsPolled, MonthPolled
 from tui.app.services.state import SeveralState
 from tui.model.daily.days import NO_DAYS
+from tui.model.daily.groups import GroupRequest
 from tui.model.redaction import redacted
 from tui.model.services.days import DaysOfServices
 from tui.model.services.servers import split_name
@@ -64,6 +65,19 @@ class ServicesFetcher(Fetcher):
                 fetcher.fetch_day_rows(day)
             else:
                 self._labelled(name)(DayRowsPolled(day, NO_DAYS))
+
+    def fetch_groups(self, request: GroupRequest) -> None:
+        """Fetch sums by stream, scope or customer from every service."""
+        for name, fetcher in self._fetchers.items():
+            if self._parts[name].knows_days:
+                fetcher.fetch_groups(request)
+            else:
+                self._labelled(name)(GroupsPolled(request, NO_DAYS))
+
+    def abandon_groups(self) -> None:
+        """Abandon all requests for sums by stream, scope or customer."""
+        for fetcher in self._fetchers.values():
+            fetcher.abandon_groups()
 
     def fetch_gap(self, row: str, span: CoverageSpan, *, of_stream: bool) -> None:
         """Fetch the details of a gap of a server, or of a stream, from its service."""

@@ -4,10 +4,17 @@ from datetime import tzinfo
 
 from streamusage.api.daily import Adjustment, BackfilledPart, DayDifference, VoidClosings
 from streamusage.core.coverage import WORST_FIRST
-from streamusage.core.figures import SUM_NAMES
+from streamusage.core.figures import SUM_NAMES, StreamTraffic
 from tui.model import formats
 from tui.model.daily.days import join_names
 from tui.model.daily.months import DailyTotals
+
+_TRAFFIC: dict[StreamTraffic, str] = {
+    "measured": "dealt by the counters of the streams",
+    "apportioned": "dealt by view time and time on air",
+    "none": "a server reports no bytes",
+}
+_NO_TRAFFIC = "what the streams leave of their servers' figures"
 
 
 def describe_split(figures: DailyTotals) -> str:
@@ -39,18 +46,23 @@ def describe_percentile(figures: DailyTotals) -> str:
     return f"95th percentile {formats.bandwidth(one.out_bps)} out, {formats.bandwidth(one.in_bps)} in, {of}"
 
 
-def describe_state(figures: DailyTotals, *, is_over: bool, now_ms: int, tz: tzinfo | None) -> str:
-    """Return `final, closed 21 Nov 00:02 by every watermark`, or what an open day waits for."""
+def describe_state(figures: DailyTotals, *, is_over: bool, now_ms: int, tz: tzinfo | None, period: str = "day") -> str:
+    """Return `final, closed 21 Nov 00:02 by every watermark`, or what an open day or month waits for."""
     if figures.closed is not None:
         by = {"watermark": "by every watermark", "late": "before the server was known"}.get(
             figures.closed.rule, f"by {figures.closed.by}"
         )
         return f"{figures.state}, closed {formats.moment(figures.closed.at, now_ms, tz)} {by}"
     if not is_over:
-        return f"{figures.state}, the day is not over"
+        return f"{figures.state}, the {period} is not over"
     if figures.waiting_for:
         return f"{figures.state}, waits for {join_names(figures.waiting_for)}"
     return figures.state
+
+
+def describe_traffic(figures: DailyTotals) -> str:
+    """Return `apportioned: dealt by view time and time on air`, how the bytes of streams are known."""
+    return f"{figures.traffic}: {_TRAFFIC[figures.traffic]}" if figures.traffic else _NO_TRAFFIC
 
 
 def describe_late_changes(later: Adjustment | BackfilledPart, now_ms: int, tz: tzinfo | None) -> str:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
+import msgspec
+
 from streamusage.api.daily import (
     Adjustment,
     BackfilledPart,
@@ -24,8 +26,10 @@ from streamusage.api.daily import (
     summarize_voids,
 )
 from streamusage.core.coverage import WORST_FIRST, Provenance
+from streamusage.core.figures import StreamTraffic
 from tui.model import formats
 from tui.model.gaps.accounts import WHOLE
+from tui.model.services.servers import qualified_name
 
 _COVERED = tuple(CoveredTime.__struct_fields__)
 
@@ -60,6 +64,10 @@ class DailyTotals(DailyFigures, frozen=True, kw_only=True):
     """Services whose figures are not known, so that every figure is a lower bound."""
     reconciled: ReconciledMark | None = None
     """The worst kept result of a comparison with an outside account."""
+    traffic: StreamTraffic | None = None
+    """How the bytes of streams are known; `None` for servers, and for what is not by stream."""
+    is_remainder: bool = False
+    """Whether it is what is left beside groups of streams: `no customer`, `not by stream`."""
 
     @property
     def percentile(self) -> Percentile:
@@ -120,6 +128,7 @@ def summed(name: str, row: SummedStatistics) -> DailyTotals:
         came_later=row.adjustment,
         waiting_for=row.waiting_for,
         voids=row.voids or None,
+        traffic=row.traffic or None,
     )
 
 
@@ -134,6 +143,18 @@ def of_server(day: DailyStatistics) -> DailyTotals:
         waiting_for=day.waiting_for,
         closed=day.closed,
         voids=summarize_voids(day.voids or ()),
+    )
+
+
+def row_of_service(row: DailyTotals, service: str) -> DailyTotals:
+    """Return a row of a service with the names that no other service has."""
+    voids = row.voids and msgspec.structs.replace(row.voids, server=qualified_name(service, row.voids.server))
+    return msgspec.structs.replace(
+        row,
+        name=qualified_name(service, row.name),
+        service=service,
+        waiting_for=[qualified_name(service, server) for server in row.waiting_for],
+        voids=voids,
     )
 
 

@@ -13,11 +13,13 @@ import msgspec
 
 from streamusage.api.daily import BackfilledPart, CoveredTime, DayState, VoidClosings
 from streamusage.api.extension import ServerStatus
-from tui.model.daily.months import DailyTotals, DayRows, Month, first_of
+from tui.model.daily.groups import GroupRequest, GroupRows, ServiceSum
+from tui.model.daily.months import DailyTotals, DayRows, Month, first_of, row_of_service
 from tui.model.services.servers import ServerOfService, qualified_name
 
 Answer = TypeVar("Answer")
 
+_MOST_REQUESTS = 6
 _WORST_FIRST: tuple[DayState, ...] = ("provisional", "adjusted", "final")
 
 
@@ -61,6 +63,7 @@ class DaysOfServices:
         self._services = tuple(services)
         self._months = _Answers[Month](self._services)
         self._rows = _Answers[DayRows](self._services)
+        self._groups: dict[GroupRequest, _Answers[GroupRows]] = {}
 
     def add_month(self, service: str, first: date, answer: Month | str) -> Month | str | None:
         """Add a service's month that begins on `first`, or why it has none; return that of all services.
@@ -79,6 +82,25 @@ class DaysOfServices:
             return self._rows.why_none()
         listed = [row for name, rows in known.items() for row in self._rows_of(name, rows)]
         return DayRows(day, listed, self._rows.failures(), self._without(known))
+
+    def add_groups(self, service: str, request: GroupRequest, answer: GroupRows | str) -> GroupRows | str | None:
+        """Add a service's rows of a group, or why it has none; return those of all services, as `add_month` does.
+
+        Only the answers to the newest requests are kept.
+        """
+        answers = self._groups.pop(request, None) or _Answers[GroupRows](self._services)
+        self._groups[request] = answers
+        while len(self._groups) > _MOST_REQUESTS:
+            del self._groups[next(iter(self._groups))]
+        answers.add(service, answer)
+        known = answers.known(lambda rows: True)
+        if not known:
+            return answers.why_none()
+        without = self._without(known)
+        totals = {name: rows.total for name, rows in known.items() if rows.total is not None}
+        sums = [ServiceSum(name, item.row) for name, rows in known.items() for item in rows.sums]
+        total = sum_of_services(totals, without) if totals else None
+        return GroupRows(request, sums, total, failures=answers.failures(), without=without)
 
     def _without(self, known: Mapping[str, object]) -> tuple[str, ...]:
         return tuple(name for name in self._services if name not in known)
@@ -100,9 +122,9 @@ class DaysOfServices:
         """Yield the sum of a service, where its month is known, and its rows under qualified names."""
         month = self._months.known(lambda month: month.first == first_of(known.day)).get(service)
         for row in () if month is None else (row for day, row in month.days if day == known.day):
-            yield msgspec.structs.replace(_in_service(row, service), name=name_of_all(service))
+            yield msgspec.structs.replace(row_of_service(row, service), name=name_of_all(service))
         for row in known.rows:
-            yield _in_service(row, service)
+            yield row_of_service(row, service)
 
 
 def name_of_all(service: str) -> str:
@@ -120,7 +142,7 @@ def names_of_rows(server: ServerStatus) -> tuple[str, ...]:
 
 def sum_of_services(rows: Mapping[str, DailyTotals], without: Sequence[str] = ()) -> DailyTotals:
     """Return the sum of rows of the same time, one of each service; `without` names the services that are missing."""
-    labelled = [_in_service(row, service) for service, row in rows.items()]
+    labelled = [row_of_service(row, service) for service, row in rows.items()]
     name = next(iter(rows.values())).name
     if len(labelled) == 1:
         return msgspec.structs.replace(labelled[0], name=name, service="", without=tuple(without))
@@ -149,18 +171,6 @@ def sum_of_services(rows: Mapping[str, DailyTotals], without: Sequence[str] = ()
         ),
         services=len(labelled),
         without=tuple(without),
-    )
-
-
-def _in_service(row: DailyTotals, service: str) -> DailyTotals:
-    """Return a row of a service with the names that no other service has."""
-    voids = row.voids and msgspec.structs.replace(row.voids, server=qualified_name(service, row.voids.server))
-    return msgspec.structs.replace(
-        row,
-        name=qualified_name(service, row.name),
-        service=service,
-        waiting_for=[qualified_name(service, server) for server in row.waiting_for],
-        voids=voids,
     )
 
 
