@@ -24,7 +24,7 @@ from streamusage.service.server import RunningService, run_service
 from streamusage.service.tokens import read_tokens
 from tui.demo.clock import DemoClock
 from tui.demo.network import Relay
-from tui.demo.programme import MINUTE_MS, make_programme
+from tui.demo.programme import CUSTOMERS, MINUTE_MS, make_programme
 
 SYNC_INTERVAL_MS = 10_000
 POLL_INTERVAL_MS = 2_000
@@ -176,6 +176,7 @@ async def running_estate(directory: Path, seed: int, port: int, clock: DemoClock
                 tokens=read_tokens(tokens_file, {}),
                 clock=clock,
                 port=port,
+                customers=CUSTOMERS,
             )
         )
         programme = make_programme(seed, clock.now_ms() - 20 * MINUTE_MS)

@@ -3,6 +3,7 @@
 from random import Random
 
 from streamusage.agent.sources.simulated import Broadcast
+from streamusage.service.rules.customers import CustomerRules, DatedRule
 
 MINUTE_MS = 60_000
 
@@ -25,6 +26,16 @@ _SHORT = (
     ("live", "rehearsal", 9, 1_200_000),
 )
 """On air for some minutes at a time."""
+
+CUSTOMERS = CustomerRules(
+    [
+        DatedRule(name="Day Two Events", scopes=("event/*",)),
+        DatedRule(name="Harbour Radio", scopes=("radio",)),
+        DatedRule(name="Keynote Inc.", scopes=("live/room1",)),
+        DatedRule(name="Stage & Sound", streams=("live/stage-*", "live/backstage")),
+    ]
+)
+"""Whose streams these are. Some streams of the scope `live` are nobody's."""
 
 ON_AIR_FOR_MS = 24 * 60 * MINUTE_MS
 

@@ -95,6 +95,8 @@ class _Photographer:
         await self._take("sessions-80x24", 80, 24)
         await self._pilot.press("y")
         await self._take("days", 110, 30)
+        await self._take("days-customers", 110, 24, "shift+tab")
+        await self._pilot.press("tab")
         await self._pilot.press("escape")
         await self._pilot.resize_terminal(140, 34)
         await self._pilot.press("enter")

@@ -147,7 +147,7 @@ STEPS = (
     TourStep(
         (
             "Both days, and their coverage. RECOVERED was added by the delta.",
-            "⏎ shows a day by server. Press esc until you are back at the sessions.",
+            "⏎ shows a day by server, tab by stream. Press esc until you are back.",
         ),
         _on_sessions,
         "esc",

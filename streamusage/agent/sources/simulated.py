@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from streamusage.agent.reading import EndedConnection, PublishReading, Reading, ViewerReading
+from streamusage.agent.reading import EndedConnection, PublishReading, Reading, StreamCounterReading, ViewerReading
 from streamusage.core.clock import Clock
 
 TICK_MS = 1_000
@@ -73,6 +73,8 @@ class SimulatedMediaServer:
         self.boot = f"simulated-{seed}-{started_at}"
         self.bytes_in = 0
         self.bytes_out = 0
+        self._bytes_of: dict[tuple[str, str], tuple[int, int]] = {}
+        """Bytes in and out of each stream of the boot, by scope and name."""
         self.log: list[EndedConnection] = []
 
     def advance(self, to_ms: int) -> None:
@@ -110,6 +112,11 @@ class SimulatedMediaServer:
                 for stream in self._streams
                 for viewer in stream.viewers.values()
             ),
+            stream_traffic="measured",
+            stream_counters=tuple(
+                StreamCounterReading(scope=scope, name=name, bytes_in=bytes_in, bytes_out=bytes_out)
+                for (scope, name), (bytes_in, bytes_out) in self._bytes_of.items()
+            ),
             ended=tuple(self.log[len(self.log) if cursor is None else int(cursor) :]),
             cursor=str(len(self.log)),
             logs_ends=True,
@@ -136,8 +143,12 @@ class SimulatedMediaServer:
         bitrate_bps = stream.broadcast.bitrate_bps * self._random.uniform(0.9, 1.1)
         moved_bytes = int(bitrate_bps * TICK_MS / 8000)
         stream.bytes_per_viewer += moved_bytes
+        sent_bytes = moved_bytes * len(stream.viewers)
         self.bytes_in += moved_bytes
-        self.bytes_out += moved_bytes * len(stream.viewers)
+        self.bytes_out += sent_bytes
+        key = stream.broadcast.scope, stream.broadcast.name
+        bytes_in, bytes_out = self._bytes_of.get(key, (0, 0))
+        self._bytes_of[key] = bytes_in + moved_bytes, bytes_out + sent_bytes
         for viewer in [viewer for viewer in stream.viewers.values() if viewer.leaves_at <= self._now]:
             self._remove_viewer(stream, viewer)
         missing = stream.broadcast.target_viewers(self._now) * self._share - len(stream.viewers)
