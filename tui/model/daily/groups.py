@@ -91,7 +91,7 @@ class GroupRows(Sequence[DailyTotals]):
         self._groups = sum(not self._remainder(item.row) for item in self.sums)
         self._folded = [name.casefold() for name in self._names]
         self._shown: Sequence[int] = range(len(self.sums))
-        self._places: dict[str, int] | None = None
+        self._by_traffic = sorted(range(self._groups), key=lambda number: -self.sums[number].row.bytes_out)
         self.name_cells = max((width(sanitize(name)) for name in self._names), default=0)
         """Width of the longest name."""
         self.examples = self._find_examples()
@@ -125,21 +125,20 @@ class GroupRows(Sequence[DailyTotals]):
 
     def place_of(self, name: str) -> int | None:
         """Return the place of the row with a name; `None` where it is not shown."""
-        if self._places is None:
-            self._places = {self._names[number]: place for place, number in enumerate(self._shown)}
-        return self._places.get(name)
+        try:
+            return self._shown.index(self._names.index(name))
+        except ValueError:
+            return None
 
     def arranged(self, wanted: str = "", *, most_traffic_first: bool = False) -> Self:
         """Return the rows whose name contains a text, by name or by outgoing traffic. Remainders are the last."""
         arranged, text = copy(self), wanted.casefold().strip()
         numbers: Sequence[int] = range(len(self.sums))
-        if text:
-            numbers = [number for number, name in enumerate(self._folded) if text in name]
         if most_traffic_first:
-            groups = [number for number in numbers if number < self._groups]
-            groups.sort(key=lambda number: self.sums[number].row.bytes_out, reverse=True)
-            numbers = [*groups, *(number for number in numbers if number >= self._groups)]
-        arranged._shown, arranged._places = numbers, None
+            numbers = [*self._by_traffic, *range(self._groups, len(self.sums))]
+        if text:
+            numbers = [number for number in numbers if text in self._folded[number]]
+        arranged._shown = numbers
         return arranged
 
     def _row(self, number: int) -> DailyTotals:
