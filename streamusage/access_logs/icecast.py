@@ -12,6 +12,9 @@ from urllib.parse import unquote
 
 from streamusage.access_logs.log_time import TIME_LOCAL, parse_time_local_s
 
+ROOT_SCOPE = "icecast"
+"""Scope of mounts without a folder, such as `/a.mp3`."""
+
 _HEAD = rf"(\S{{1,64}}) \S+ (?:.{{0,256}}? )?\[{TIME_LOCAL}\] "
 _PROTOCOL = r"[A-Za-z]{3,6}/[\d.]{1,8}"
 _STATUS_AND_BYTES = r"(-?\d{1,3}) (\d{1,20})"

@@ -91,6 +91,11 @@ class SlotSums(msgspec.Struct, Generic[BytesT, MillisT], kw_only=True):
 STREAM_SUM_NAMES = ("connections", "bytes_in", "bytes_out", "view_time_ms")
 """Sums that are kept by stream, in the order of stored forms."""
 
+NOT_BY_STREAM = "not by stream"
+"""What the streams of a server leave of its figures is called."""
+NO_CUSTOMER = "no customer"
+"""What the streams of no customer are called."""
+
 StreamTraffic = Literal["measured", "apportioned", "none"]
 """How the bytes of a stream are known: in proportion to counters of the streams; in proportion to view time and time on
 air; not at all.

@@ -123,6 +123,11 @@ def stream_path(stream: StreamId) -> str:
     return "/".join(_encode(segment) for segment in segments)
 
 
+def stream_text(stream: StreamId) -> str:
+    """Return `scope/name`, with a slash inside the name as `%2F`, so that two streams never have one text."""
+    return f"{stream.scope}/{stream.name.replace('%', '%25').replace('/', '%2F')}"
+
+
 def parse_stream_path(raw_path: str) -> StreamId:
     """Return the stream of an undecoded URL path: the last segment is the name, everything before it the scope.
 

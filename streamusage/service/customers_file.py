@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from streamusage.service.rules.customers import NO_CUSTOMER, CustomerRuleError, CustomerRules, DatedRule
-from streamusage.service.rules.stream_days import NOT_BY_STREAM
+from streamusage.core.figures import NO_CUSTOMER, NOT_BY_STREAM
+from streamusage.service.rules.customers import CustomerRuleError, CustomerRules, DatedRule
 
 RESERVED_NAMES = (NO_CUSTOMER, NOT_BY_STREAM)
 """What figures without a customer are called: no customer can have these names."""

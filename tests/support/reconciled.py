@@ -13,7 +13,8 @@ from tests.support.outside_accounts import FIRST_DAY, LAST_DAY, UTC_ZONE
 from tui.commands.reconcile.files import FileNotes, FileSettings, read_account
 from tui.reconcile.account import OutsideAccount
 from tui.reconcile.causes import CauseSettings
-from tui.reconcile.comparison import ComparedRow, ComparisonSettings, compare
+from tui.reconcile.compared_rows import ComparedRow
+from tui.reconcile.comparison import ComparisonSettings, compare
 from tui.reconcile.entries import Grouping, Measure
 from tui.reconcile.readers.detect import ReaderSettings
 from tui.reconcile.service_figures import ServiceSide, figures_of_servers

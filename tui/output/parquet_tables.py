@@ -7,6 +7,7 @@ from urllib.parse import unquote
 from streamusage.api.daily import DailyStatistics, SummedStatistics
 from streamusage.api.extension import HistoryPoint, SessionRecord
 from streamusage.core.coverage import INCOMPLETE
+from streamusage.core.figures import NO_CUSTOMER, NOT_BY_STREAM
 from streamusage.core.usage import StreamId
 from tui.output.parquet import Kind, ParquetColumn, ParquetTable
 
@@ -18,7 +19,7 @@ class Sample(NamedTuple):
     point: HistoryPoint
 
 
-WITHOUT_CUSTOMER = ("no customer", "not by stream")
+WITHOUT_CUSTOMER = (NO_CUSTOMER, NOT_BY_STREAM)
 """The rows of a service that are of no customer; no customer can have these names."""
 
 _SUMS = ("connections", "bytes_in", "bytes_out", "view_time_ms")

@@ -55,10 +55,9 @@ class OutsideAccount:
     def __init__(self, measure: Measure, grouping: Grouping, tz: ZoneInfo) -> None:
         """`tz` is the zone of the days that are compared."""
         self.measure = measure
-        self._grouping = grouping
+        self.grouping = grouping
         self._tz = tz
         self._figure = attrgetter(measure.value)
-        self._group = (lambda _: "") if grouping is Grouping.TOTAL else attrgetter(grouping.value)
         self._slots: dict[str, dict[int, AccountSum]] = {}
         self._days: dict[DayKey, AccountSum] = {}
         self._day_of_slot: dict[int, date] = {}
@@ -80,6 +79,13 @@ class OutsideAccount:
         """Whether it has lines with a time, as a log has."""
         return bool(self._slots)
 
+    def refuse_without_groups(self) -> None:
+        """Raise `AccountError` if no line names a stream, scope or customer by which figures are compared."""
+        groups = {*self._slots, *(group for _, group in self._days)}
+        if self.grouping.is_of_streams and groups <= {*self.grouping.undivided}:
+            by = self.grouping.value
+            raise AccountError(f"no line names a {by}; give --column {by}=NAME for a CSV, or another --by")
+
     @property
     def has_day_sums(self) -> bool:
         """Whether it has sums of days, as an invoice has."""
@@ -93,7 +99,7 @@ class OutsideAccount:
         if entry.kind == "whole connection":
             self.whole_connections += value
             return
-        group = self._group(entry)
+        group = entry.group_of(self.grouping)
         step = entry.view_time_step_ms if self.measure is Measure.VIEW_TIME and entry.day is None else 0
         step = step or entry.rounded_to
         self.rounded_to = step if self.rounded_to is None else min(self.rounded_to, step)

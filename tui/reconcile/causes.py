@@ -113,11 +113,11 @@ class CauseFinder:
         covered = row.coverage
         lengths = {state: getattr(covered, f"{state.value}_ms") for state in (*UNCOUNTED, Provenance.PARTIAL)}
         total_ms = sum(lengths.values())
-        if not total_ms:
-            return
         note = ", ".join(f"{_length(length)} {state.value}" for state, length in lengths.items() if length)
-        if not self._account.has_lines:
-            estimate = found.value * total_ms // max(1, day.length_ms * max(1, len(row.servers)))
+        if not total_ms:
+            yield from self._unseen_carriers(key, day, row)
+        elif not self._account.has_lines:
+            estimate = found.value * total_ms // max(1, day.length_ms * max(1, row.covered_servers))
             yield Cause("coverage", 0, estimate, f"{note}, in proportion to time")
         elif self._service.spans is None or not row.servers:
             slots = sorted((value for _, value in self._account.slots_of(key[1], *day)), reverse=True)
@@ -126,20 +126,30 @@ class CauseFinder:
         else:
             yield Cause("coverage", *self._uncovered(key, day, row.servers), note)
 
+    def _unseen_carriers(self, key: DayKey, day: Interval, row: ServiceFigures) -> Iterator[Cause]:
+        """Return the bound of what other servers may have carried of a row's streams, unseen, while they were not live.
+
+        The known servers of the row were live all day.
+        """
+        if self._service.is_of_streams and self._service.spans is not None and self._account.has_lines:
+            _, high = self._uncovered(key, day, row.servers)
+            yield Cause("coverage", 0, high, "time that is not live of servers that may have carried it")
+
     def _uncovered(self, key: DayKey, day: Interval, servers: Sequence[str]) -> tuple[int, int]:
         """Return the least and the most of the account's figures in the time that is not live.
 
-        Of several servers, the others have counted in that time. Of a slot that the time covers in part, anything
-        from nothing to all may be missing.
+        Of several servers, and of streams, others may have counted in that time. Of a slot that the time covers in
+        part, anything from nothing to all may be missing.
         """
         spans = [span for server in servers for span in (self._service.spans or {}).get(server, ())]
+        is_alone = len(servers) == 1 and not self._service.is_of_streams
         uncounted = _merged([span.interval for span in spans if span.state in UNCOUNTED], day)
         any_state = _merged([span.interval for span in spans], day)
         low = sum(
             value
             for interval in uncounted
             for slot, value in self._account.slots_of(key[1], *interval)
-            if len(servers) == 1 and interval.from_ms <= slot and slot + SLOT_MS <= interval.to_ms
+            if is_alone and interval.from_ms <= slot and slot + SLOT_MS <= interval.to_ms
         )
         overlapping = {
             slot: value for interval in any_state for slot, value in self._account.slots_of(key[1], *interval)

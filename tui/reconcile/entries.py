@@ -4,7 +4,8 @@ from datetime import date
 from enum import StrEnum
 from typing import Literal, NamedTuple, Protocol
 
-from streamusage.core.figures import SUMS, Unit
+from streamusage.core.figures import NO_CUSTOMER, NOT_BY_STREAM, SUMS, Unit
+from streamusage.core.usage import StreamId, stream_text
 
 
 class Measure(StrEnum):
@@ -27,7 +28,20 @@ class Grouping(StrEnum):
     TOTAL = "total"
     SERVER = "server"
     STREAM = "stream"
+    SCOPE = "scope"
     CUSTOMER = "customer"
+
+    @property
+    def is_of_streams(self) -> bool:
+        """Whether its rows are sums of streams."""
+        return self in (Grouping.STREAM, Grouping.SCOPE, Grouping.CUSTOMER)
+
+    @property
+    def undivided(self) -> tuple[str, ...]:
+        """Names of rows that have what belongs to none of the others. Empty if each unit has a group."""
+        if self is Grouping.CUSTOMER:
+            return NO_CUSTOMER, NOT_BY_STREAM
+        return (NOT_BY_STREAM,) if self.is_of_streams else ()
 
 
 class Basis(StrEnum):
@@ -56,7 +70,9 @@ class Entry(NamedTuple):
     """When it ended."""
     kind: EntryKind
     stream: str = ""
-    """Scope and name, joined by a slash."""
+    """As `name_stream` writes it."""
+    scope: str = ""
+    """The scope, if the account names it beside the stream."""
     server: str = ""
     customer: str = ""
     bytes_out: int | None = None
@@ -73,6 +89,31 @@ class Entry(NamedTuple):
     """The figure is a multiple of this, because the account rounds: in the unit of the figure."""
     view_time_step_ms: int = 0
     """The view time is a multiple of this, because the log cuts or rounds durations."""
+
+    def group_of(self, grouping: Grouping) -> str:
+        """Return the name of its group; empty for the total.
+
+        A line that names no stream or customer is in the row that the service has for these.
+        """
+        match grouping:
+            case Grouping.TOTAL:
+                return ""
+            case Grouping.SERVER:
+                return self.server
+            case Grouping.STREAM:
+                return self.stream or NOT_BY_STREAM
+            case Grouping.SCOPE:
+                return self.scope or self.stream.rpartition("/")[0] or NOT_BY_STREAM
+            case Grouping.CUSTOMER:
+                return self.customer or NO_CUSTOMER
+
+
+def name_stream(scope: str, name: str) -> str:
+    """Return the text of a stream, as the service's statistics by stream have it: a slash in the name is `%2F`.
+
+    Empty without a name.
+    """
+    return stream_text(StreamId(scope, name)) if name else ""
 
 
 class LineReader(Protocol):

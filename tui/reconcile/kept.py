@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from tui.reconcile.comparison import ComparedRow
+from tui.reconcile.compared_rows import ComparedRow
 from tui.reconcile.entries import Grouping, Measure
 
 KIND = "streamtop-reconciled"
@@ -46,7 +46,7 @@ class KeptRow(msgspec.Struct, frozen=True, kw_only=True):
 
     day: Day
     group: str
-    """Name of a server, stream or customer; empty for the total."""
+    """Name of a server, stream, scope or customer; empty for the total."""
     account: Amount | None
     service: Amount | None
     result: Result
@@ -153,6 +153,8 @@ def judge_row(row: ComparedRow, tolerance: Fraction) -> Result:
     """Return the result of a row."""
     if not row.is_within:
         return "unexplained"
+    if row.difference is None:
+        return "explained" if row.causes else "agrees"
     larger = max(abs(row.account or 0), abs(row.service or 0))
     return "agrees" if abs(row.difference or 0) <= tolerance * larger else "explained"
 

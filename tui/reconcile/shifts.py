@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from streamusage.core.coverage import Interval
 from streamusage.core.days import day_interval
 from tui.reconcile.account import SLOT_MS, DayKey, OutsideAccount
-from tui.reconcile.comparison import ComparedRow
+from tui.reconcile.compared_rows import ComparedRow
 from tui.reconcile.hour_profiles import LONGEST_SHIFT_MS, QUARTER_MS
 from tui.reconcile.repeated_lines import HOUR_MS
 

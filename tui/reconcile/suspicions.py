@@ -11,7 +11,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from tui.reconcile.account import DayKey, OutsideAccount
-from tui.reconcile.comparison import ComparedRow
+from tui.reconcile.compared_rows import ComparedRow
 from tui.reconcile.hour_profiles import ProfileShift, find_profile_shift
 from tui.reconcile.shifts import Moved, find_shift, is_covered, moved_by_shifts
 

@@ -15,16 +15,16 @@ from sqlalchemy import Connection, select
 from streamusage.api.daily import DailyStatistics
 from streamusage.core.coverage import SLOT_MS, Interval
 from streamusage.core.days import day_interval
-from streamusage.core.figures import STREAM_SUM_NAMES, StreamTraffic, least_exact
-from streamusage.core.usage import StreamId
+from streamusage.core.figures import NO_CUSTOMER, NOT_BY_STREAM, STREAM_SUM_NAMES, StreamTraffic, least_exact
+from streamusage.core.usage import StreamId, stream_text
 from streamusage.service.accounting.closed_streams import ClosedStreams, load_closed_streams
 from streamusage.service.accounting.stream_days import load_stream_days
 from streamusage.service.queries.daily import ServerDay
 from streamusage.service.queries.sum_rows import GroupDay
 from streamusage.service.rules.combined_traffic import combine_traffic
-from streamusage.service.rules.customers import NO_CUSTOMER, CustomerRules, DayCustomers
+from streamusage.service.rules.customers import CustomerRules, DayCustomers
 from streamusage.service.rules.rollups import MinuteTraffic, round_to_quarters
-from streamusage.service.rules.stream_days import NOT_BY_STREAM, StreamDay, rest_of
+from streamusage.service.rules.stream_days import StreamDay, rest_of
 from streamusage.service.rules.stream_hours import FIGURE_NAMES
 from streamusage.service.store.schema import servers
 from streamusage.service.store.streams.customer_rules import load_rules
@@ -122,11 +122,6 @@ def group_streams(
     while groups:
         key, of_group = groups.popitem()
         yield key, of_group.total(interval)
-
-
-def stream_text(stream: StreamId) -> str:
-    """Return `scope/name`, with a slash inside the name as `%2F`, so that two streams never have one text."""
-    return f"{stream.scope}/{stream.name.replace('%', '%25').replace('/', '%2F')}"
 
 
 def _load(

@@ -17,8 +17,6 @@ from streamusage.core.usage import StreamId
 from streamusage.evidence.signed_customers import CustomerRule, RulesOfDay, hash_of_rules
 
 ANY_END = "*"
-NO_CUSTOMER = "no customer"
-"""What the streams of no customer are called."""
 _MOST_FOUND = 100_000
 
 

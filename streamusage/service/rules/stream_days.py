@@ -13,8 +13,6 @@ from streamusage.core.usage import StreamId
 from streamusage.service.rules.rollups import HOUR_MS, MINUTES_OF_HOUR, QUARTER_MS, MinuteTraffic
 from streamusage.service.rules.stream_hours import ABSENT, FIGURE_NAMES, TRAFFIC_OF, StreamHour
 
-NOT_BY_STREAM = "not by stream"
-"""What the streams of a server leave of its figures is called."""
 _LANE = 8
 """Bytes of a packed minute, see `rollups.py`."""
 _NO_MINUTES = MinuteTraffic(b"", b"")

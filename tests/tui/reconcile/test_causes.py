@@ -7,7 +7,7 @@ import pytest
 
 from streamusage.api.daily import CoveredTime
 from streamusage.api.extension import CoverageSpan
-from streamusage.core.coverage import Provenance
+from streamusage.core.coverage import Interval, Provenance
 from streamusage.core.windows import Days
 from tests.support.outside_accounts import (
     CLOUDFRONT_HEADER,
@@ -15,6 +15,7 @@ from tests.support.outside_accounts import (
     FIRST_DAY,
     FIRST_MS,
     HOUR_MS,
+    UTC_ZONE,
     Hit,
     bytes_by_day,
     cloudfront_line,
@@ -23,10 +24,13 @@ from tests.support.outside_accounts import (
     write_lines,
 )
 from tests.support.reconciled import Reconciled, reconciled
-from tui.reconcile.causes import Cause, CauseSettings, OverheadRange
-from tui.reconcile.comparison import Explained, explain
-from tui.reconcile.entries import Measure
+from tui.reconcile.account import OutsideAccount
+from tui.reconcile.causes import Cause, CauseFinder, CauseSettings, OverheadRange
+from tui.reconcile.compared_rows import Explained
+from tui.reconcile.comparison import explain
+from tui.reconcile.entries import Entry, Grouping, Measure
 from tui.reconcile.readers.detect import ReaderSettings
+from tui.reconcile.service_figures import ServiceFigures, ServiceSide
 
 HITS = [
     Hit(FIRST_MS + hour * HOUR_MS + minute * 60_000, "news", hour * 60 + minute, 50_000)
@@ -212,3 +216,30 @@ def test_missing_hours_that_no_other_day_has_are_named_and_explain_nothing(tmp_p
     assert (cause.amount, cause.low, cause.high) == (0, 0, 0)
     assert cause.note.startswith("22 hours without a line")
     assert not found.is_within
+
+
+def stream_rows(covered: CoveredTime, spans: dict[str, list[CoverageSpan]] | None, *servers: str) -> tuple[Cause, ...]:
+    """Return the causes of coverage of a stream."""
+    account = OutsideAccount(Measure.BYTES_OUT, Grouping.STREAM, UTC_ZONE)
+    for number, hit in enumerate(HITS):
+        account.add(Entry(hit.at, "request", stream=f"live/{hit.stream}", bytes_out=hit.size), number)
+    row = ServiceFigures(FIRST_DAY, "live/news", {"bytes_out": 1}, {}, covered, servers or ("edge-1", "edge-2"))
+    key, day = (FIRST_DAY, "live/news"), Interval(FIRST_MS, FIRST_MS + DAY_MS)
+    side = ServiceSide({key: row}, spans, is_of_streams=True)
+    found = CauseFinder(account, side, CauseSettings()).causes(key, day, account.by_day()[key], row)
+    return tuple(cause for cause in found if cause.name == "coverage")
+
+
+def test_stream_may_have_been_on_a_server_that_was_away_unseen() -> None:
+    hour = CoverageSpan(from_ms=FIRST_MS + HOUR_MS, to_ms=FIRST_MS + 2 * HOUR_MS, state=Provenance.LOST)
+    all_day = CoveredTime(live_ms=DAY_MS)
+    (cause,) = stream_rows(all_day, {"edge-1": [], "edge-2": [hour]})
+    assert (cause.low, cause.high, cause.note) == (
+        0, 60 * 50_000, "time that is not live of servers that may have carried it",
+    )  # fmt: skip
+    assert stream_rows(all_day, {"edge-1": [], "edge-2": []}) == ()
+    assert stream_rows(all_day, None) == ()
+    (known,) = stream_rows(CoveredTime(live_ms=DAY_MS - HOUR_MS, lost_ms=HOUR_MS), {"edge-1": [hour], "edge-2": []})
+    assert (known.low, known.high, known.note) == (0, 60 * 50_000, "1 h lost")
+    (alone,) = stream_rows(CoveredTime(live_ms=DAY_MS - HOUR_MS, lost_ms=HOUR_MS), {"edge-1": [hour]}, "edge-1")
+    assert alone.low == 0, "the gaps that a file names need not be of all servers"

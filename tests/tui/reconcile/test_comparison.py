@@ -40,11 +40,13 @@ def test_each_stream_is_compared_with_its_own_figures() -> None:
     )
     rows = compare(log, service(figures("live/a", 300), figures("live/b", 90), figures("live/c", 0)), SETTINGS)
     assert [(row.group, row.account, row.service, row.is_within) for row in rows] == [
-        ("", 5, None, False),
         ("live/a", 300, 300, True),
         ("live/b", 70, 90, False),
         ("live/c", None, 0, True),
+        ("not by stream", 5, None, True),
     ]
+    cause = rows[1].causes[-1]
+    assert (cause.cause, cause.amount, rows[1].unexplained) == ("not by stream", -5, -15), rows[1].causes
 
 
 def test_customers_of_an_invoice_are_compared_by_name() -> None:

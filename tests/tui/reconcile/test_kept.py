@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tests.support.commands.kept_results import HEADS, kept_comparison, kept_row
-from tui.reconcile.comparison import AmountBounds, ComparedRow, Explained, is_within
+from tui.reconcile.compared_rows import AmountBounds, ComparedRow, Explained, is_within
 from tui.reconcile.entries import Grouping, Measure
 from tui.reconcile.kept import (
     KIND,

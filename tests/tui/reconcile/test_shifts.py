@@ -4,7 +4,7 @@ from fractions import Fraction
 
 from streamusage.core.coverage import Interval
 from tests.support.outside_accounts import DAY_MS, FIRST_MS, HOUR_MS, UTC_ZONE
-from tui.reconcile.comparison import AmountBounds, ComparedRow
+from tui.reconcile.compared_rows import AmountBounds, ComparedRow
 from tui.reconcile.hour_profiles import LONGEST_SHIFT_MS, QUARTER_MS
 from tui.reconcile.shifts import FoundShift, Moved, find_shift
 

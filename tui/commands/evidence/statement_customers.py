@@ -5,13 +5,11 @@ from typing import NamedTuple
 
 from msgspec import UNSET
 
-from streamusage.core.figures import STREAM_SUM_NAMES, SUMS, Unit
+from streamusage.core.figures import NO_CUSTOMER, NOT_BY_STREAM, STREAM_SUM_NAMES, SUMS, Unit
 from streamusage.evidence.statement import Statement
 from tui.model import formats
 from tui.output import TableColumn, View
 
-NOBODY = "no customer"
-NOT_BY_STREAM = "not by stream"
 WITHOUT_RULES = "days without rules"
 
 
@@ -29,7 +27,7 @@ def customer_rows(statement: Statement) -> list[CustomerRow]:
     """
     if statement.customers is UNSET:
         return []
-    rows = [CustomerRow(row.customer or NOBODY, _sums([row.due])) for row in statement.customers]
+    rows = [CustomerRow(row.customer or NO_CUSTOMER, _sums([row.due])) for row in statement.customers]
     divided: list[object] = [day.figures for day in statement.days if day.customers is not UNSET]
     divided += [row.difference for row in statement.corrections if row.customers is not UNSET]
     left = _sums(divided)

@@ -25,6 +25,7 @@ from tui.commands.reconcile.options import (
     parse_zone,
 )
 from tui.commands.reconcile.service_side import ServiceChoice, read_saved, request_audience, request_figures
+from tui.commands.reconcile.stream_side import read_saved_streams, request_stream_figures
 from tui.commands.reconcile.tables import comparison_view
 from tui.commands.shell import connection_options, counted, format_option, print_message
 from tui.config.settings import ConnectionSettings
@@ -32,10 +33,12 @@ from tui.model.formats import FORMAT_OF_UNIT
 from tui.output import Format, print_rows
 from tui.reconcile.account import OutsideAccount
 from tui.reconcile.causes import CauseSettings, OverheadRange
-from tui.reconcile.comparison import ComparedRow, ComparisonSettings, compare
+from tui.reconcile.compared_rows import ComparedRow
+from tui.reconcile.comparison import ComparisonSettings, compare
 from tui.reconcile.entries import Grouping, Measure
 from tui.reconcile.errors import AccountError
 from tui.reconcile.readers.detect import AUTOMATIC, ReaderSettings
+from tui.reconcile.service_figures import ServiceSide
 from tui.reconcile.suspicions import Suspicion, suspect
 
 FIGURES = {
@@ -66,7 +69,7 @@ FIGURES = {
     type=click.Choice([grouping.value for grouping in Grouping]),
     default=Grouping.TOTAL.value,
     show_default=True,
-    help="One row for each day, or for each day and server, stream or customer.",
+    help="One row for each day, or for each day and server, stream, scope or customer.",
 )
 @click.option(
     "--figure", type=click.Choice(list(FIGURES)), default="bytes-out", show_default=True, help="What is compared."
@@ -178,17 +181,15 @@ def reconcile(
         raise click.UsageError("give either --keep-for or --no-keep")
     measure, by = FIGURES[figure], Grouping(grouping)
     account = OutsideAccount(measure, by, connection.tz)
-    reader = ReaderSettings(measure, log_format, columns, unit, layout, pattern, by is Grouping.STREAM)
+    reader = ReaderSettings(measure, log_format, columns, unit, layout, pattern, by.is_of_streams)
     try:
         notes = read_account(files, account, FileSettings(reader, log_zone, log_shift, max_unreadable))
+        account.refuse_without_groups()
     except AccountError as error:
         raise CommandError(f"{error}; nothing was compared", ExitCode.USAGE) from None
     days = _days_of(account, first, last)
     choice = ServiceChoice(days, servers, by)
-    if against is not None:
-        service = read_saved(against, gaps, connection, choice)
-    else:
-        service = request_figures(connection, choice)
+    service = _service_side(connection, choice, against, gaps)
     settings = ComparisonSettings(days, connection.tz, tolerance, CauseSettings(sampling, overhead))
     rows = compare(account, service, settings)
     is_open = account.has_lines and against is None and not all(row.is_within for row in rows)
@@ -201,6 +202,16 @@ def reconcile(
         outcome = ComparisonOutcome(measure, choice, connection.tz, tolerance, notes, rows, suspicions)
         keep_outcome(outcome, address, connection if against is None else None)
     _fail_above_tolerance(rows, service.name, connection.tz.key, tolerance)
+
+
+def _service_side(
+    connection: ConnectionSettings, choice: ServiceChoice, against: Path | None, gaps: Path | None
+) -> ServiceSide:
+    if against is None:
+        request = request_stream_figures if choice.grouping.is_of_streams else request_figures
+        return request(connection, choice)
+    read = read_saved_streams if choice.grouping.is_of_streams else read_saved
+    return read(against, gaps, connection, choice)
 
 
 def _days_of(account: OutsideAccount, first: datetime | None, last: datetime | None) -> Days:
@@ -228,12 +239,11 @@ def _print_notes(
 def _fail_above_tolerance(rows: Sequence[ComparedRow], name: str, tz: str, tolerance: Fraction) -> None:
     share = f"{float(tolerance * 100):g} %"
     outside = [row for row in rows if not row.is_within]
-    both = [row for row in rows if row.difference is not None]
     summary = f"{counted(len(rows), 'row')} of {name}, {tz}"
     if not rows:
         raise CommandError(f"{summary}: neither side has figures of these days", ExitCode.FAILURE)
     if outside:
-        missing = len(rows) - len(both)
+        missing = sum(row.difference is None for row in outside)
         one_sided = f", {missing} of them with figures on one side only" if missing else ""
         raise CommandError(f"{summary}: {len(outside)} with more than {share} unexplained{one_sided}", ExitCode.FAILURE)
     print_message(f"{summary}: all within {share}")

@@ -19,7 +19,7 @@ from tui.config.paths import reconciled_folder
 from tui.config.profiles import checked_url
 from tui.config.reconciled_files import ReconciledFileError, keep_comparison
 from tui.config.settings import ConnectionSettings
-from tui.reconcile.comparison import ComparedRow
+from tui.reconcile.compared_rows import ComparedRow
 from tui.reconcile.entries import Measure
 from tui.reconcile.kept import MILLION, KeptComparison, keep_files, keep_row, storable
 from tui.reconcile.suspicions import Suspicion

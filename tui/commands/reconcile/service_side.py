@@ -3,28 +3,24 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
-
-import msgspec
+from typing import NamedTuple
 
 from streamusage.api.daily import DailyStatistics
 from streamusage.api.extension import CoverageSpan, History
+from streamusage.client.errors import RefusedError
 from streamusage.client.usage_client import UsageClient
-from streamusage.core.coverage import Provenance
 from streamusage.core.days import day_interval
 from streamusage.core.exit_codes import ExitCode
 from streamusage.core.text import quote_input
 from streamusage.core.usage import StreamId
 from streamusage.core.windows import Days
 from tui.commands.errors import CommandError
+from tui.commands.reconcile.saved_answers import decode_saved, read_spans, refuse_other_zones
 from tui.commands.shell import run_requests
-from tui.commands.tables import Gap
 from tui.config.settings import ConnectionSettings
 from tui.reconcile.entries import Grouping
 from tui.reconcile.hour_profiles import QUARTER_MS
-from tui.reconcile.service_figures import UNCOUNTED, ServiceSide, figures_of_servers, spans_of_servers
-
-Content = TypeVar("Content")
+from tui.reconcile.service_figures import ServiceSide, figures_of_servers, spans_of_servers
 
 DAY_MS = 86_400_000
 AUDIENCE_DAYS = 7
@@ -39,6 +35,11 @@ class ServiceChoice(NamedTuple):
     """Names of servers; empty for all."""
     grouping: Grouping
 
+    @property
+    def name(self) -> str:
+        """Name the servers for messages."""
+        return ", ".join(self.servers) or "all servers"
+
 
 class _Answers(NamedTuple):
     days: Sequence[DailyStatistics]
@@ -46,8 +47,7 @@ class _Answers(NamedTuple):
 
 
 def request_figures(connection: ConnectionSettings, choice: ServiceChoice) -> ServiceSide:
-    """Return the figures of the service. Raises `CommandError` if it has none of these groups or servers."""
-    _refuse_other_groups(choice.grouping)
+    """Return the figures of the service. Raises `CommandError` if it has none of these servers."""
     first, last = choice.days
     from_ms, to_ms = day_interval(first, connection.tz).from_ms, day_interval(last, connection.tz).to_ms
     only = choice.servers[0] if len(choice.servers) == 1 else None
@@ -64,13 +64,16 @@ def request_figures(connection: ConnectionSettings, choice: ServiceChoice) -> Se
 def request_audience(connection: ConnectionSettings, choice: ServiceChoice) -> dict[int, int]:
     """Return the subscribers by quarter of an hour of the streams that the servers carried longest, in the first week.
 
-    A quarter of which the figure of a stream is unknown is left out.
+    A quarter of which the figure of a stream is unknown is left out. Empty for a token that may not read them.
     """
     from_ms = day_interval(choice.days.first, connection.tz).from_ms
     to_ms = min(day_interval(choice.days.last, connection.tz).to_ms, from_ms + AUDIENCE_DAYS * DAY_MS)
 
     async def read(client: UsageClient) -> list[History]:
-        placements = await client.carriers(from_ms, to_ms)
+        try:
+            placements = await client.carriers(from_ms, to_ms)
+        except RefusedError:
+            return []
         lengths: Counter[StreamId] = Counter()
         for placed in placements.carriers:
             if not choice.servers or placed.server in choice.servers:
@@ -99,36 +102,9 @@ def read_saved(daily: Path, gaps: Path | None, connection: ConnectionSettings, c
 
     Raises `CommandError` for a file that has something else, or days of another time zone.
     """
-    _refuse_other_groups(choice.grouping)
-    days = _decode(daily, list[DailyStatistics], "streamtop daily --format json")
-    zones = sorted({day.tz for day in days} - {connection.tz.key})
-    if zones:
-        raise CommandError(
-            f"{daily} has days of {', '.join(zones)}, not of {connection.tz.key}; give --tz", ExitCode.USAGE
-        )
-    spans: dict[str, Sequence[CoverageSpan]] | None = None
-    if gaps is not None:
-        spans = _spans(_decode(gaps, list[Gap], "streamtop gaps --format json"))
-    return _side(days, spans, choice, str(daily))
-
-
-def _spans(gaps: Sequence[Gap]) -> dict[str, Sequence[CoverageSpan]]:
-    left_out = {*UNCOUNTED, Provenance.PARTIAL}
-    spans: dict[str, list[CoverageSpan]] = {}
-    for gap in gaps:
-        if gap.state in left_out:
-            span = CoverageSpan(from_ms=gap.from_ms, to_ms=gap.to_ms, state=gap.state)
-            spans.setdefault(gap.server, []).append(span)
-    return dict(spans)
-
-
-def _decode(path: Path, kind: type[Content], command: str) -> Content:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except OSError as error:
-        raise CommandError(f"cannot read {path}: {error.strerror}", ExitCode.USAGE) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise CommandError(f"{path} is not what `{command}` prints: {error}", ExitCode.USAGE) from None
+    days = decode_saved(daily, list[DailyStatistics], "streamtop daily --format json")
+    refuse_other_zones(daily, {day.tz for day in days}, connection)
+    return _side(days, read_spans(gaps), choice, str(daily))
 
 
 def _side(
@@ -138,6 +114,13 @@ def _side(
     place: str,
 ) -> ServiceSide:
     known = sorted({day.server for day in days})
+    refuse_missing_servers(choice, known, place)
+    chosen = [day for day in days if not choice.servers or day.server in choice.servers]
+    return ServiceSide(figures_of_servers(chosen, choice.grouping), spans, choice.name)
+
+
+def refuse_missing_servers(choice: ServiceChoice, known: Sequence[str], place: str) -> None:
+    """Raise `CommandError` for a chosen server without figures. `place` names the service or the file."""
     missing = [name for name in choice.servers if name not in known]
     if missing:
         others = f"it has {', '.join(map(quote_input, known))}" if known else "it has none of any server"
@@ -145,14 +128,4 @@ def _side(
             f"{place}: no figures of the server {quote_input(missing[0])} in {choice.days.first} to "
             f"{choice.days.last}; {others}",
             ExitCode.NOT_FOUND,
-        )
-    chosen = [day for day in days if not choice.servers or day.server in choice.servers]
-    return ServiceSide(figures_of_servers(chosen, choice.grouping), spans, ", ".join(choice.servers) or "all servers")
-
-
-def _refuse_other_groups(grouping: Grouping) -> None:
-    if grouping in (Grouping.STREAM, Grouping.CUSTOMER):
-        raise CommandError(
-            f"the service has no daily figures by {grouping.value}; compare --by total or --by server",
-            ExitCode.REFUSED,
         )

@@ -7,7 +7,7 @@ from streamusage.core.figures import Unit
 from tui.model import formats
 from tui.model.formats import UNKNOWN
 from tui.output import CsvField, TableColumn, View
-from tui.reconcile.comparison import ComparedRow, Explained
+from tui.reconcile.compared_rows import ComparedRow, Explained
 from tui.reconcile.entries import Grouping, Measure
 from tui.reconcile.suspicions import Suspicion
 
@@ -26,6 +26,7 @@ def comparison_view(
         columns=[
             TableColumn("DAY", lambda row: row.day),
             *of_group,
+            *([TableColumn[ComparedRow]("TRAFFIC", _traffic)] if grouping.is_of_streams else []),
             TableColumn("ACCOUNT", lambda row: amount(row.account), figure=True),
             TableColumn("SERVICE", lambda row: amount(row.service), figure=True),
             TableColumn("DIFFERENCE", lambda row: signed(row.difference, amount), figure=True),
@@ -49,6 +50,7 @@ def comparison_view(
             CsvField("within_tolerance", lambda row: row.is_within),
             CsvField("lines", lambda row: row.lines),
             CsvField("service_final", lambda row: row.is_final),
+            *([CsvField[ComparedRow]("service_traffic", lambda row: row.traffic)] if grouping.is_of_streams else []),
             CsvField("causes", lambda row: " ".join(f"{_slug(found.cause)}={found.amount}" for found in row.causes)),
             CsvField("suspected", lambda row: " ".join(_suspected(row, suspicions))),
         ],
@@ -72,11 +74,16 @@ def _document(
         "within_tolerance": row.is_within,
         "lines": row.lines,
         "service_final": row.is_final,
+        **({"service_traffic": row.traffic} if grouping.is_of_streams else {}),
         "causes": [found._asdict() for found in row.causes],
         "suspected": [
             {"cause": found.cause, "amount": found.amounts[row.key]} for found in suspicions if row.key in found.amounts
         ],
     }
+
+
+def _traffic(row: ComparedRow) -> str:
+    return row.traffic or UNKNOWN
 
 
 def _amount(unit: Unit) -> Callable[[int | None], str]:

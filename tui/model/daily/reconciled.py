@@ -49,7 +49,9 @@ class ReconciledResult(NamedTuple):
         if self.comparison.by is Grouping.SERVER:
             servers = self.row.group
         elif self.comparison.by is not Grouping.TOTAL:
-            servers = f"{self.comparison.by.value} {self.row.group} of {servers}"
+            is_rest = self.row.group in self.comparison.by.undivided
+            kind = "" if is_rest else f"{self.comparison.by.value} "
+            servers = f"{kind}{self.row.group} of {servers}"
         return f"{servers} of {self.service}" if self.service else servers
 
     def state(self, figures: DailyFigures) -> str:

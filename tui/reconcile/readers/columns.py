@@ -18,6 +18,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "time": ("time", "timestamp", "datetime", "time_iso8601", "@timestamp"),
     "stream": ("stream", "stream name", "stream_name"),
     "path": ("path", "url", "uri", "request_uri", "cs-uri-stem"),
+    "scope": ("scope",),
     "customer": ("customer", "client", "account", "tenant"),
     "server": ("server", "host", "edge"),
     "method": ("method", "cs-method", "request_method"),
@@ -130,6 +131,7 @@ class NamedColumnReader:
         stream = self._value(row, "stream") or self._stream_of(self._value(row, "path") or "")
         texts = {
             "stream": stream,
+            "scope": self._value(row, "scope") or "",
             "server": self._value(row, "server") or "",
             "customer": self._value(row, "customer") or "",
         }

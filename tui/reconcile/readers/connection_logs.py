@@ -1,7 +1,7 @@
 """Logs with a line for each connection that ended: nginx-rtmp and Icecast. Pure."""
 
 from streamusage.access_logs import icecast, nginx_rtmp
-from tui.reconcile.entries import Basis, Entry, EntryKind
+from tui.reconcile.entries import Basis, Entry, EntryKind, name_stream
 
 
 class RtmpLogReader:
@@ -19,7 +19,7 @@ class RtmpLogReader:
         return Entry(
             found.ended_at,
             "connection",
-            stream=f"{found.scope}/{found.name}" if found.name else found.scope,
+            stream=name_stream(found.scope, found.name),
             bytes_out=found.bytes_out,
             bytes_in=found.bytes_in,
             view_time_ms=found.duration_s * 1000 if is_play else 0,
@@ -48,11 +48,12 @@ class IcecastLogReader:
         if found.kind == "other":
             kind = "HEAD" if found.method == "HEAD" and found.status < 400 else "error"
         is_listener = found.kind == "listener"
+        scope, _, name = found.path.strip("/").rpartition("/")
         duration_ms = max(0, found.duration_s) * 1000
         return Entry(
             found.ended_s * 1000,
             kind,
-            stream=found.path.strip("/"),
+            stream=name_stream(scope or icecast.ROOT_SCOPE, name),
             bytes_out=found.bytes_out,
             view_time_ms=duration_ms if is_listener else 0,
             connections=int(is_listener),

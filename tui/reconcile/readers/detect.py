@@ -11,7 +11,7 @@ from streamusage.access_logs.web.format import FORMAT_NAMES as WEB_NAMES
 from streamusage.access_logs.web.format import detect as detect_web
 from streamusage.access_logs.web.format import find_format
 from streamusage.core.text import quote_input
-from tui.reconcile.entries import LineReader, Measure
+from tui.reconcile.entries import LineReader, Measure, name_stream
 from tui.reconcile.errors import AccountError
 from tui.reconcile.readers.columns import NamedColumnReader
 from tui.reconcile.readers.connection_logs import IcecastLogReader, RtmpLogReader
@@ -56,7 +56,7 @@ def stream_rule(settings: ReaderSettings) -> StreamRule:
 
     def find(target: str) -> str:
         file = classify(target, settings.layout) if pattern is None else pattern.classify(target)
-        return "" if file is None else f"{file.scope}/{file.name}"
+        return "" if file is None else name_stream(file.scope, file.name)
 
     return find
 

@@ -8,7 +8,7 @@ protocol.
 from collections.abc import Sequence
 
 from streamusage.access_logs.web.values import parse_time
-from tui.reconcile.entries import Basis, Entry
+from tui.reconcile.entries import Basis, Entry, name_stream
 
 FIELDS = "#Fields:"
 DEFAULT_FIELDS = (
@@ -73,7 +73,7 @@ class WowzaLogReader:
         return Entry(
             time.at,
             "connection",
-            stream=f"{scope}/{self._text(values, 'x-sname')}",
+            stream=name_stream(scope, self._text(values, "x-sname")),
             bytes_out=sent,
             bytes_in=received or 0,
             view_time_ms=duration_ms if is_play else 0,

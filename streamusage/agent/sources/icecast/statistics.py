@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 
 import msgspec
 
-from streamusage.access_logs.icecast import parse_seconds
+from streamusage.access_logs.icecast import ROOT_SCOPE, parse_seconds
 from streamusage.agent.reading import SourceError
 from streamusage.agent.sources.common.identifiers import limit_id, short_digest, split_stream_path
 from streamusage.agent.sources.common.payloads import MAX_COUNT, parse_xml
@@ -17,9 +17,6 @@ from streamusage.agent.sources.common.payloads import MAX_COUNT, parse_xml
 ISO_TIME = "%Y-%m-%dT%H:%M:%S%z"
 KH_TIME = "%d/%b/%Y:%H:%M:%S %z"
 RFC_TIME = "%a, %d %b %Y %H:%M:%S %z"
-
-ROOT_SCOPE = "icecast"
-"""Scope of mounts without a folder, such as `/a.mp3`."""
 
 
 class Mount(msgspec.Struct, frozen=True, kw_only=True):

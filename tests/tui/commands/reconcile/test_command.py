@@ -136,14 +136,14 @@ async def test_invalid_arguments_are_refused(
     assert message in ended.err
 
 
-async def test_unknown_server_and_group_are_refused(streamtop: Program, tmp_path: Path, daily: str) -> None:
+async def test_unknown_server_and_answer_of_servers_are_refused(streamtop: Program, tmp_path: Path, daily: str) -> None:
     file = log_file(tmp_path, HITS)
     ended = await streamtop("reconcile", file, "--against", daily, "--server", "edge-9")
     assert ended.code == 5
     assert "no figures of the server 'edge-9' in 2026-11-16 to 2026-11-20; it has 'edge-1'" in ended.err
     ended = await streamtop("reconcile", file, "--against", daily, "--by", "stream")
-    assert ended.code == 4
-    assert "the service has no daily figures by stream" in ended.err
+    assert ended.code == 2
+    assert "is not what `streamtop daily --group stream --format json` prints" in ended.err
 
 
 async def test_saved_gaps_explain_lost_time_exactly(streamtop: Program, tmp_path: Path) -> None:

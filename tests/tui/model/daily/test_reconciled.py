@@ -113,3 +113,13 @@ def test_description_names_the_servers_of_a_part_and_the_figure_of_now() -> None
     assert "compared 00:00 (edge-1), unexplained" in part.describe(FRIDAY, SUM, totals(), COMPARED_AT, UTC)[0]
     described = book(kept_comparison(AGREES)).describe(FRIDAY, SUM, totals(2000), COMPARED_AT, UTC)
     assert described == ["compared 00:00, outdated: account 1.00 kB, service 1.00 kB then and 2.00 kB now"]
+
+
+def test_subject_of_undivided_figures_is_no_stream() -> None:
+    for group, subject in (
+        ("live/a", "stream live/a of all servers"),
+        ("not by stream", "not by stream of all servers"),
+    ):
+        row = msgspec.structs.replace(AGREES, group=group)
+        (result,) = book(kept_comparison(row, by=Grouping.STREAM)).results(FRIDAY)
+        assert result.subject == subject
