@@ -45,6 +45,14 @@ def parse_instant(text: str) -> AtNow:
     return lambda now_ms, tz: max(0, now_ms - before_ms)
 
 
+def format_utc(at_ms: int) -> str:
+    """Return an instant as `2026-11-21 12:00 UTC`; one that no calendar has as its milliseconds."""
+    try:
+        return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except (ValueError, OverflowError, OSError):
+        return f"{at_ms} ms"
+
+
 def _without_ago(text: str) -> str:
     return text[: -len("ago")].rstrip() if text.lower().endswith("ago") else text
 

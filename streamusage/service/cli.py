@@ -64,10 +64,12 @@ def _max_connections(most: int) -> int:
 _SETTLING = Duration(longest="999999d")
 
 
-def _kept(name: str, default: str, help_text: str) -> Callable[[Command], Command]:
+def _kept(name: str, default: str | None, help_text: str) -> Callable[[Command], Command]:
     """Return an option that is a whole number of days, at least one."""
     kind = Duration(default_unit="d", shortest="1d", longest="36500d", whole="d")
-    return click.option(name, type=kind, default=default, show_default=True, metavar="DAYS", help=help_text)
+    return click.option(
+        name, type=kind, default=default, show_default=default is not None, metavar="DAYS", help=help_text
+    )
 
 
 @click.command(
@@ -169,6 +171,18 @@ def _kept(name: str, default: str, help_text: str) -> Callable[[Command], Comman
     "400",
     "How long daily statistics, the orphan ledger and the audit log are kept: 400 (days) or 52w.",
 )
+@_kept(
+    "--hour-statistics-days",
+    None,
+    "How long hours are kept, of which days of any time zone are summed by group and stream: 200 (days). Afterwards "
+    "only UTC days and closed days are. By default as long as daily statistics.",
+)
+@_kept(
+    "--minute-statistics-days",
+    None,
+    "How long minutes are kept, which show what each gap recovered: 90 (days). Afterwards only their hours are. By "
+    "default as long as hours.",
+)
 @click.option(
     "--edge-timeout",
     type=Duration(default_unit="s", shortest="1s", longest="24h"),
@@ -202,6 +216,8 @@ def serve(
     tls_key: Path | None,
     usage_stats_discard_threshold_days: int,
     daily_statistics_days: int,
+    hour_statistics_days: int | None,
+    minute_statistics_days: int | None,
     edge_timeout: int,
     request_limits: "Limits",
     access_log: bool,
@@ -244,15 +260,21 @@ def serve(
         _fail(error, ExitCode.USAGE)
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key must be given together")
+    if minute_statistics_days and hour_statistics_days and minute_statistics_days > hour_statistics_days:
+        raise click.UsageError("--minute-statistics-days must not be longer than --hour-statistics-days")
+    retention = Retention(
+        usage_stats_discard_threshold_days // UNIT_MS["d"],
+        daily_statistics_days // UNIT_MS["d"],
+        minute_statistics_days and minute_statistics_days // UNIT_MS["d"],
+        hour_statistics_days and hour_statistics_days // UNIT_MS["d"],
+    )
     tls = None if tls_cert is None or tls_key is None else Tls(tls_cert, tls_key)
     settings: dict[str, Any] = {
         "store_url": store or sqlite_url(data_directory() / "usage.db"),
         "host": listen.host,
         "port": listen.port,
         "tls": tls,
-        "retention": Retention(
-            usage_stats_discard_threshold_days // UNIT_MS["d"], daily_statistics_days // UNIT_MS["d"]
-        ),
+        "retention": retention,
         "edge_timeout_ms": edge_timeout,
         "account_zones": account_zones,
         "customers": customers,

@@ -12,6 +12,7 @@ ServiceError
 │   ├── NotAccountZoneError       the service closes no days in that time zone
 │   ├── EpochTooHighError         a journal names an epoch that this service cannot have issued
 │   ├── DayNotOverError           the day, or the time after it, is not over
+│   ├── DiscardedHoursError       figures that need hours which retention has discarded
 │   └── ClockDoubtError           the clock of the service is in doubt
 ├── ContradictionError            a report contradicts figures that were counted
 ├── LimitExceededError            a request exceeds a limit
@@ -69,6 +70,10 @@ class EpochTooHighError(ConflictError):
 
 class DayNotOverError(ConflictError):
     """The day, or the time that must pass after its end, is not over."""
+
+
+class DiscardedHoursError(ConflictError):
+    """The figures need hours that are folded to UTC days. They are no longer known."""
 
 
 class ClockDoubtError(ConflictError):

@@ -10,27 +10,21 @@ and a server's open figures are never discarded, nor are closed days, their adju
 the audit log's entries about them.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, delete, func, select
+from sqlalchemy import Connection, Select, func, select
 
 from streamusage.core.coverage import Interval, slot_of
+from streamusage.core.instants import format_utc
+from streamusage.service.accounting.folding import find_foldable, fold_servers, load_kept_from
+from streamusage.service.retention_round import RetentionRound, StoreAccess
+from streamusage.service.rules.folding import NOTHING_FOLDED, KeptFrom
 from streamusage.service.rules.rollups import HOUR_MS
-from streamusage.service.store.audit import record_audit
-from streamusage.service.store.change_feed import (
-    SAMPLES_KEPT_FROM,
-    SLOTS_KEPT_FROM,
-    forget_tombstones,
-    raise_counter,
-    read_counter,
-)
-from streamusage.service.store.engines.locks import WHOLE_STORE, LockSet
+from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, raise_counter, read_counter
 from streamusage.service.store.expired_rows import (
-    ExpiredRows,
-    Key,
     before,
     closed_held_reports,
     ended_coverage,
@@ -38,18 +32,9 @@ from streamusage.service.store.expired_rows import (
     find_owed_sums,
     forgettable_tombstones,
     old_audit_entries,
-    old_samples,
     parts_of_deleted_sessions,
-    within,
 )
-from streamusage.service.store.partitions.expired_partitions import (
-    RowRange,
-    count_within,
-    detach_partition,
-    find_expired,
-    is_within,
-)
-from streamusage.service.store.records import replace_with_tombstones
+from streamusage.service.store.partitions.expired_partitions import count_within, find_expired, is_within
 from streamusage.service.store.schema import (
     audit,
     held,
@@ -77,12 +62,8 @@ TOMBSTONE_DAYS = 30
 LONGEST_OUTAGE_DAYS = 40
 """How long samples are kept at most for a server that owes those with which their sums are complete."""
 
-_SERVERS_PER_READ = 200
-_GROUPS_PER_WRITE = 500
-_RECORDS_SHARE = 4
-"""A discarded record changes two rows and is named twice, so that a write discards fewer of them."""
-
-Result = TypeVar("Result")
+_SERVERS_PER_WRITE = 300
+_UTC = (ZoneInfo("UTC"),)
 
 
 @dataclass(frozen=True)
@@ -91,18 +72,20 @@ class Retention:
 
     usage_stats_discard_threshold_days: int = 7
     daily_statistics_days: int = 400
+    minute_statistics_days: int | None = None
+    """After that, minutes are folded to hours; `None` for as long as hours are kept."""
+    hour_statistics_days: int | None = None
+    """After that, hours are folded to UTC days; `None` for as long as daily statistics are kept."""
 
+    @property
+    def hours_kept_days(self) -> int:
+        """How long hours are kept."""
+        return min(self.hour_statistics_days or self.daily_statistics_days, self.daily_statistics_days)
 
-class StoreAccess(Protocol):
-    """The access that retention needs: reads, and writes that are committed when they return."""
-
-    async def read(self, work: Callable[[Connection], Result]) -> Result:
-        """Return the result of a read on one snapshot."""
-        ...
-
-    async def write(self, work: Callable[[Connection], Result], locks: LockSet = WHOLE_STORE) -> Result:
-        """Return the result of a write after its commit."""
-        ...
+    @property
+    def minutes_kept_days(self) -> int:
+        """How long minutes are kept."""
+        return min(self.minute_statistics_days or self.hours_kept_days, self.hours_kept_days)
 
 
 @dataclass(frozen=True)
@@ -117,11 +100,15 @@ class Discarded:
     """Rows older than `days_before_ms`, by table."""
     in_use: tuple[str, ...] = ()
     """Tables with an expired partition that could not be detached now."""
+    kept_from: KeptFrom = NOTHING_FOLDED
+    """The highest instants before which minutes and hours of a server are folded."""
+    by_folding: dict[str, int] = field(default_factory=dict)
+    """Minutes and hours of which only sums are kept, by table."""
 
     @property
     def rows(self) -> int:
         """All rows."""
-        return sum(self.by_usage.values()) + sum(self.by_days.values())
+        return sum(self.by_usage.values()) + sum(self.by_days.values()) + sum(self.by_folding.values())
 
     @property
     def records(self) -> int:
@@ -131,9 +118,11 @@ class Discarded:
     def __str__(self) -> str:
         parts = []
         for counts, before_ms in ((self.by_usage, self.usage_before_ms), (self.by_days, self.days_before_ms)):
-            named = ", ".join(f"{count} rows of {name}" for name, count in counts.items() if count)
-            if named:
-                parts.append(f"{named} from before {_utc(before_ms)}")
+            if named := _named(counts):
+                parts.append(f"{named} from before {format_utc(before_ms)}")
+        if named := _named(self.by_folding):
+            minutes, hours_from = map(format_utc, self.kept_from)
+            parts.append(f"{named}: sums are kept of minutes before {minutes} and of hours before {hours_from}")
         if self.in_use:
             parts.append(f"partitions of {', '.join(self.in_use)} are in use and are dropped later")
         return "; ".join(parts) or "no rows"
@@ -171,15 +160,22 @@ def count_due(connection: Connection, retention: Retention, now_ms: int) -> Disc
 
 
 async def discard_rows(
-    keeper: StoreAccess, retention: Retention, now_ms: int, *, rows_per_write: int = ROWS_PER_WRITE
+    keeper: StoreAccess,
+    retention: Retention,
+    now_ms: int,
+    *,
+    rows_per_write: int = ROWS_PER_WRITE,
+    zones: Sequence[ZoneInfo] = _UTC,
 ) -> Discarded:
-    """Run one round over all tables and return what it discarded."""
+    """Run one round over all tables and return what it discarded. `zones` are the account zones: no minute of a day
+    that is open in one of them is folded.
+    """
     usage_before, days_before = _thresholds(retention, now_ms)
     hours_before = days_before - days_before % HOUR_MS
     earliest = now_ms - LONGEST_OUTAGE_DAYS * DAY_MS
     owed_from = await keeper.read(lambda connection: find_owed_sums(connection, earliest))
     samples_before = slot_of(usage_before if owed_from is None else min(usage_before, owed_from))
-    run = _Round(keeper, rows_per_write)
+    run = RetentionRound(keeper, rows_per_write)
     by_usage = {
         usage.name: await run.discard_records(ended_records(usage_before), now_ms),
         # Until the minute that samples are kept from: samples are found by the publishes of their streams.
@@ -194,6 +190,10 @@ async def discard_rows(
         if _has_visible_slots(connection, days_before):
             raise_counter(connection, SLOTS_KEPT_FROM, days_before)
 
+    def has_open_spans(connection: Connection, period: Interval) -> bool:
+        kept = select(spans.c.from_ms).where(is_within(spans.c.from_ms, period), spans.c.to_ms > days_before)
+        return connection.execute(kept.limit(1)).first() is not None
+
     if await keeper.read(lambda connection: _has_visible_slots(connection, days_before)):
         await keeper.write(hide_slots)
     by_days = {
@@ -203,7 +203,7 @@ async def discard_rows(
         hours.name: await run.discard(before(hours.c.hour, hours_before)),
         stream_hours.name: await run.discard(before(stream_hours.c.hour, hours_before)),
         utc_days.name: await run.discard(before(utc_days.c.day, hours_before - DAY_MS + 1)),
-        spans.name: await run.detach_partitions(spans.c.from_ms, days_before, keep=spans.c.to_ms > days_before),
+        spans.name: await run.detach_partitions(spans.c.from_ms, days_before, keep=has_open_spans),
         outages.name: 0,
         orphans.name: await run.discard(before(orphans.c.last_at, days_before)),
         audit.name: await run.discard(old_audit_entries(days_before)),
@@ -214,7 +214,30 @@ async def discard_rows(
         by_days[table.name] += await run.discard_groups([rows for rows in coverage if rows.table is table])
     forgotten = now_ms - max(TOMBSTONE_DAYS, retention.usage_stats_discard_threshold_days) * DAY_MS
     await run.forget_tombstones(forgettable_tombstones(forgotten))
-    return Discarded(usage_before, days_before, by_usage, by_days, tuple(run.in_use))
+    kept_from, by_folding = await _fold(keeper, run, retention, zones, now_ms)
+    return Discarded(usage_before, days_before, by_usage, by_days, tuple(run.in_use), kept_from, by_folding)
+
+
+async def _fold(
+    keeper: StoreAccess, run: RetentionRound, retention: Retention, zones: Sequence[ZoneInfo], now_ms: int
+) -> tuple[KeptFrom, dict[str, int]]:
+    """Raise the instants before which minutes and hours are folded, and discard those before them."""
+    ages = (retention.minutes_kept_days, retention.hours_kept_days)
+    # What daily statistics are kept for is discarded as a whole.
+    wanted = KeptFrom(*(0 if age >= retention.daily_statistics_days else now_ms - age * DAY_MS for age in ages))
+    foldable = sorted(await keeper.read(lambda connection: find_foldable(connection, zones, wanted, now_ms)))
+    for start in range(0, len(foldable), _SERVERS_PER_WRITE):
+        some = foldable[start : start + _SERVERS_PER_WRITE]
+        await keeper.write(lambda connection, some=some: fold_servers(connection, some, zones, wanted, now_ms))  # type: ignore[misc]
+    kept_from = await keeper.read(load_kept_from)
+    minutes = {server: limit.minutes for server, limit in kept_from.items()}
+    counts = {
+        time.table.name: await run.discard_folded_minutes(time, minutes)
+        for time in (slots.c.slot, slot_connections.c.slot, stream_slots.c.slot)
+    }
+    counts[hours.name] = await run.discard_folded_hours({name: limit.hours for name, limit in kept_from.items()})
+    highest = KeptFrom(*map(max, zip(*kept_from.values(), strict=True))) if kept_from else NOTHING_FOLDED
+    return highest, counts
 
 
 def _has_visible_slots(connection: Connection, before_ms: int) -> bool:
@@ -225,151 +248,10 @@ def _has_visible_slots(connection: Connection, before_ms: int) -> bool:
     expired = Interval(kept_from, before_ms)
     return any(
         connection.execute(select(time).where(is_within(time, expired)).order_by(time).limit(1)).first() is not None
-        for time in (slots.c.slot, slot_connections.c.slot, stream_slots.c.slot)
+        # Minutes and hours may be folded long before.
+        for time in (slots.c.slot, slot_connections.c.slot, stream_slots.c.slot, hours.c.hour, utc_days.c.day)
     )
 
 
-class _Round:
-    """One round of retention over the store."""
-
-    def __init__(self, keeper: StoreAccess, rows_per_write: int) -> None:
-        self._keeper = keeper
-        self._rows = rows_per_write
-        self._records = max(1, rows_per_write // _RECORDS_SHARE)
-        self.in_use: list[str] = []
-        """The tables with an expired partition that is in use."""
-
-    async def discard(self, rows: ExpiredRows, mark: Callable[[Connection], None] = lambda _connection: None) -> int:
-        """Delete the rows, and `mark` in each write that they are gone. Return how many there were."""
-
-        def work(connection: Connection) -> int:
-            mark(connection)
-            return rows.delete(connection, self._rows)
-
-        discarded, count = 0, self._rows
-        while count == self._rows and await self._keeper.read(rows.exist):
-            count = await self._keeper.write(work)
-            discarded += count
-        return discarded
-
-    async def discard_divided(self, time: Column[int], before_ms: int, hide: Callable[[Connection], None]) -> int:
-        """Discard the rows of a table that may be divided, and `hide` them in each write. Return their number."""
-        discarded = await self.detach_partitions(time, before_ms, hide)
-        for rows in await self._rows_expired(time, before_ms):
-            discarded += await self.discard(within(time, rows.expired), hide)
-        return discarded
-
-    async def detach_partitions(
-        self,
-        time: Column[int],
-        before_ms: int,
-        hide: Callable[[Connection], None] = lambda _connection: None,
-        keep: ColumnElement[bool] | None = None,
-    ) -> int:
-        """Detach the partitions of which all has expired, oldest first, up to one that is in use. Return how many rows
-        they had. One with a row to `keep` stays.
-        """
-        table, discarded = time.table, 0
-        expired = await self._keeper.read(lambda connection: find_expired(connection, time, before_ms))
-        for period in expired.partitions:
-            of_period = is_within(time, period)
-
-            def detach(connection: Connection, period: Interval = period, of_period: Any = of_period) -> bool | None:
-                hide(connection)
-                if keep is not None and connection.execute(select(time).where(of_period, keep).limit(1)).first():
-                    return None
-                return detach_partition(connection, time, period)
-
-            count = await self._keeper.read(lambda connection, period=period: count_within(connection, time, period))  # type: ignore[misc]
-            detached = await self._keeper.write(detach)
-            if detached is False:
-                self.in_use.append(table.name)
-                break
-            discarded += count if detached else 0
-        return discarded
-
-    async def _rows_expired(self, time: Column[int], before_ms: int) -> list[RowRange]:
-        return await self._keeper.read(lambda connection: find_expired(connection, time, before_ms).by_row)
-
-    async def discard_records(self, rows: ExpiredRows, now_ms: int) -> int:
-        """Replace the usage records by tombstones and return how many there were."""
-
-        def work(connection: Connection, keys: Sequence[Key]) -> int:
-            # Checked again in the write: a report may have arrived in between.
-            count = replace_with_tombstones(connection, rows.among(keys), "discarded", now_ms)
-            if count:
-                record_audit(connection, "retention", "discard", now_ms, records=count)
-            return count
-
-        return await self._discard_by_key(rows, work)
-
-    async def discard_found(self, rows: ExpiredRows) -> int:
-        """Delete rows whose condition an index answers in part, found outside of the writes. Return how many."""
-
-        def work(connection: Connection, keys: Sequence[Key]) -> int:
-            return connection.execute(delete(rows.table).where(rows.among(keys))).rowcount
-
-        return await self._discard_by_key(rows, work)
-
-    async def forget_tombstones(self, rows: ExpiredRows) -> None:
-        """Forget the tombstones."""
-
-        def work(connection: Connection, keys: Sequence[Key]) -> int:
-            forget_tombstones(connection, rows.among(keys))
-            return 0
-
-        await self._discard_by_key(rows, work)
-
-    async def _discard_by_key(self, rows: ExpiredRows, work: Callable[[Connection, Sequence[Key]], int]) -> int:
-        discarded = 0
-        last: Key | None = None
-        while True:
-            keys = await self._keeper.read(lambda connection, last=last: rows.find(connection, self._records, last))  # type: ignore[misc]
-            if keys:
-                discarded += await self._keeper.write(lambda connection, keys=keys: work(connection, keys))  # type: ignore[misc]
-                last = keys[-1]
-            if len(keys) < self._records:
-                return discarded
-
-    async def discard_samples(self, before_ms: int) -> int:
-        """Delete all samples from before that slot and return how many there were."""
-        await self._keeper.write(lambda connection: raise_counter(connection, SAMPLES_KEPT_FROM, before_ms))
-        discarded = await self.detach_partitions(samples.c.slot, before_ms)
-        for rows in await self._rows_expired(samples.c.slot, before_ms):
-            discarded += await self._discard_samples_by_row(rows)
-        return discarded
-
-    async def _discard_samples_by_row(self, expired: RowRange) -> int:
-        names = await self._keeper.read(lambda connection: list(connection.execute(select(servers.c.server)).scalars()))
-        discarded = 0
-        for start in range(0, len(names), _SERVERS_PER_READ):
-
-            def find(connection: Connection, start: int = start) -> list[ExpiredRows]:
-                some = names[start : start + _SERVERS_PER_READ]
-                return [rows for server in some for rows in old_samples(connection, server, expired)]
-
-            discarded += await self.discard_groups(await self._keeper.read(find))
-        return discarded
-
-    async def discard_groups(self, groups: Sequence[ExpiredRows]) -> int:
-        """Delete the rows of several servers or streams of one table, many groups in a write. Return how many."""
-        discarded = first = 0
-        while first < len(groups):
-
-            def work(connection: Connection, first: int = first) -> tuple[int, int]:
-                room, done = self._rows, 0
-                for rows in groups[first : first + _GROUPS_PER_WRITE]:
-                    room -= rows.delete(connection, room)
-                    if not room:
-                        break
-                    done += 1
-                return done, self._rows - room
-
-            done, count = await self._keeper.write(work)
-            first += done
-            discarded += count
-        return discarded
-
-
-def _utc(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+def _named(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} rows of {name}" for name, count in counts.items() if count)

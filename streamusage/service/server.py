@@ -260,7 +260,7 @@ async def _run_retention(service: Service, retention: Retention) -> None:
             due = await service.read(lambda connection: count_due(connection, retention, now_ms))
             log.warning("%s; retention discarded nothing; due are %s", service.clock.describe_doubt(), due)
             return
-        discarded = await discard_rows(_WhileTrusted(service), retention, now_ms)
+        discarded = await discard_rows(_WhileTrusted(service), retention, now_ms, zones=service.account_zones)
         service.metrics.count_discarded(discarded.records)
         if discarded.rows or discarded.in_use:
             log_jobs.info("retention discarded %s", discarded)

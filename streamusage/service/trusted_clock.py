@@ -7,7 +7,7 @@ from streamusage.api.extension import ServiceClock
 from streamusage.api.report import ClockState, MachineClock
 from streamusage.core.clock import Clock, is_synchronised
 from streamusage.service.errors import ClockDoubtError
-from streamusage.service.retention import StoreAccess
+from streamusage.service.retention_round import StoreAccess
 from streamusage.service.rules.trusted_time import (
     Ended,
     Evidence,

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import tzinfo
 
 from streamusage.api.extension import CoverageSpan, Outage, ServerStatus
+from streamusage.core.coverage import Provenance
 from tui.model import formats
 from tui.model.gaps.gap_timeline import delta_table, describe_journal, list_events
 from tui.model.gaps.grid import GLYPHS, describe_fill
@@ -46,6 +47,8 @@ def timeline_lines(
 
 def delta_lines(gap: CoverageSpan, tz: tzinfo | None) -> list[list[Part]]:
     """Return every recovered figure, a line each."""
+    if gap.delta is None and gap.state not in (Provenance.MISSING, Provenance.HELD, Provenance.LIVE):
+        return [[(" What arrived late is no longer known: the minutes of this time were discarded.", "quiet")]]
     if gap.delta is None:
         return [[(" Not reported yet: its figures are unknown, not zero.", gap.state.value)]]
     backfilled_at = f", backfilled {describe_fill(gap, tz)}" if gap.filled_at is not None else ""

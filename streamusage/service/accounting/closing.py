@@ -56,6 +56,8 @@ class ExpectedServer(NamedTuple):
     watermark: int
     until: int | None = None
     """When it was removed; nothing is expected of it after that."""
+    hours_kept_from: int = 0
+    """Its hours before this instant are folded to UTC days: a day that needs them can no longer be closed."""
 
     def ran(self, day: Interval) -> bool:
         """Return whether the server was in service during the day."""
@@ -101,14 +103,16 @@ def expected_servers(connection: Connection, now_ms: int) -> list[ExpectedServer
     """Return the servers that ever reported, by name. A watermark in the future counts as the end of the coverage
     before now: until the server is repaired, its days wait for it.
     """
-    columns = (servers.c.server, servers.c.since, servers.c.watermark, servers.c.removed, servers.c.removed_at)
+    names = ("server", "since", "watermark", "removed", "removed_at", "hours_kept_from")
+    columns = [servers.c[name] for name in names]
     query = select(*columns).where(servers.c.epoch > 0, servers.c.since.is_not(None)).order_by(servers.c.server)
     expected = []
     for row in connection.execute(query).all():
         watermark = row.watermark or row.since
         if is_ahead(watermark, now_ms):
             watermark = covered_until(connection, row.server, now_ms) or row.since
-        expected.append(ExpectedServer(row.server, row.since, watermark, row.removed_at if row.removed else None))
+        until = row.removed_at if row.removed else None
+        expected.append(ExpectedServer(row.server, row.since, watermark, until, row.hours_kept_from))
     return expected
 
 
@@ -232,7 +236,7 @@ def _step(
         return None
     if upto is not None and (late := _late_step(connection, tz, expected, upto, now_ms)):
         return late
-    day = day_of(began if upto is None else upto, tz)
+    day = _first_closable(day_of(began if upto is None else upto, tz), tz, expected)
     interval = day_interval(day, tz)
     if interval.to_ms > now_ms:
         return None
@@ -244,6 +248,17 @@ def _step(
     return ClosingStep(day, interval, chosen, ends=len(chosen) == len(names))
 
 
+def _first_closable(day: date, tz: ZoneInfo, expected: Sequence[ExpectedServer]) -> date:
+    """Return the day, or the first one after it of which all hours are kept: an account zone that is added later begins
+    with that.
+    """
+    kept_from = max((item.hours_kept_from for item in expected), default=0)
+    if day_interval(day, tz).from_ms >= kept_from:
+        return day
+    first = day_of(kept_from, tz)
+    return first if day_interval(first, tz).from_ms >= kept_from else first + timedelta(days=1)
+
+
 def _late_step(
     connection: Connection, tz: ZoneInfo, expected: Sequence[ExpectedServer], upto: int, now_ms: int
 ) -> LateStep | None:
@@ -251,12 +266,15 @@ def _late_step(
     if day_interval(last, tz).to_ms > now_ms:  # an earlier version closed days in advance, with its clock ahead
         last -= timedelta(days=1)
     known = closed_servers(connection, tz, last)
-    late = next((item for item in expected if item.ran(day_interval(last, tz)) and item.server not in known), None)
+    interval = day_interval(last, tz)
+    missing = (item for item in expected if item.ran(interval) and item.server not in known)
+    late = next((item for item in missing if item.hours_kept_from <= interval.from_ms), None)
     if late is None:
         return None
+    first = _first_closable(day_of(late.since, tz), tz, [late])
     open_days = (
         day
-        for day in days_between(day_of(late.since, tz), last)
+        for day in days_between(first, last)
         if day_interval(day, tz).length_ms and late.server not in closed_servers(connection, tz, day)
     )
     return LateStep(late.server, [day for _, day in zip(range(LATE_DAYS_PER_BATCH), open_days, strict=False)])

@@ -8,8 +8,10 @@ from sqlalchemy import Connection
 
 from streamusage.api.daily import CoveredTime, DailyFigures
 from streamusage.core.coverage import SLOT_MS, Interval, Provenance
+from streamusage.core.instants import format_utc
 from streamusage.service.accounting.hours import load_hours
 from streamusage.service.accounting.utc_days import load_days_summed_to, load_utc_days
+from streamusage.service.errors import DiscardedHoursError
 from streamusage.service.rules.apply import Piece
 from streamusage.service.rules.coverage import time_by_state
 from streamusage.service.rules.percentile import (
@@ -76,10 +78,20 @@ def unpack_samples(kept: bytes, day: Interval) -> DaySamples:
 def compute_day_statistics(
     connection: Connection, items: Sequence[CoveredServer], day: Interval
 ) -> dict[str, DayStatistics]:
-    """Return the day of each of these servers. Their pieces must cover the day, or a window around it."""
+    """Return the day of each of these servers. Their pieces must cover the day, or a window around it.
+
+    Raises `DiscardedHoursError` if hours of the day are folded to UTC days.
+    """
     if not items:
         return {}
     quarters = round_to_quarters(day)
+    kept_from = max(item.state.hours_kept_from for item in items)
+    if quarters.from_ms < kept_from:
+        raise DiscardedHoursError(
+            f"hours from before {format_utc(kept_from)} are discarded (--hour-statistics-days): sums of the day that "
+            f"began at {format_utc(day.from_ms)} are no longer known, unless it is closed in an account zone; days of "
+            "single servers still are (GET /api/v1/daily, streamtop daily)"
+        )
     summed_to = {item.state.server: item.state.summed_to for item in items}
     found = load_hours(connection, quarters, summed_to, summed_to if len(items) <= _FEW_SERVERS else None)
     return {item.state.server: _day(item, *roll_up_interval(found[item.state.server], quarters), day) for item in items}

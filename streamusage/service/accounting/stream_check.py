@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, func, select
 
 from streamusage.core.coverage import Interval
+from streamusage.service.accounting.folding import read_hours_kept_from, read_minutes_kept_from
 from streamusage.service.accounting.ledger import IS_VOID
 from streamusage.service.accounting.stream_days import load_stream_days
 from streamusage.service.accounting.stream_hours import roll_up_minutes
@@ -13,7 +14,6 @@ from streamusage.service.accounting.stream_sums import compare_all_streams
 from streamusage.service.rules.rollups import HOUR_MS
 from streamusage.service.rules.stream_hours import StreamHour
 from streamusage.service.rules.utc_days import DAY_MS, utc_day_of
-from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, read_counter
 from streamusage.service.store.schema import closed_days, servers, stream_hours, stream_slots
 from streamusage.service.store.store import Store
 from streamusage.service.store.streams.closed_streams import decode_streams
@@ -59,7 +59,7 @@ def _compare_all_hours(store: Store, progress: Callable[[int, int], None]) -> tu
         for day_ms in range(utc_day_of(known.from_ms), known.to_ms, DAY_MS):
             with store.reading() as connection:
                 # Retention may have discarded more meanwhile.
-                kept_from = -(-read_counter(connection, SLOTS_KEPT_FROM) // HOUR_MS) * HOUR_MS
+                kept_from = -(-read_minutes_kept_from(connection, server) // HOUR_MS) * HOUR_MS
                 day = Interval(day_ms, day_ms + DAY_MS).clip(kept_from, max(kept_from, summed_to))
                 count, found = compare_stream_hours(connection, server, day)
             compared += count
@@ -115,7 +115,7 @@ def _differences(row: Any, expected: StreamHour | None) -> Iterator[str]:
 
 
 def _compare_closings(store: Store, progress: Callable[[int, int], None]) -> tuple[int, list[WrongStreams]]:
-    """Compare the present figures by stream of closed days, whose slots are kept, with the hours by stream."""
+    """Compare the present figures by stream of closed days, whose hours are kept, with the hours by stream."""
     with store.reading() as connection:
         query = select(*(closed_days.c[name] for name in _CLOSING)).where(~IS_VOID, closed_days.c.streams.is_not(None))
         closings = connection.execute(query.order_by(closed_days.c.revision)).all()
@@ -128,7 +128,7 @@ def _compare_closings(store: Store, progress: Callable[[int, int], None]) -> tup
             columns = ("from_ms", "to_ms", "streams", "current_streams")
             query = select(*(closed_days.c[name] for name in columns)).where(*of_closing)
             row = connection.execute(query.where(closed_days.c.revision == revision)).one()
-            if row.from_ms < read_counter(connection, SLOTS_KEPT_FROM):
+            if row.from_ms < read_hours_kept_from(connection, server):
                 continue
             summed_to = connection.execute(select(servers.c.summed_to).where(servers.c.server == server)).scalar_one()
             interval = Interval(row.from_ms, row.to_ms)

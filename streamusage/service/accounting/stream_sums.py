@@ -7,8 +7,8 @@ from sqlalchemy import Connection, and_, func, select
 
 from streamusage.core.coverage import Interval
 from streamusage.core.figures import SLOT_SUM_NAMES, STREAM_SUM_NAMES
+from streamusage.service.accounting.folding import read_minutes_kept_from
 from streamusage.service.rules.utc_days import DAY_MS, utc_day_of
-from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, read_counter
 from streamusage.service.store.schema import slot_connections, slots, stream_slots
 from streamusage.service.store.store import Store
 from streamusage.service.store.streams.stream_slots import decode_shares
@@ -35,7 +35,7 @@ def compare_all_streams(store: Store, progress: Callable[[int, int], None]) -> t
         for day_ms in range(utc_day_of(first), last + 1, DAY_MS):
             with store.reading() as connection:
                 # Retention discards slots and their streams in different writes.
-                kept_from = read_counter(connection, SLOTS_KEPT_FROM)
+                kept_from = read_minutes_kept_from(connection, server)
                 day = Interval(day_ms, day_ms + DAY_MS).clip(kept_from, last + 1)
                 count, wrong = compare_streams(connection, server, day)
             compared += count

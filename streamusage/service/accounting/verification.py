@@ -5,7 +5,7 @@ compared is read in one transaction.
 """
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,14 +18,11 @@ from streamusage.core.days import day_interval, zone
 from streamusage.core.figures import SUM_NAMES
 from streamusage.service.accounting.chain_check import find_chain_faults, read_entries
 from streamusage.service.accounting.customer_check import check_customers
-from streamusage.service.accounting.day_statistics import compute_day_statistics, unpack_samples
-from streamusage.service.accounting.hours import compare_hours
+from streamusage.service.accounting.day_statistics import StoredDays, compute_day_statistics, unpack_samples
+from streamusage.service.accounting.hours_check import check_hours
 from streamusage.service.accounting.ledger import IS_VOID, difference
 from streamusage.service.accounting.stream_check import check_streams
-from streamusage.service.accounting.utc_days import compare_day
 from streamusage.service.errors import StoreError
-from streamusage.service.rules.rollups import HOUR_MS
-from streamusage.service.rules.utc_days import DAY_MS, utc_day_of
 from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, last_change, read_counter
 from streamusage.service.store.coverage_rows import load_covered_servers
 from streamusage.service.store.engines.protocol import Progress
@@ -40,19 +37,15 @@ from streamusage.service.store.schema import (
     chain,
     closed_days,
     counters,
-    hours,
     ledger_checksums,
     metadata,
     server_sessions,
     servers,
-    slots,
     tombstones,
     usage,
-    utc_days,
 )
 from streamusage.service.store.store import Store
 
-WEEK_MS = 7 * 24 * HOUR_MS
 _ROWS_PER_READ = 1_000
 _COMPARED = (
     *SUM_NAMES,
@@ -237,51 +230,15 @@ def _check_chain(scope: _Scope, differences: list[Difference]) -> str:
 
 def _check_hours(scope: _Scope, differences: list[Difference]) -> str:
     """Sum the hours of every server again from its slots, and its UTC days from its hours."""
-    with scope.store.reading() as connection:
-        query = select(servers.c.server, servers.c.summed_to, servers.c.days_summed_to).order_by(servers.c.server)
-        estate = connection.execute(query).all()
-    compared = compared_days = 0
-    for number, (server, summed_to, days_summed_to) in enumerate(estate):
-        scope.progress(number, len(estate))
-        with scope.store.reading() as connection:
-            ends = [
-                connection.execute(select(func.min(column), func.max(column)).where(of_server)).one()
-                for column, of_server in (
-                    (slots.c.slot, slots.c.server == server),
-                    (hours.c.hour, hours.c.server == server),
-                )
-            ]
-            kept_from = -(-read_counter(connection, SLOTS_KEPT_FROM) // HOUR_MS) * HOUR_MS
-        known = [end for pair in ends for end in pair if end is not None]
-        if not known:
-            continue
-        at, last = max(kept_from, min(known) // HOUR_MS * HOUR_MS), min(summed_to, max(known) + HOUR_MS)
-        while at < last:
-            upto = min(last, at + WEEK_MS)
-            with scope.store.reading() as connection:
-                # Retention may have discarded more meanwhile.
-                kept_from = -(-read_counter(connection, SLOTS_KEPT_FROM) // HOUR_MS) * HOUR_MS
-                count, found = compare_hours(connection, server, Interval(max(at, kept_from), upto))
-            compared += count
-            differences += [
-                Difference(hours.name, f"server={server} hour={_format_hour(hour)}", what) for hour, what in found
-            ]
-            at = upto
-        for day_ms in range(utc_day_of(min(known)), min(days_summed_to, max(known) + HOUR_MS), DAY_MS):
-            with scope.store.reading() as connection:
-                if day_ms < read_counter(connection, SLOTS_KEPT_FROM):
-                    continue
-                what = compare_day(connection, server, day_ms)
-            compared_days += 1
-            if what is not None:
-                differences.append(Difference(utc_days.name, f"server={server} day={_format_hour(day_ms)}", what))
-    return (
-        f"{compared:,} hours and {compared_days:,} UTC days of {len(estate):,} servers, summed again from their slots"
-    )
+    checked, found = check_hours(scope.store, scope.progress)
+    differences += [Difference(*row) for row in found]
+    return checked
 
 
 def _check_days(scope: _Scope, differences: list[Difference]) -> str:
-    """Compute the closed days again whose slots are kept, and compare them with their figures and adjustments."""
+    """Compute the closed days again whose hours or UTC days are kept, and compare them with their figures and
+    adjustments.
+    """
     with scope.store.reading() as connection:
         keys = connection.execute(select(closed_days.c.tz, closed_days.c.day).distinct().order_by("tz", "day")).all()
     compared = 0
@@ -300,12 +257,17 @@ def _check_days(scope: _Scope, differences: list[Difference]) -> str:
             rows = connection.execute(valid).mappings().all()
             names = [str(row["server"]) for row in rows]
             items = load_covered_servers(connection, *interval, scope.now_ms, names)
-            computed = compute_day_statistics(connection, items, interval)
+            has_hours = [item for item in items if item.state.hours_kept_from <= interval.from_ms]
+            figures = {
+                server: day.figures for server, day in compute_day_statistics(connection, has_hours, interval).items()
+            }
+            folded = [item for item in items if item.state.hours_kept_from > interval.from_ms]
+            figures |= StoredDays(connection, None).compute(folded, interval) if folded else {}
         for row in rows:
-            if row["server"] in computed:
+            if row["server"] in figures:
                 compared += 1
-                differences += _day_differences(row, computed[row["server"]].figures)
-    return f"{compared:,} closed days, computed again from their slots"
+                differences += _day_differences(row, figures[row["server"]])
+    return f"{compared:,} closed days, computed again from the hours or UTC days of their servers"
 
 
 def _check_streams(scope: _Scope, differences: list[Difference]) -> str:
@@ -390,10 +352,6 @@ def _of_day(table: Any, tz: str, day: str) -> tuple[Any, Any]:
 
 def _key(row: Any, *names: str) -> str:
     return " ".join(f"{name}={row[name]}" for name in names)
-
-
-def _format_hour(hour: int) -> str:
-    return datetime.fromtimestamp(hour / 1000, UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
 def _cause(error: BaseException) -> str:

@@ -328,6 +328,7 @@ DAILY = Operation(
     answer=Daily,
     example=examples.DAILY,
     parameters=_DAYS,
+    failures=(409,),
 )
 DAILY_SUMS = Operation(
     "GET",
@@ -348,6 +349,7 @@ DAILY_SUMS = Operation(
             description="Only the streams of this customer; with a group of streams",
         ),
     ),
+    failures=(409,),
 )
 ADJUSTMENTS = Operation(
     "GET",

@@ -34,6 +34,7 @@ from streamusage.service.rules.apply import (
     was_refused,
 )
 from streamusage.service.rules.coverage import pieces_since_unread
+from streamusage.service.rules.folding import refuse_folded
 from streamusage.service.rules.parts import mark_end
 from streamusage.service.rules.session_matching import StreamStart
 from streamusage.service.store.clock_refusals import forget_clock_refusals, load_refused_upto, save_clock_refusal
@@ -182,6 +183,7 @@ def ingest_report(
     if mark is not None:
         parts = (*parts[:-1], encode_part(mark_end(decode_part(parts[-1]), mark, state.watermark or 0)))
     try:
+        refuse_folded(report, state.minutes_kept_from)
         applied = _accept(connection, state, report, now_ms, len(parts))
     except ContradictionError as error:
         return quarantine_report(

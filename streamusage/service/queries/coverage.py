@@ -58,12 +58,14 @@ def list_coverage(connection: Connection, window: Interval, now_ms: int, server:
         (state, merge_pieces(pieces, from_ms, to_ms))
         for state, pieces in load_covered_servers(connection, from_ms, to_ms, now_ms, only)
     ]
+    minutes_from = {state.server: max(kept_from, state.minutes_kept_from) for state, _ in covered}
     late_slots = _late_slots(
-        connection, [gap for state, inside in covered for gap in _gaps(state.server, inside, kept_from)]
+        connection,
+        [gap for state, inside in covered for gap in _gaps(state.server, inside, minutes_from[state.server])],
     )
     found = []
     for state, inside in covered:
-        deltas = backfilled_deltas(inside, late_slots.get(state.server, []))
+        deltas = backfilled_deltas(inside, late_slots.get(state.server, []), minutes_from[state.server])
         found.append(
             ServerCoverage(
                 server=state.server,

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, and_, select
 
 from streamusage.api.daily import DailyFigures
 from streamusage.api.evidence import Correction
-from streamusage.core.days import day_interval
+from streamusage.core.days import day_interval, days_between
+from streamusage.core.instants import format_utc
 from streamusage.evidence.chain import signed_figures
 from streamusage.evidence.statement import (
     ClosingOfDay,
@@ -65,6 +66,7 @@ def compose_statement(
         )
     period = day_interval(first, tz)._replace(to_ms=day_interval(last, tz).to_ms)
     _refuse_open_days(connection, last, tz, server, period.to_ms, now_ms)
+    _refuse_folded_days(connection, first, last, tz, server, now_ms)
     only = None if server is None else [server]
     days = _days(connection, tz, first, last, only)
     return compose(
@@ -104,6 +106,25 @@ def _refuse_open_days(
     interval = day_interval(last, tz)
     if known is not None and known.ran(interval) and server not in closed_servers(connection, tz, last):
         raise NotFinalError(f"{last} of {server} is not closed in {tz.key}; nothing was signed")
+
+
+def _refuse_folded_days(
+    connection: Connection, first: date, last: date, tz: ZoneInfo, server: str | None, now_ms: int
+) -> None:
+    """Raise `NotFinalError` if a day was not closed before its hours were folded: the account zone was added later."""
+    expected = [item for item in expected_servers(connection, now_ms) if server in (None, item.server)]
+    for day in days_between(first, last):
+        interval = day_interval(day, tz)
+        folded = [item for item in expected if item.ran(interval) and interval.from_ms < item.hours_kept_from]
+        if not folded:
+            continue
+        closed = closed_servers(connection, tz, day)
+        never = next((item for item in folded if item.server not in closed), None)
+        if never is not None:
+            raise NotFinalError(
+                f"{day} of {never.server} was not closed in {tz.key} before its hours were discarded, and no longer "
+                f"can be; nothing was signed; days of {tz.key} are closed from {format_utc(never.hours_kept_from)} on"
+            )
 
 
 def _days(

@@ -73,6 +73,10 @@ class ServerState(msgspec.Struct, frozen=True, kw_only=True):
     """Number of parts of an accepted report that are not applied yet. No further report is accepted before."""
     previous_epoch: int = 0
     """The epoch that the active one continued; 0 for the first one, and where an earlier version activated it."""
+    minutes_kept_from: int = 0
+    """Minutes before this instant are discarded: only their hours are kept, and no report changes them."""
+    hours_kept_from: int = 0
+    """Hours before this instant are discarded: only their UTC days are kept."""
 
     @property
     def late_after_ms(self) -> int:

@@ -114,8 +114,11 @@ def cut_at_midnight(piece: Piece) -> Iterator[Piece]:
         from_ms = to_ms
 
 
-def backfilled_deltas(pieces: Sequence[Piece], late_slots: Iterable[LateSlot]) -> list[GapDelta | None]:
-    """Return what arrived late in each piece; `None` for a piece that is live or still owed.
+def backfilled_deltas(
+    pieces: Sequence[Piece], late_slots: Iterable[LateSlot], kept_from: int = 0
+) -> list[GapDelta | None]:
+    """Return what arrived late in each piece; `None` for a piece that is live or still owed, or that begins before
+    `kept_from`: minutes of it are discarded.
 
     A slot that two gaps share counts in the first of them, so that the deltas add up to what arrived late.
     """
@@ -123,7 +126,7 @@ def backfilled_deltas(pieces: Sequence[Piece], late_slots: Iterable[LateSlot]) -
     used = 0
     result: list[GapDelta | None] = []
     for piece in pieces:
-        if piece.state in {Provenance.LIVE, Provenance.MISSING, Provenance.HELD}:
+        if piece.from_ms < kept_from or piece.state in {Provenance.LIVE, Provenance.MISSING, Provenance.HELD}:
             result.append(None)
             continue
         first = bisect_left(rows, slot_of(piece.from_ms), used, key=lambda row: row.slot)

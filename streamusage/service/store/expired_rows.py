@@ -10,18 +10,20 @@ from sqlalchemy import Column, ColumnElement, Connection, Select, Table, and_, b
 
 from streamusage.core.coverage import Interval
 from streamusage.service.store.audit import concerns_closed_days
-from streamusage.service.store.partitions.expired_partitions import RowRange, is_within
+from streamusage.service.store.partitions.expired_partitions import FIRST, RowRange, is_within
 from streamusage.service.store.records import FINAL_REASONS
 from streamusage.service.store.schema import (
     DIVIDED_BY,
     audit,
     has_ended,
     held,
+    hours,
     outages,
     samples,
     server_sessions,
     servers,
     spans,
+    stream_hours,
     tombstones,
     usage,
 )
@@ -198,3 +200,41 @@ def _streams_with_samples(time: RowRange) -> Select[Any]:
         of_server, samples.c.stream == streams.c.stream, is_within(samples.c.slot, time.expired)
     )
     return select(streams.c.stream).where(streams.c.stream.is_not(None), old.exists())
+
+
+def folded_minutes(
+    connection: Connection, server: str, kept_from: int, slot: Column[int], time: RowRange
+) -> list[ExpiredRows]:
+    """Return the minutes of a server before `kept_from` and inside an interval, for each epoch that has any."""
+    table = slot.table
+    expired = time.expired.clip(FIRST, kept_from)
+    of_server = table.c.server == server
+    searched = of_server if time.searched is None else and_(of_server, is_within(slot, time.searched))
+    found = []
+    epoch: int | None = -1
+    while expired.length_ms and epoch is not None:
+        following = select(table.c.epoch).where(searched, table.c.epoch > epoch).order_by(table.c.epoch).limit(1)
+        epoch = connection.execute(following).scalar()
+        rows = ExpiredRows(table, and_(of_server, table.c.epoch == epoch, is_within(slot, expired)), [slot])
+        if epoch is not None and rows.exist(connection):
+            found.append(rows)
+    return found
+
+
+def folded_hours(connection: Connection, server: str, kept_from: int) -> list[ExpiredRows]:
+    """Return the hours of a server before `kept_from`, for each table that has any."""
+    tables = (
+        ExpiredRows(table, and_(table.c.server == server, table.c.hour < kept_from), [table.c.hour])
+        for table in (hours, stream_hours)
+    )
+    return [rows for rows in tables if rows.exist(connection)]
+
+
+def has_kept_minutes(connection: Connection, slot: Column[int], period: Interval) -> bool:
+    """Return whether a server has minutes in a period that are not folded."""
+    table = slot.table
+    kept = select(slot).where(
+        table.c.server == servers.c.server, slot >= servers.c.minutes_kept_from, is_within(slot, period)
+    )
+    behind = select(servers.c.server).where(servers.c.minutes_kept_from < period.to_ms, kept.exists())
+    return connection.execute(behind.limit(1)).first() is not None

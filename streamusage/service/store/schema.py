@@ -83,6 +83,8 @@ servers = Table(
     _number("source_error_at", null=True),  # when the agent reported this last
     _number("parts_pending", default="0"),  # of its newest report, in `report_parts`
     _number("previous_epoch", default="0"),  # the one that the active epoch continued; 0 if unknown
+    _number("minutes_kept_from", default="0"),  # its minutes before this instant are discarded, their hours are kept
+    _number("hours_kept_from", default="0"),  # its hours before this instant are discarded, their UTC days are kept
 )
 
 report_parts = Table(

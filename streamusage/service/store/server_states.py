@@ -104,8 +104,10 @@ def save_source_failure(connection: Connection, server: str, error: str, since_m
 
 ALL_COLUMNS = (*_STATE_FIELDS, *ServerCondition._fields)
 """The columns of a state and a condition."""
-REPORTED_COLUMNS = tuple(name for name in ALL_COLUMNS if name not in ("summed_to", "closed_to"))
-"""Those that a report changes; the others belong to the sums and closings of days."""
+_OF_ACCOUNTING = ("summed_to", "closed_to", "minutes_kept_from", "hours_kept_from")
+"""Those that belong to the sums and closings of days, and to retention."""
+REPORTED_COLUMNS = tuple(name for name in ALL_COLUMNS if name not in _OF_ACCOUNTING)
+"""Those that a report changes."""
 
 
 def save_state(

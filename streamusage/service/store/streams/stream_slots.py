@@ -10,11 +10,12 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from streamusage.core.coverage import Interval
 from streamusage.service.rules.stream_slots import ShareColumns, StoredStreams, StreamShare, share_columns
 from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, read_counter
+from streamusage.service.store.schema import servers as servers_table
 from streamusage.service.store.schema import stream_slots
 from streamusage.service.store.sql import upsert
 from streamusage.service.store.statements import PreparedStatement
@@ -103,12 +104,15 @@ def read_streams(
     """Yield the figures by stream of the slots that begin in a window, oldest first, of these servers or of all.
 
     A slot that several epochs counted occurs several times: parts of it add up. What the streams leave of the slots
-    (`slots`) is not by stream. Slots that retention discarded are left out. Rows are decoded one at a time.
+    (`slots`) is not by stream. Slots that retention discarded or folded are left out. Rows are decoded one at a time.
     """
     first = max(window.from_ms, read_counter(connection, SLOTS_KEPT_FROM))
+    of_server = stream_slots.c.server == servers_table.c.server
     query = (
         select(stream_slots.c.server, stream_slots.c.slot, stream_slots.c.streams)
+        .join(servers_table, of_server, isouter=True)
         .where(stream_slots.c.slot >= first, stream_slots.c.slot < window.to_ms)
+        .where(stream_slots.c.slot >= func.coalesce(servers_table.c.minutes_kept_from, 0))
         .order_by(stream_slots.c.slot, stream_slots.c.server, stream_slots.c.epoch)
     )
     if servers is not None:
