@@ -5,6 +5,8 @@ texts, so that two spans of one cause merge whichever version wrote them. When a
 replaces is added to `FORMER`; an entry is never removed, because stores keep spans for years.
 """
 
+import re
+
 RESTARTED = "the media server restarted: its activity after the last reading is missing from its counters"
 OLD_WORKER_SERVES = (
     "the media server was reloaded or upgraded, and its earlier worker still serves connections that no page shows: "
@@ -42,6 +44,10 @@ LOG_NOT_OPENED = (
     "the log cannot be opened: viewers who joined and left between two readings are known by the counters only"
 )
 COUNTER_DISAGREES = "counter disagrees with log"
+_DISAGREEMENT = re.compile(
+    COUNTER_DISAGREES
+    + r": by the server's count ([0-9][0-9,]{0,19}) viewers left, the log has ([0-9][0-9,]{0,19}) of them"
+)
 CALLBACKS_LOST = (
     "callbacks were lost while the agent was not listening: viewers who joined and left in this time are unknown"
 )
@@ -112,6 +118,10 @@ CLOCK_REFUSED = "reports are refused: they cover time after the service's truste
 UNITS_COMPLETE = frozenset({TIME_UNKNOWN, CLOCK_SET_FORWARD})
 """Reasons of time that is `partial` although no unit of it is missing."""
 
+_BYTES_COMPLETE = frozenset(
+    {NGINX_NO_LOG, POLLING_ONLY, SRS_NAME_REPAIRED, SRS_LIST_SHORT, LOG_NOT_UNDERSTOOD, LOG_NOT_OPENED, HLS_INFERRED}
+)
+
 _POLLED = "polled only: what a {} moved after its last reading, and viewers who came and went between two readings, "
 _WOWZA = (
     "viewers are told as numbers only: view time is what was there at both of two readings, "
@@ -165,6 +175,21 @@ FORMER = {
 def counter_disagrees(left: int, explained: int) -> str:
     """Return the reason of a log that lacks viewers: how many left by the server's count, and how many by the log."""
     return f"{COUNTER_DISAGREES}: by the server's count {left:,} viewers left, the log has {explained:,} of them"
+
+
+def parse_counter_disagreement(reason: str) -> tuple[int, int] | None:
+    """Return the two numbers of `counter_disagrees`; `None` for any other reason."""
+    found = _DISAGREEMENT.fullmatch(reason)
+    return None if found is None else (_number(found[1]), _number(found[2]))
+
+
+def _number(text: str) -> int:
+    return int(text.replace(",", ""))
+
+
+def are_bytes_complete(reason: str) -> bool:
+    """Return whether `partial` time of this reason lacks viewers only: its bytes are the server's own counters."""
+    return reason in _BYTES_COMPLETE or parse_counter_disagreement(reason) is not None
 
 
 def canonical_reason(text: str) -> str:
