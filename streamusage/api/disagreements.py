@@ -13,8 +13,17 @@ from typing import Literal
 
 import msgspec
 
+from streamusage.core.text import shorten_line
+
 DisagreementKind = Literal["sessions-slots", "origin-edges", "counters-log"]
 ComparedFigure = Literal["view_time_ms", "bytes", "viewers"]
+
+SIDES: dict[DisagreementKind, tuple[str, str]] = {
+    "sessions-slots": ("view time by sessions", "by slots"),
+    "origin-edges": ("the origin sent", "edges received"),
+    "counters-log": ("viewers who left by counters", "by the log"),
+}
+"""What `first` and `second` are, in words."""
 
 
 class Disagreement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -39,6 +48,18 @@ class Disagreement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     def servers(self) -> tuple[str, ...]:
         """All servers whose figures were compared."""
         return (self.server, *self.edges)
+
+    @property
+    def subject(self) -> str:
+        """The server, and the stream if it is about one, in printable characters."""
+        return shorten_line(f"{self.server} {self.scope}/{self.name}" if self.scope or self.name else self.server)
+
+    def describe(self) -> str:
+        """Return what disagrees, with both figures, in one printable line."""
+        first, second = SIDES[self.kind]
+        unit = {"view_time_ms": " ms", "bytes": " bytes", "viewers": ""}[self.figure]
+        edges = f" ({shorten_line(', '.join(self.edges))})" if self.edges else ""
+        return f"{self.subject}: {first} {self.first:,}{unit}, {second}{edges} {self.second:,}{unit}"
 
 
 class Disagreements(msgspec.Struct, frozen=True, kw_only=True):

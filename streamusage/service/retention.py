@@ -37,6 +37,7 @@ from streamusage.service.store.expired_rows import (
 from streamusage.service.store.partitions.expired_partitions import count_within, find_expired, is_within
 from streamusage.service.store.schema import (
     audit,
+    disagreements,
     held,
     hours,
     orphans,
@@ -49,6 +50,7 @@ from streamusage.service.store.schema import (
     spans,
     stream_hours,
     stream_slots,
+    unchecked_hours,
     usage,
     utc_days,
 )
@@ -202,6 +204,8 @@ async def discard_rows(
         stream_slots.name: await run.discard_divided(stream_slots.c.slot, days_before, hide_slots),
         hours.name: await run.discard(before(hours.c.hour, hours_before)),
         stream_hours.name: await run.discard(before(stream_hours.c.hour, hours_before)),
+        disagreements.name: await run.discard(before(disagreements.c.hour, hours_before)),
+        unchecked_hours.name: await run.discard(before(unchecked_hours.c.hour, hours_before)),
         utc_days.name: await run.discard(before(utc_days.c.day, hours_before - DAY_MS + 1)),
         spans.name: await run.detach_partitions(spans.c.from_ms, days_before, keep=has_open_spans),
         outages.name: 0,

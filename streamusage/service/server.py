@@ -34,6 +34,8 @@ from streamusage.service.accounting.corrections import (
     is_proposal_due,
     propose_late_arrivals,
 )
+from streamusage.service.accounting.cross_checks import check_next, is_check_due
+from streamusage.service.accounting.hours import find_unsummed, sum_hours
 from streamusage.service.errors import ClockDoubtError, StoreError, UnreachableStoreError, UnusableStoreError
 from streamusage.service.http.app import make_app
 from streamusage.service.http.context import Service
@@ -45,6 +47,7 @@ from streamusage.service.limits import Limits
 from streamusage.service.metrics import Metrics
 from streamusage.service.part_applier import PartApplier
 from streamusage.service.retention import Retention, count_due, discard_rows
+from streamusage.service.rules.cross_checks import DEFAULT_THRESHOLD, Threshold
 from streamusage.service.rules.customers import NO_CUSTOMERS, CustomerRules
 from streamusage.service.store.engines import ENGINES
 from streamusage.service.store.engines.locks import WHOLE_STORE, LockSet
@@ -154,6 +157,7 @@ async def run_service(
     customers: CustomerRules = NO_CUSTOMERS,
     close_settle_ms: int = SETTLE_MS,
     approval: ApprovalPolicy = APPROVAL_BY_SECOND_TOKEN,
+    cross_check: Threshold = DEFAULT_THRESHOLD,
     statement_key: StatementKey | None = None,
     close_grace_ms: int = GRACE_MS,
     boot: str | None = None,
@@ -193,6 +197,7 @@ async def run_service(
         customers=customers,
         close_settle_ms=close_settle_ms,
         approval=approval,
+        cross_check=cross_check,
         statement_key=statement_key,
         close_grace_ms=close_grace_ms,
         limits=request_limits or Limits(),
@@ -348,6 +353,13 @@ async def _run_accounting(service: Service) -> None:
     def open_zones() -> Sequence[ZoneInfo]:
         return zones if service.clock.state.doubt is None else ()
 
+    async def compare_hours() -> None:
+        while await service.read(find_unsummed):
+            await service.write(lambda connection: sum_hours(connection, find_unsummed(connection)))
+        while await service.read(is_check_due):
+            for line in await service.write(lambda one: check_next(one, service.cross_check, service.clock.now_ms())):
+                log_jobs.info("%s", line)
+
     async def close_what_is_due() -> None:
         while await service.read(is_due):
             for closed in await service.write(advance):
@@ -361,6 +373,8 @@ async def _run_accounting(service: Service) -> None:
     logged: list[tuple[date, str]] = []
     while True:
         await service.clock.sleep(ACCOUNTING_CHECK_SECONDS)
+        # Before their day closes: a closing has what was found.
+        await _run_job("compare the figures of hours", compare_hours)
         await _run_job("sum up hours and close days", close_what_is_due)
 
 

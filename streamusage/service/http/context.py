@@ -28,6 +28,7 @@ from streamusage.service.ingest.part_signals import PartSignals
 from streamusage.service.limits import MIB, Limits
 from streamusage.service.metrics import Metrics
 from streamusage.service.queries.record_list import RecordList
+from streamusage.service.rules.cross_checks import DEFAULT_THRESHOLD, Threshold
 from streamusage.service.rules.customers import NO_CUSTOMERS, CustomerRules
 from streamusage.service.store.engines.locks import WHOLE_STORE, LockSet
 from streamusage.service.store.store import Store
@@ -87,6 +88,8 @@ class Service:
     """Whose streams are whose, in days that are not closed."""
     approval: ApprovalPolicy = APPROVAL_BY_SECOND_TOKEN
     """How corrections of closed days are approved."""
+    cross_check: Threshold = DEFAULT_THRESHOLD
+    """From which difference on figures that must agree are a disagreement."""
     statement_key: StatementKey | None = None
     """The key that signs statements; without one, they are not signed."""
     bodies: RequestBodies = field(init=False)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, u
 from streamusage.api.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report, SourceState
 from streamusage.core.coverage import LATE_AFTER_INTERVALS, MOST_AHEAD_MS, SLOT_MS, Interval, Provenance
 from streamusage.core.text import remove_secrets, shorten_line
+from streamusage.service.accounting.disagreements import mark_hours
 from streamusage.service.accounting.hours import resum_hours
 from streamusage.service.accounting.ledger import record_adjustments
 from streamusage.service.accounting.utc_days import resum_days
@@ -339,6 +340,7 @@ def _write(
     save_streams(connection, server, epoch, applied.streams)
     save_pieces(connection, server, applied.pieces)
     _update_accounting(connection, before, applied, now_ms)
+    _mark_changed_hours(connection, applied)
     lock_streams(connection, {stream_key(sample.row.scope, sample.row.name) for sample in applied.samples})
     save_samples(connection, server, applied.samples)
     save_viewers(connection, server, applied.viewers_open, applied.viewers_closed)
@@ -400,6 +402,13 @@ def _update_accounting(connection: Connection, before: ServerState, applied: App
     resum_days(connection, server, touched)
     ends = [*(slot + SLOT_MS for slot in touched), *(piece.to_ms for piece in applied.pieces)]
     record_adjustments(connection, server, Interval(min(starts), max(ends)), now_ms)
+
+
+def _mark_changed_hours(connection: Connection, applied: AppliedReport) -> None:
+    """Mark the hours that are over and that a report changes: their figures are to be compared."""
+    slots = [*(stored.row.slot for stored in applied.slots), *(sample.row.slot for sample in applied.samples)]
+    spans = [Interval(piece.from_ms, piece.to_ms) for piece in applied.pieces]
+    mark_hours(connection, applied.state.server, slots, spans, applied.state.watermark or 0)
 
 
 def _owes(connection: Connection, state: ServerState, now_ms: int) -> str:

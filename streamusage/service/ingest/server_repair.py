@@ -16,6 +16,7 @@ from streamusage.api.extension import RepairedServer
 from streamusage.api.report import OutageRow, PhaseChange
 from streamusage.core.coverage import Interval, slot_of
 from streamusage.core.figures import SLOT_SUM_NAMES
+from streamusage.service.accounting.disagreements import forget_disagreements, mark_hours
 from streamusage.service.accounting.hours import hour_of
 from streamusage.service.accounting.ledger import (
     find_closings,
@@ -272,6 +273,8 @@ def _move_rows(connection: Connection, server: str, repair: Repair, now_ms: int)
     for table in (hours, stream_hours):
         connection.execute(delete(table).where(table.c.server == server, table.c.hour >= summed_wrong))
     forget_days(connection, server, summed_wrong)
+    forget_disagreements(connection, server, summed_wrong)
+    mark_hours(connection, server, (), [Interval(repair.marked_from, now_ms)], end)
     record_adjustments(connection, server, Interval(repair.marked_from, _AFTER_ALL_DAYS), now_ms)
     _limit_touched(connection, server, now_ms)
     touched |= {key for key in sessions_of(connection, server) if key.stream in streams}

@@ -52,6 +52,9 @@ class Threshold(NamedTuple):
         return difference >= least and difference * 100 > larger * self.percent
 
 
+DEFAULT_THRESHOLD = Threshold()
+
+
 class HourFinding(NamedTuple):
     """A disagreement of one hour. `first` and `second` are as in `streamusage.api.disagreements`."""
 
@@ -113,10 +116,13 @@ NOT_MEASURED = "bytes of the stream are not measured on every server"
 OWN_VIEWERS = "the origin has viewers of its own"
 
 
-def compare_view_time(server: str, streams: Iterable[MinutesOfStream], threshold: Threshold) -> HourFinding | None:
+def compare_view_time(
+    server: str, streams: Iterable[MinutesOfStream], threshold: Threshold, rest_ms: int = 0
+) -> HourFinding | None:
     """Return whether the view time of a server's slots lies outside of what the samples of its sessions allow.
 
-    Only minutes are compared that have a sample in the minute before, in themselves and in the one after.
+    Only minutes are compared that have a sample in the minute before, in themselves and in the one after. `rest_ms` is
+    the server's view time that is not by stream.
     """
     sampled = counted = least = most = 0
     for connections, view_time_ms, active in streams:
@@ -131,7 +137,7 @@ def compare_view_time(server: str, streams: Iterable[MinutesOfStream], threshold
             counted += view_time_ms.get(slot, 0)
         most += WAITING_UNITS_MS * max((active[slot] for slot in minutes), default=0)
     too_much = threshold.is_exceeded(counted, most, threshold.least_view_time_ms)
-    too_little = threshold.is_exceeded(least, counted, threshold.least_view_time_ms)
+    too_little = threshold.is_exceeded(least, counted, threshold.least_view_time_ms, rest_ms)
     return HourFinding("sessions-slots", server, "view_time_ms", sampled, counted) if too_much or too_little else None
 
 

@@ -372,6 +372,31 @@ stream_hours = Table(
     Index("stream_hours_by_server", "server", "hour"),
 )
 
+unchecked_hours = Table(
+    "unchecked_hours",
+    metadata,
+    _number("hour", key=True),
+    _text("server", key=True),  # empty: origins and edges are to be compared
+)
+
+disagreements = Table(
+    "disagreements",
+    metadata,
+    _number("hour", key=True),
+    _text("kind", key=True),  # see api/disagreements.py
+    _text("server", key=True),
+    _stream(key=True),  # empty for figures of the whole server
+    _text("scope"),
+    _text("name"),
+    _text("figure"),
+    _number("first_figure"),
+    _number("second_figure"),
+    Column("edges", LargeBinary, nullable=False),  # JSON of their names
+    _number("found_at"),
+    _number("open"),  # 0: the next hour agrees, or has a row of its own
+    Index("disagreements_open", "open", "kind"),
+)
+
 utc_days = Table(
     "utc_days",
     metadata,

@@ -53,10 +53,10 @@ async def count_rows(estate: Estate, table: Any) -> int:
 
 async def read_store(estate: Estate) -> dict[str, list[tuple[object, ...]]]:
     """Return every row of the store, except the service's clock, the fact that a server's clock is refused, and the
-    summing of hours and days, which is a job of its own."""
+    summing and comparing of hours and days, which are jobs of their own."""
 
     def read(connection: Connection) -> dict[str, list[tuple[object, ...]]]:
-        left_out = {"clocks", "lives", "utc_days"}
+        left_out = {"clocks", "lives", "utc_days", "unchecked_hours"}
         refusal = {servers.c.clock_refused_at, servers.c.clock_refused_by_ms}
         summing = {servers.c.summed_to, servers.c.days_summed_to}
         return {

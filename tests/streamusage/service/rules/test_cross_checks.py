@@ -72,6 +72,13 @@ def test_view_time_is_bound_by_the_samples(factor: float, is_found: bool) -> Non
     assert (compare_view_time("edge-1", [steady(100, factor=factor)], Threshold()) is not None) == is_found
 
 
+def test_view_time_that_is_not_by_stream_may_be_what_is_missing() -> None:
+    missing = 60 * 20 * SLOT_MS // 2
+    assert compare_view_time("edge-1", [steady(20, factor=0.5)], Threshold(), missing) is None
+    assert compare_view_time("edge-1", [steady(20, factor=0.5)], Threshold(), missing // 2) is not None
+    assert compare_view_time("edge-1", [steady(20, factor=2)], Threshold(), missing) is not None
+
+
 def test_viewers_who_come_and_go_between_samples_are_tolerated() -> None:
     assert compare_view_time("edge-1", [steady(10, factor=2, connections=5)], Threshold()) is None
     assert compare_view_time("edge-1", [steady(10, factor=0.2, connections=5)], Threshold()) is None
