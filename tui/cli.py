@@ -33,6 +33,10 @@ COMMANDS = {
     "replay": ("tui.commands.replay:replay", "Play a recording of the console."),
     "config": ("tui.commands.config:config", "List every setting, its value, and its source."),
     "gaps": ("tui.commands.gaps:gaps", "List the gaps: backfilled, missing, lost."),
+    "disagreements": (
+        "tui.commands.evidence.disagreements:disagreements",
+        "List figures that were counted in two ways and differ.",
+    ),
     "daily": ("tui.commands.daily.command:daily", "Daily statistics and their coverage."),
     "reconcile": (
         "tui.commands.reconcile.command:reconcile",

@@ -1,4 +1,4 @@
-"""Requests for evidence: statements, the chain of closings, and corrections of closed days."""
+"""Requests for evidence: statements, the chain of closings, corrections of closed days, and disagreements."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from streamusage.api.disagreements import Disagreements
 from streamusage.api.evidence import Chain, CorrectionResult, Corrections, SignedStatement
 from streamusage.client.requests import days_query
 
@@ -44,6 +45,11 @@ class EvidenceClient:
         return await self._call(
             "/api/v1/corrections", "read the corrections", Corrections, days_query(first, last, tz, server)
         )
+
+    async def disagreements(self, from_ms: int, to_ms: int, *, server: str | None = None) -> Disagreements:
+        """Return the disagreements of the hours that overlap a time, of one server or of all."""
+        query = {"from": str(from_ms), "to": str(to_ms)} | ({} if server is None else {"server": server})
+        return await self._call("/api/v1/disagreements", "read the disagreements", Disagreements, query)
 
     async def propose(self, day: date, tz: str, server: str, reason: str) -> CorrectionResult:
         """Propose what is pending in a closed day of a server as a correction."""

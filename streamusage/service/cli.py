@@ -159,6 +159,15 @@ def _kept(name: str, default: str | None, help_text: str) -> Callable[[Command],
     metavar="PERCENT",
     help="Approve what arrives late by itself while all of it changes each sum of the day by at most this percentage.",
 )
+@click.option(
+    "--cross-check",
+    type=click.FloatRange(0, 100),
+    default=2,
+    show_default=True,
+    metavar="PERCENT",
+    help="From which difference on figures of an hour that were counted in two ways are a disagreement (streamtop "
+    "disagreements). 0 turns the comparisons off.",
+)
 @click.option("--tls-cert", type=click.Path(path_type=Path), metavar="FILE", help="Certificate with its chain, PEM.")
 @click.option("--tls-key", type=click.Path(path_type=Path), metavar="FILE", help="The certificate's key, PEM.")
 @_kept(
@@ -212,6 +221,7 @@ def serve(
     statement_key: Path | None,
     correction_approval: str,
     correction_automatic: float,
+    cross_check: float,
     tls_cert: Path | None,
     tls_key: Path | None,
     usage_stats_discard_threshold_days: int,
@@ -237,6 +247,7 @@ def serve(
     from streamusage.service.errors import StoreError
     from streamusage.service.http.server.connection_limits import ConnectionLimits
     from streamusage.service.retention import Retention
+    from streamusage.service.rules.cross_checks import Threshold
     from streamusage.service.rules.customers import CustomerRules
     from streamusage.service.server import ListenError, Tls, TlsError
     from streamusage.service.store.engines.sqlite import sqlite_url
@@ -281,6 +292,7 @@ def serve(
         "close_settle_ms": close_settle,
         "close_grace_ms": close_grace,
         "approval": ApprovalPolicy(ApprovalRule(correction_approval), correction_automatic / 100),
+        "cross_check": Threshold(cross_check),
         "statement_key": signing_key,
         "limits": ConnectionLimits(connections=_max_connections(request_limits.connections)),
         "request_limits": request_limits,

@@ -14,7 +14,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection, case, func, select
 
+from streamusage.api.disagreements import SIDES
 from streamusage.api.extension import ServerStatus, ServiceClock
+from streamusage.service.accounting.disagreements import count_open
 from streamusage.service.limits import LIMIT_FIELDS, limit_name
 from streamusage.service.queries.coverage import list_servers
 from streamusage.service.store.schema import held, orphans, report_parts, servers, voids
@@ -170,9 +172,16 @@ def store_metrics(connection: Connection, now_ms: int) -> list[GaugeMetricFamily
     gaps_open = GaugeMetricFamily("streamtop_gaps_open", "Servers whose figures are overdue", labels=["state"])
     gaps_open.add_metric(["missing"], int(gaps) - int(held_gaps))
     gaps_open.add_metric(["held"], int(held_gaps))
+    lasting = GaugeMetricFamily(
+        "streamtop_disagreements_open", "Figures whose newest compared hour disagrees", labels=["kind"]
+    )
+    open_by_kind = count_open(connection)
+    for kind in SIDES:
+        lasting.add_metric([kind], open_by_kind.get(kind, 0))
     return [
         states,
         gaps_open,
+        lasting,
         _single_gauge(
             "streamtop_reports_held", "Reports quarantined for an operator", _count(connection, held, held.c.open == 1)
         ),

@@ -18,6 +18,7 @@ CHANCE = "<chance>"
 
 ADDED = frozenset(
     {
+        "/api/v1/disagreements",
         "/api/v1/agents/{server}/clock", "/api/v1/servers/{server}/repair", "/api/v1/statement", "/api/v1/chain",
         "/api/v1/corrections", "/api/v1/corrections/approve", "/api/v1/corrections/reverse", "approved",
         "429", "acknowledged_to", "age_slack_ms",
@@ -39,6 +40,7 @@ ADDED_PARAMETERS = ("query customer",)
 ABSENT = "(absent)"
 ADDED_METRICS = (
     "streamtop_clock_",
+    "streamtop_disagreements_open",
     "streamtop_limit_refusals_total",
     "streamtop_report_parts_pending",
     "streamtop_void_closings",

@@ -20,6 +20,7 @@ from streamusage.api.daily import (
     Percentile,
     SummedStatistics,
 )
+from streamusage.api.disagreements import Disagreement, Disagreements
 from streamusage.api.evidence import Chain, ChainRow, Correction, CorrectionResult, Corrections, SignedStatement
 from streamusage.api.extension import (
     Audience,
@@ -241,6 +242,20 @@ STATEMENT = msgspec.to_builtins(
     )
 )
 CLOSED = msgspec.to_builtins(CloseResult(now=NOW, day="2026-11-17", tz="UTC", closed=["edge-3"], owing=["edge-3"]))
+DISAGREEMENTS = msgspec.to_builtins(
+    Disagreements(
+        now=NOW,
+        threshold_percent=2.0,
+        waiting_from=None,
+        disagreements=[
+            Disagreement(
+                hour=NOW - NOW % 3_600_000, kind="origin-edges", server="origin-1", figure="bytes",
+                first=720_000_000, second=612_000_000, found_at=NOW, scope="live", name="keynote",
+                edges=("edge-1", "edge-3"),
+            )
+        ],
+    )
+)  # fmt: skip
 HISTORY = msgspec.to_builtins(
     History(
         now=NOW,

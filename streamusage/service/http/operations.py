@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from streamusage.api.daily import Adjustments, CloseResult, Daily, DailySums, SumGroup
+from streamusage.api.disagreements import Disagreements
 from streamusage.api.evidence import Chain, CorrectionResult, Corrections, SignedStatement
 from streamusage.api.extension import (
     Audit,
@@ -269,6 +270,17 @@ COVERAGE = Operation(
     access=Access.READER,
     answer=Coverage,
     example=examples.COVERAGE,
+    parameters=(*_WINDOW, _SERVER),
+)
+DISAGREEMENTS = Operation(
+    "GET",
+    "/api/v1/disagreements",
+    "disagreements_api_v1_disagreements_get",
+    "Hours whose figures were counted in two ways and differ",
+    tag="extension",
+    access=Access.READER,
+    answer=Disagreements,
+    example=examples.DISAGREEMENTS,
     parameters=(*_WINDOW, _SERVER),
 )
 PLACEMENTS = Operation(
@@ -580,7 +592,7 @@ METRICS = Operation(
 OPERATIONS = (
     EPOCHS, REPORTS, CLOCK,
     *READ_ALL, *DELETE_ALL, *READ_STREAM, *DELETE_STREAM, *LIVE,
-    CHANGES, SERVERS, COVERAGE, PLACEMENTS, TRENDS, HISTORY, IMPORT,
+    CHANGES, SERVERS, COVERAGE, DISAGREEMENTS, PLACEMENTS, TRENDS, HISTORY, IMPORT,
     DAILY, DAILY_SUMS, ADJUSTMENTS, CLOSE_DAY,
     STATEMENT, CHAIN, CORRECTIONS, PROPOSE_CORRECTION, APPROVE_CORRECTION, REVERSE_CORRECTION,
     REMOVE_SERVER, REPAIR_SERVER, ORPHANS, AUDIT, HEALTH, READY, METRICS,

@@ -10,6 +10,8 @@ from streamusage.api.extension import ImportResult
 from streamusage.core.coverage import SLOT_MS, Interval
 from streamusage.core.usage import RECORD_FIELDS, EmptyNameError, UsageRecord, stream_path
 from streamusage.core.windows import check_steps
+from streamusage.service.accounting.disagreements import list_disagreements
+from streamusage.service.accounting.hours import hour_of
 from streamusage.service.http import operations as api
 from streamusage.service.http.context import ADMIN_BODY, Call, Handlers, Service
 from streamusage.service.http.errors import ApiError
@@ -72,6 +74,13 @@ def extension_handlers(service: Service) -> Handlers:
         found = await service.read(lambda connection: list_coverage(connection, window, now_ms, server))
         return await compressed_json(call.request, found)
 
+    async def disagreements(call: Call) -> Response:
+        window, server = window_of(call.query), call.query.text("server")
+        hours = window._replace(from_ms=hour_of(window.from_ms))
+        percent, now_ms = service.cross_check.percent, service.clock.now_ms()
+        found = await service.read(lambda connection: list_disagreements(connection, hours, server, percent, now_ms))
+        return await compressed_json(call.request, found)
+
     async def placements(call: Call) -> Response:
         window, server = window_of(call.query), call.query.text("server")
         now_ms = service.clock.now_ms()
@@ -108,6 +117,7 @@ def extension_handlers(service: Service) -> Handlers:
         api.CHANGES: changes,
         api.SERVERS: servers,
         api.COVERAGE: coverage,
+        api.DISAGREEMENTS: disagreements,
         api.PLACEMENTS: placements,
         api.TRENDS: trends,
         api.HISTORY: history,

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 
-from streamusage.api.disagreements import Disagreement
+from streamusage.api.disagreements import Disagreement, Disagreements
 from streamusage.api.report import SampleRow, SlotRow, StreamSlotRow
 from streamusage.core.coverage import Interval
 from streamusage.core.reasons import NGINX_NO_LOG, counter_disagrees
@@ -287,3 +288,35 @@ async def test_report_of_the_present_hour_marks_nothing(store_url: str) -> None:
         assert not await estate.running.service.read(is_check_due)
         disagreeing = await found(estate)
         assert disagreeing == []
+
+
+async def test_api_lists_disagreements_of_hours_and_servers(store_url: str) -> None:
+    servers = steady_estate()
+    in_first_hour(servers[1], lambda figures: setattr(figures, "bytes_in", figures.bytes_in // 2))
+    async with used_estate(store_url) as estate:
+        await report_hours(estate, servers)
+
+        async def listed(from_ms: int, to_ms: int, more: str = "") -> Disagreements:
+            path = f"/api/v1/disagreements?from={from_ms}&to={to_ms}{more}"
+            answer = await estate.request("GET", path, "viewer-token")
+            assert answer.status_code == 200, answer.text
+            return msgspec.json.decode(answer.content, type=Disagreements)
+
+        everything = await listed(NOON, NOON + HOUR)
+        assert (everything.threshold_percent, everything.waiting_from) == (2.0, None)
+        assert [(one.first, one.second) for one in everything.disagreements] == [(60 * 6_000_000, 60 * 3_000_000)]
+        assert (await listed(NOON + HOUR - 1, NOON + HOUR)).disagreements == everything.disagreements
+        assert (await listed(NOON + HOUR, NOON + 2 * HOUR)).disagreements == []
+        for name, expected in (("edge-1", 1), ("origin-1", 1), ("edge-2", 0)):
+            assert len((await listed(NOON, NOON + HOUR, f"&server={name}")).disagreements) == expected
+        assert (await estate.request("GET", f"/api/v1/disagreements?from={NOON}")).status_code == 400
+
+
+async def test_metric_counts_disagreements_that_last(store_url: str) -> None:
+    servers = steady_estate(1)
+    in_first_hour(servers[1], lambda figures: setattr(figures, "bytes_in", figures.bytes_in // 2))
+    async with used_estate(store_url) as estate:
+        await report_hours(estate, servers, 1)
+        text = (await estate.request("GET", "/metrics", "viewer-token")).text
+        assert 'streamtop_disagreements_open{kind="origin-edges"} 1.0' in text
+        assert 'streamtop_disagreements_open{kind="counters-log"} 0.0' in text

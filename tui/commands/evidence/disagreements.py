@@ -1,0 +1,122 @@
+"""`streamtop disagreements`: hours whose figures were counted in two ways and differ."""
+
+import click
+
+from streamusage.api.disagreements import SIDES, Disagreement, Disagreements
+from streamusage.client.usage_client import UsageClient
+from streamusage.command_help import HelpfulCommand
+from streamusage.core.exit_codes import CLIENT_EXIT_CODES, ExitCode
+from streamusage.core.instants import AtNow
+from streamusage.core.usage import StreamId
+from tui.commands.errors import CommandError
+from tui.commands.flags import tz_option
+from tui.commands.instants import instant, window_between
+from tui.commands.shell import connection_options, counted, format_option, print_message, run_requests
+from tui.commands.streams import format_stream_name
+from tui.commands.tables import time_text
+from tui.config.settings import ConnectionSettings
+from tui.model import formats
+from tui.output import CsvField, Format, TableColumn, View, print_rows, same_named
+
+
+@click.command(
+    cls=HelpfulCommand,
+    exit_codes={
+        **CLIENT_EXIT_CODES,
+        ExitCode.SUCCESS: "success; with --fail: there is no disagreement",
+        ExitCode.FAILURE: "with --fail: there is a disagreement",
+    },
+)
+@click.option("--from", "from_", type=instant, default="24h", metavar="WHEN", help="Start. [default: 24h, before now]")
+@click.option("--to", type=instant, default="0s", metavar="WHEN", help="End, not included. [default: now]")
+@click.option("--server", metavar="NAME", help="Only those with figures of this server.")
+@click.option("--fail", is_flag=True, help="For monitoring: exit 1 if there is a disagreement.")
+@format_option()
+@tz_option
+@connection_options
+def disagreements(
+    connection: ConnectionSettings, from_: AtNow, to: AtNow, server: str | None, fail: bool, output_format: Format
+) -> None:
+    """List the hours in which figures that must agree do not: at least one of the two is wrong.
+
+    \b
+    sessions-slots  view time by the subscribers of sessions, and by the slots
+    origin-edges    what an origin sent of a stream, and what its edges received
+    counters-log    viewers who left by the server's counters, and by its log
+
+    The service compares an hour once all of it is accounted for, and again after each late report. It tolerates
+    differences of `streamtop serve --cross-check`. docs/daily.md lists what it cannot compare.
+
+    WHEN is a duration before now (90m, 1h30m, 7d), a time such as 12:40 or 2026-11-21T12:00, or UTC milliseconds:
+    docs/values.md.
+
+    \b
+    Examples:
+      streamtop disagreements
+      streamtop disagreements --from 7d --server edge-3
+      streamtop disagreements --from 2h --fail
+    """
+
+    async def read(client: UsageClient) -> Disagreements:
+        now_ms = (await client.servers()).now
+        window = window_between(from_, to, now_ms, now_ms, connection.tz)
+        return await client.evidence.disagreements(*window, server=server)
+
+    answer = run_requests(connection, read)
+    found = answer.disagreements
+    print_rows(found, _view(connection), output_format)
+    print_message(counted(len(found), "disagreement") + _not_compared(answer, connection))
+    if found and fail:
+        newest = found[-1]
+        raise CommandError(
+            f"{connection.host}: {counted(len(found), 'disagreement')} found; the newest, of the hour "
+            f"{time_text(newest.hour, connection.tz)} ({connection.tz.key}): {newest.describe()}",
+            ExitCode.FAILURE,
+        )
+
+
+def _not_compared(answer: Disagreements, connection: ConnectionSettings) -> str:
+    if not answer.threshold_percent:
+        return "; this service compares nothing (serve --cross-check 0)"
+    if answer.waiting_from is None:
+        return f" above {answer.threshold_percent:g} %"
+    return (
+        f" above {answer.threshold_percent:g} %; hours from {time_text(answer.waiting_from, connection.tz)} "
+        f"({connection.tz.key}) on wait for figures, or for their comparison"
+    )
+
+
+def _view(connection: ConnectionSettings) -> View[Disagreement]:
+    return View(
+        columns=[
+            TableColumn(f"HOUR ({connection.tz.key})", lambda row: time_text(row.hour, connection.tz)),
+            TableColumn("SERVER", lambda row: row.server),
+            TableColumn("STREAM", lambda row: format_stream_name(StreamId(row.scope, row.name)) if row.name else ""),
+            TableColumn("COMPARED", lambda row: ", ".join(SIDES[row.kind])),
+            TableColumn("FIRST", lambda row: _figure(row, row.first), figure=True),
+            TableColumn("SECOND", lambda row: _figure(row, row.second), figure=True),
+            TableColumn("DIFFERENCE", _share, figure=True),
+            TableColumn("EDGES", lambda row: ", ".join(row.edges)),
+        ],
+        fields=[
+            *same_named("hour", is_time=True),
+            *same_named("kind", "server", "scope", "name", "figure", "first", "second"),
+            CsvField("edges", lambda row: " ".join(row.edges)),
+            *same_named("found_at", is_time=True),
+        ],
+    )
+
+
+def _figure(row: Disagreement, figure: int) -> str:
+    match row.figure:
+        case "bytes":
+            return formats.traffic(figure)
+        case "view_time_ms":
+            return formats.duration(figure)
+        case _:
+            return formats.count(figure)
+
+
+def _share(row: Disagreement) -> str:
+    larger = max(row.first, row.second)
+    return formats.percent(abs(row.first - row.second), larger)
