@@ -114,12 +114,14 @@ def closing_fields(
     figures: SignedFigures,
     streams: str | None,
     customers: ClosingCustomers | None,
+    disagreements: str | None,
 ) -> dict[str, Any]:
     """Return the fields of a closing in the chain.
 
     `program` is the version that wrote the entry, `zone_data` the version of the time zone database that it had.
     `streams` is the hash of its sums by stream (`hash_of_streams`), and `customers` has the hashes of its sums by
-    customer and of their rules; a closing without any has no such field.
+    customer and of their rules; `disagreements` is the hash of those that were open. A closing without any has no such
+    field.
     """
     return {
         "tz": tz,
@@ -137,6 +139,7 @@ def closing_fields(
         "figures": sha256(encode(figures)).hexdigest(),
         **({} if streams is None else {"streams": streams}),
         **({} if customers is None else {"customers": msgspec.to_builtins(customers)}),
+        **({} if disagreements is None else {"disagreements": disagreements}),
     }
 
 

@@ -22,6 +22,11 @@ from streamusage.evidence.canonical_json import NotCanonicalError, decode, encod
 from streamusage.evidence.chain import ChainedEntry, SignedFigures, chained, closing_fields
 from streamusage.evidence.keys import Rotation
 from streamusage.evidence.signed_customers import ClosedCustomers
+from streamusage.evidence.signed_disagreements import (
+    SignedDisagreement,
+    find_disagreement_contradictions,
+    hash_of_disagreements,
+)
 from streamusage.evidence.statement_customers import (
     CustomerTotal,
     DividedDay,
@@ -85,6 +90,9 @@ class StatementDay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     closing: ClosingOfDay
     customers: ClosedCustomers | UnsetType = UNSET
     """The sums by customer. Absent for a day to which no rules applied."""
+    disagreements: list[SignedDisagreement] | UnsetType = UNSET
+    """Figures of the day that were counted in two ways and differed when it was closed. Absent for a day without any.
+    """
 
     def entry(self, tz: str) -> ChainedEntry:
         """Return the entry of the closing in the chain."""
@@ -105,6 +113,7 @@ class StatementDay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             figures=self.figures,
             streams=None if closing.streams is UNSET else closing.streams,
             customers=None if self.customers is UNSET else self.customers.in_chain(),
+            disagreements=None if self.disagreements is UNSET else hash_of_disagreements(self.disagreements),
         )
         return chained("closing", fields, closing.number, closing.previous)
 
@@ -301,6 +310,10 @@ def find_contradictions(statement: Statement) -> list[str]:
         for row in statement.corrections
         if row.customers is not UNSET and not is_in_order(row.customers)
     ]
+    for day in statement.days:
+        if day.disagreements is not UNSET:
+            label = f"{day.day} of {day.server}"
+            found += find_disagreement_contradictions(label, day.server, day.disagreements)
     ids = [row.id for row in statement.corrections]
     if ids != sorted(set(ids)):
         found.append("a correction is listed twice, or the corrections are not in order")

@@ -1,5 +1,6 @@
 """Statements with days, corrections and a chain of their own."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 import msgspec
@@ -18,6 +19,7 @@ from streamusage.core.figures import STREAM_SUM_NAMES
 from streamusage.evidence.chain import SignedFigures, chained, signed_figures
 from streamusage.evidence.keys import StatementKey
 from streamusage.evidence.signed_customers import ClosedCustomers, CustomerRule, SignedCustomer, hash_of_rules
+from streamusage.evidence.signed_disagreements import SignedDisagreement
 from streamusage.evidence.statement import (
     ClosingOfDay,
     NamedKey,
@@ -82,8 +84,11 @@ def a_statement(
     *,
     correction: bool = True,
     customers_from: int | None = None,
+    disagreements: Sequence[SignedDisagreement] = (),
 ) -> Statement:
-    """Return a statement of successive days of Berlin, with customers from a number of day on."""
+    """Return a statement of successive days of Berlin, with customers from a number of day on, and disagreements in the
+    first day of each server.
+    """
     tz = zone(BERLIN)
     listed: list[StatementDay] = []
     entry = chained("beginning", {"at": 1, "name": "f" * 64, "program": "1.0"}, 0, "0" * 64)
@@ -112,6 +117,8 @@ def a_statement(
             )
             if customers_from is not None and number >= customers_from:
                 row = msgspec.structs.replace(row, customers=customers_of(row.figures))
+            if disagreements and number == 0:
+                row = msgspec.structs.replace(row, disagreements=list(disagreements))
             entry = row.entry(BERLIN)
             listed.append(row)
     corrections = []

@@ -29,6 +29,7 @@ from streamusage.evidence.chain import (
 )
 from streamusage.service.accounting.closed_customers import customers_in_chain
 from streamusage.service.accounting.closed_streams import hash_of_closing
+from streamusage.service.accounting.disagreements import disagreements_in_chain
 from streamusage.service.store.change_feed import read_counter, set_counter
 from streamusage.service.store.schema import CLOSING_KEY, chain, closed_days, voids
 
@@ -122,6 +123,7 @@ def _closing(row: Mapping[str, Any]) -> _Entry:
         figures=signed_figures(_FIGURES.decode(row["figures"])),
         streams=hash_of_closing(row["streams"]),
         customers=customers_in_chain(row.get("customers")),
+        disagreements=disagreements_in_chain(row.get("disagreements")),
     )
     return _Entry("closing", fields)
 

@@ -12,6 +12,7 @@ from streamusage.evidence.canonical_json import NotCanonicalError, decode
 from streamusage.evidence.chain import ChainedEntry, closing_fields, find_break, signed_figures
 from streamusage.service.accounting.closed_customers import customers_in_chain
 from streamusage.service.accounting.closed_streams import hash_of_closing
+from streamusage.service.accounting.disagreements import disagreements_in_chain
 from streamusage.service.store.schema import CLOSING_KEY, chain, closed_days
 
 _PLACE = {"kind", "number", "previous"}
@@ -34,6 +35,7 @@ def read_entries(connection: Connection, after: int) -> list[Any]:
             "figures",
             "streams",
             "customers",
+            "disagreements",
         )
     ]
     query = select(chain, *columns).outerjoin(closed_days, same).where(chain.c.number > after)
@@ -75,6 +77,7 @@ def _differences(row: Any, content: dict[str, Any]) -> Iterator[str]:
         figures = signed_figures(_FIGURES.decode(row.closed_figures))
         streams = hash_of_closing(row.closed_streams)
         customers = customers_in_chain(row.closed_customers)
+        disagreements = disagreements_in_chain(row.closed_disagreements)
     except (msgspec.MsgspecError, ValueError, zlib.error):
         return  # the ledger's check names it
     stored = closing_fields(
@@ -90,6 +93,7 @@ def _differences(row: Any, content: dict[str, Any]) -> Iterator[str]:
         figures=figures,
         streams=streams,
         customers=customers,
+        disagreements=disagreements,
     )
     other = [name for name in {*stored, *content} - _PLACE if content.get(name) != stored.get(name)]
     if other:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, func, select
 from streamusage.core.coverage import Interval
 from streamusage.evidence.signed_streams import SignedStream, hash_of_streams
 from streamusage.service.accounting.closed_customers import customers_as_closed, decode_customers
+from streamusage.service.accounting.disagreements import disagreements_as_closed
 from streamusage.service.accounting.stream_days import load_stream_days
 from streamusage.service.rules.customers import DayCustomers
 from streamusage.service.rules.stream_days import StreamsOfDay
@@ -26,7 +27,7 @@ STEP_BYTES = 2**22
 """About how many stored bytes of hours by stream one transaction closes: a day of 600 streams."""
 
 ClosingColumns = Mapping[str, bytes | None]
-"""The columns of a closing that have its figures by stream and by customer."""
+"""The columns of a closing that have its figures by stream and by customer, and its disagreements."""
 
 
 class ClosedStreams(NamedTuple):
@@ -61,13 +62,14 @@ def compute_closings(
     connection: Connection, items: Sequence[CoveredServer], day: Interval, customers: DayCustomers
 ) -> dict[str, ClosingColumns]:
     """Return by server the columns of closings that have their figures by stream, as the store has them now, and by
-    customer.
+    customer, and the disagreements of the day that are open.
     """
-    columns = {}
+    columns: dict[str, ClosingColumns] = {}
     for item in items:  # one after the other: 2,000 streams take 46 MB
         server = item.state.server
         streams = load_stream_days(connection, {server: item.state.summed_to}, day, with_minutes=True)[server]
-        columns[server] = streams_as_closed(streams, customers)
+        disagreements = disagreements_as_closed(connection, server, day)
+        columns[server] = {**streams_as_closed(streams, customers), "disagreements": disagreements}
     return columns
 
 

@@ -13,6 +13,8 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, up
 
 from streamusage.api.disagreements import Disagreement, DisagreementKind, Disagreements
 from streamusage.core.coverage import Interval
+from streamusage.evidence.canonical_json import encode
+from streamusage.evidence.signed_disagreements import SignedDisagreement, hash_of_disagreements, sum_disagreements
 from streamusage.service.rules.cross_checks import HourFinding
 from streamusage.service.rules.rollups import HOUR_MS
 from streamusage.service.store.schema import disagreements, servers, stream_key, unchecked_hours
@@ -24,6 +26,7 @@ LONGEST_CHANGE_MS = 45 * 24 * HOUR_MS
 """Hours that are older when they change are not compared again: one report marks a limited number of hours."""
 
 _KEY = ("hour", "kind", "server", "stream")
+_CLOSED = msgspec.json.Decoder(list[SignedDisagreement])
 _EDGES = msgspec.json.Decoder(tuple[str, ...])
 
 
@@ -127,6 +130,25 @@ def load_disagreements(connection: Connection, window: Interval, server: str | N
     )
     listed = map(_disagreement, connection.execute(query))
     return [found for found in listed if server is None or server in found.servers]
+
+
+def disagreements_as_closed(connection: Connection, server: str, day: Interval) -> bytes | None:
+    """Return the disagreements of a server's hours that begin in a day, as its closing stores them; `None` for none."""
+    found = sum_disagreements(load_disagreements(connection, day, server))
+    return encode(found) if found else None
+
+
+def decode_closed(stored: bytes) -> list[SignedDisagreement]:
+    """Return the disagreements of a closing as they are stored. Raises `msgspec.MsgspecError` for anything else."""
+    return _CLOSED.decode(stored)
+
+
+def disagreements_in_chain(stored: bytes | None) -> str | None:
+    """Return the hash of the disagreements of a closing, which its entry in the chain has; `None` without any.
+
+    Raises `msgspec.MsgspecError` for anything that is not stored by a closing.
+    """
+    return None if stored is None else hash_of_disagreements(decode_closed(stored))
 
 
 def count_open(connection: Connection) -> dict[str, int]:

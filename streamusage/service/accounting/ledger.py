@@ -106,6 +106,7 @@ def close_day(
                 "watermark": watermarks.get(server),
                 "figures": msgspec.json.encode(closed),
                 "samples": samples.pack(),
+                "disagreements": None,
                 **streams[server],
                 "current": None,
                 "entries": 0,

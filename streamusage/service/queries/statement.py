@@ -28,6 +28,7 @@ from streamusage.service.accounting.chain import read_service_name
 from streamusage.service.accounting.closed_customers import decode_customers
 from streamusage.service.accounting.closing import expected_servers
 from streamusage.service.accounting.corrections import approved_between, correction_fields
+from streamusage.service.accounting.disagreements import decode_closed
 from streamusage.service.accounting.ledger import DISCOVERED_LATE, IS_VOID, closed_servers, closed_until, list_voids
 from streamusage.service.errors import ConflictError, DayNotOverError, NotAccountZoneError, StoreError
 from streamusage.service.store.schema import BULK_OF_CLOSING, CLOSING_KEY, chain, closed_days
@@ -130,7 +131,7 @@ def _refuse_folded_days(
 def _days(
     connection: Connection, tz: ZoneInfo, first: date, last: date, only: Collection[str] | None
 ) -> list[StatementDay]:
-    left_out = {*BULK_OF_CLOSING, "current"} - {"customers"}
+    left_out = {*BULK_OF_CLOSING, "current"} - {"customers", "disagreements"}
     columns = [column for column in closed_days.c if column.name not in left_out]
     same = and_(*(chain.c[name] == closed_days.c[name] for name in CLOSING_KEY), chain.c.kind == "closing")
     query = (
@@ -153,7 +154,21 @@ def _day(row: Any, tz: str) -> StatementDay:
     if row.content is None:
         raise StoreError(f"the closing of {row.day} of {row.server} is not in the chain yet; retry in a minute")
     content = msgspec.json.decode(row.content)
-    day = StatementDay(
+    try:
+        day = _decode_day(row, content)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        day = None
+    if day is None or day.entry(tz).hash != row.hash:
+        raise BrokenChainError(
+            f"the stored figures of {row.day} of {row.server} are not those that were closed: the chain has another "
+            f"hash in entry {content['number']}; nothing was signed; check the store with streamtop store verify"
+        )
+    return day
+
+
+def _decode_day(row: Any, content: dict[str, Any]) -> StatementDay:
+    """Return a closed day. Raises `msgspec.MsgspecError` or `UnicodeDecodeError` for damaged columns."""
+    return StatementDay(
         server=row.server,
         day=row.day,
         from_ms=row.from_ms,
@@ -172,13 +187,8 @@ def _day(row: Any, tz: str) -> StatementDay:
             streams=content.get("streams", UNSET),
         ),
         customers=UNSET if row.customers is None else decode_customers(row.customers),
+        disagreements=UNSET if row.disagreements is None else decode_closed(row.disagreements),
     )
-    if day.entry(tz).hash != row.hash:
-        raise BrokenChainError(
-            f"the stored figures of {row.day} of {row.server} are not those that were closed: the chain has another "
-            f"hash in entry {content['number']}; nothing was signed; check the store with streamtop store verify"
-        )
-    return day
 
 
 def _rules(connection: Connection, hashes: Collection[str]) -> list[StatementRules]:

@@ -35,9 +35,10 @@ CLOSING = 0
 
 
 def closing_columns_of(closing: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the columns that the checksum of a closing covers: not all have streams and customers."""
+    """Return the columns that the checksum of a closing covers: not all have streams, customers and disagreements."""
     streams = () if closing["streams"] is None else STREAM_COLUMNS
-    return (*CLOSING_COLUMNS, *streams, *(() if closing.get("customers") is None else ("customers",)))
+    more = (name for name in ("customers", "disagreements") if closing.get(name) is not None)
+    return (*CLOSING_COLUMNS, *streams, *more)
 
 
 def compute_checksum(row: Mapping[str, Any], columns: Iterable[str]) -> int:

@@ -427,13 +427,14 @@ closed_days = Table(
     Column("streams", LargeBinary, nullable=True),  # sums by stream, see streams/closed_streams.py; never written again
     Column("stream_minutes", LargeBinary, nullable=True),  # their traffic; both are null in earlier versions' closings
     Column("current_streams", LargeBinary, nullable=True),  # the present sums by stream, if they differ
+    Column("disagreements", LargeBinary, nullable=True),  # JSON of those that were open; null for none
     Column("customers", LargeBinary, nullable=True),  # JSON of the sums by customer; null where no rules applied
     _number("considered", default="0"),  # entries of the ledger for which a correction was proposed where one was due
     Index("closed_days_by_server", "server", "to_ms"),
     Index("closed_days_unconsidered", "revision", sqlite_where=_UNCONSIDERED, postgresql_where=_UNCONSIDERED),
 )
 
-BULK_OF_CLOSING = ("samples", "streams", "stream_minutes", "current_streams", "customers")
+BULK_OF_CLOSING = ("samples", "streams", "stream_minutes", "current_streams", "customers", "disagreements")
 """Columns of a closed day that are large, and that few readers need."""
 
 CLOSING_KEY = ("tz", "day", "server", "revision")

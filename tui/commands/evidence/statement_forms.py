@@ -9,6 +9,8 @@ from html import escape
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from msgspec import UNSET
+
 from streamusage.api.daily import CoveredTime
 from streamusage.core.figures import SUMS, Unit
 from streamusage.evidence.statement import Statement, StatementVoid
@@ -47,6 +49,7 @@ code { overflow-wrap: anywhere; }
 
 
 _BY_CUSTOMER = "Due, by customer"
+_DISAGREEMENTS = "Figures that disagreed when their day was closed"
 
 
 def to_csv(content: bytes, statement: Statement) -> bytes:
@@ -74,6 +77,8 @@ def to_text(content: bytes, statement: Statement) -> bytes:
     if customers := customer_rows(statement):
         parts += [f"{_BY_CUSTOMER}\n\n", *table_text(customers, customer_view().columns, cut=False), "\n"]
     parts += table_text(statement.days, day_view().columns, cut=False)
+    if disagreements := disagreement_lines(statement):
+        parts += [f"\n{_DISAGREEMENTS}\n\n", *(f"{sanitize(line)}\n" for line in disagreements)]
     if statement.corrections:
         parts.append("\nCorrections approved in the period\n\n")
         parts += table_text(statement.corrections, correction_view(tz).columns, cut=False)
@@ -97,6 +102,9 @@ def to_html(content: bytes, statement: Statement) -> bytes:
         "<h2>Days</h2>\n",
         *_table(statement.days, day_view().columns, [_gaps(day.figures.coverage) for day in statement.days]),
     ]
+    if disagreements := disagreement_lines(statement):
+        items = "".join(f"<li>{_safe(line)}</li>\n" for line in disagreements)
+        body.append(f"<h2>{_DISAGREEMENTS}</h2>\n<ul>\n{items}</ul>\n")
     if statement.corrections:
         body += ["<h2>Corrections approved in the period</h2>\n"]
         body += _table(statement.corrections, correction_view(tz).columns)
@@ -198,6 +206,18 @@ def _gaps(coverage: CoveredTime) -> str:
 
 def _safe(text: str) -> str:
     return escape(sanitize(text))
+
+
+def disagreement_lines(statement: Statement) -> list[str]:
+    """Return a line for each disagreement of a day. The days of all servers that it concerns have the same one."""
+    found = {}
+    for day in statement.days:
+        for row in () if day.disagreements is UNSET else day.disagreements:
+            hours = "1 hour" if row.hours == 1 else f"{row.hours} hours"
+            found[day.day, row.kind, row.server, row.scope, row.name] = (
+                f"{day.day}, {hours}: {row.of_hours().describe()}"
+            )
+    return [line for _, line in sorted(found.items())]
 
 
 def _void(void: StatementVoid) -> str:

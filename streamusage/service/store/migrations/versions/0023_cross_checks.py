@@ -1,4 +1,4 @@
-"""Hours whose figures are to be compared, and the disagreements that were found."""
+"""Hours whose figures are to be compared, and the disagreements that were found; closed days keep them."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -34,3 +34,4 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("hour", "kind", "server", "stream"),
     )
     op.create_index("disagreements_open", "disagreements", ["open", "kind"])
+    op.add_column("closed_days", sa.Column("disagreements", sa.LargeBinary(), nullable=True))
