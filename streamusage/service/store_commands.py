@@ -12,7 +12,7 @@ from streamusage.core.exit_codes import ExitCode
 from streamusage.service.accept_time_command import accept_time
 
 if TYPE_CHECKING:
-    from streamusage.service.accounting.verification import CheckResult
+    from streamusage.service.accounting.checks.verification import CheckResult
 
 MOST_DIFFERENCES = 100
 """Most differences of one check that are printed."""
@@ -132,7 +132,7 @@ def verify(store_url: str | None, no_mark: bool) -> None:
     """
     from sqlalchemy.exc import DBAPIError
 
-    from streamusage.service.accounting.verification import verify_store
+    from streamusage.service.accounting.checks.verification import verify_store
     from streamusage.service.errors import StoreError
     from streamusage.service.store.engines import resolve
     from streamusage.service.store.page_checksums import has_page_checksums

@@ -13,7 +13,7 @@ import pytest
 from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.journal.salvage import open_journal
 from streamusage.agent.journal.sqlite import Ballast, JournalError
-from streamusage.service.accounting.verification import verify_store
+from streamusage.service.accounting.checks.verification import verify_store
 from streamusage.service.errors import StoreError
 from streamusage.service.store.engines.sqlite import sqlite_url
 from streamusage.service.store.store import open_store, open_unchanged

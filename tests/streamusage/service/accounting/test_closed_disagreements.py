@@ -12,10 +12,10 @@ from streamusage.core.coverage import Interval
 from streamusage.evidence.keys import new_key
 from streamusage.evidence.statement import Statement, parse
 from streamusage.evidence.verification import is_proven, verify
+from streamusage.service.accounting.checks.verification import verify_store
 from streamusage.service.accounting.cross_checks import is_check_due
 from streamusage.service.accounting.disagreements import load_disagreements
 from streamusage.service.accounting.hours import find_unsummed
-from streamusage.service.accounting.verification import verify_store
 from streamusage.service.store.schema import closed_days
 from streamusage.service.store.store import open_store
 from tests.streamusage.service.conftest import Estate

@@ -12,8 +12,8 @@ from streamusage.api.report import SlotRow, StreamSlotRow
 from streamusage.core.coverage import Interval
 from streamusage.core.usage import StreamId
 from streamusage.evidence.signed_streams import SignedStream, hash_of_streams
+from streamusage.service.accounting.checks.verification import verify_store
 from streamusage.service.accounting.closed_streams import hash_of_closing, limit_servers
-from streamusage.service.accounting.verification import verify_store
 from streamusage.service.rules.rollups import MinuteTraffic, pack_minutes, unpack_minutes
 from streamusage.service.rules.stream_days import StreamDay
 from streamusage.service.store.schema import chain, closed_days

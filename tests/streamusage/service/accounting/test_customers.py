@@ -17,8 +17,8 @@ from streamusage.api.report import SlotRow, StreamSlotRow
 from streamusage.evidence.keys import new_key
 from streamusage.evidence.statement import Statement, parse
 from streamusage.evidence.verification import is_proven, verify
+from streamusage.service.accounting.checks.verification import verify_store
 from streamusage.service.accounting.corrections import ApprovalPolicy, ApprovalRule
-from streamusage.service.accounting.verification import verify_store
 from streamusage.service.rules.customers import CustomerRules, DatedRule
 from streamusage.service.store.schema import closed_days, customer_rules
 from streamusage.service.store.store import open_store

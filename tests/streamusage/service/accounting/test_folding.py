@@ -19,10 +19,10 @@ from streamusage.api.report import Acknowledgement, Refusal
 from streamusage.core.coverage import SLOT_MS
 from streamusage.core.days import day_interval, day_of, days_between
 from streamusage.evidence.statement import to_bytes
+from streamusage.service.accounting.checks.verification import verify_store
 from streamusage.service.accounting.closing import advance_accounting, close_day_by_operator, is_accounting_due
 from streamusage.service.accounting.folding import load_kept_from
 from streamusage.service.accounting.ledger import load_closed_days
-from streamusage.service.accounting.verification import verify_store
 from streamusage.service.errors import DiscardedHoursError
 from streamusage.service.ingest.reports import ingest_report
 from streamusage.service.ingest.server_removal import remove_server

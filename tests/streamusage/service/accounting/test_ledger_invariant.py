@@ -30,6 +30,7 @@ from streamusage.api.report import (
 from streamusage.core.coverage import MOST_AHEAD_MS, SLOT_MS, Interval, slot_of
 from streamusage.core.days import day_interval, day_of, zone
 from streamusage.core.figures import SUM_NAMES
+from streamusage.service.accounting.checks.stream_check import compare_stream_hours
 from streamusage.service.accounting.closed_streams import load_closed_streams
 from streamusage.service.accounting.closing import (
     advance_accounting,
@@ -39,7 +40,6 @@ from streamusage.service.accounting.closing import (
 from streamusage.service.accounting.day_statistics import compute_day_statistics
 from streamusage.service.accounting.hours import load_hours, load_slots
 from streamusage.service.accounting.ledger import list_adjustments, load_closed_days
-from streamusage.service.accounting.stream_check import compare_stream_hours
 from streamusage.service.accounting.stream_days import load_stream_days
 from streamusage.service.errors import ConflictError, ObjectNotFoundError
 from streamusage.service.ingest.reports import ingest_report, issue_epoch

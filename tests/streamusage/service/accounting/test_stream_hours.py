@@ -9,9 +9,9 @@ from sqlalchemy import select, update
 
 from streamusage.api.report import SlotRow, StreamSlotRow
 from streamusage.core.coverage import Interval
+from streamusage.service.accounting.checks.verification import verify_store
 from streamusage.service.accounting.hours import find_unsummed, sum_hours
 from streamusage.service.accounting.stream_hours import iterate_stored_hours, limit_step
-from streamusage.service.accounting.verification import verify_store
 from streamusage.service.retention import Retention, discard_rows
 from streamusage.service.rules.stream_hours import FIGURE_NAMES
 from streamusage.service.store.schema import servers, stream_hours, stream_slots

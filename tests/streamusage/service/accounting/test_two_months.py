@@ -19,7 +19,7 @@ from streamusage.core.days import zone
 from streamusage.evidence.keys import new_key
 from streamusage.evidence.statement import NotStatementError, parse
 from streamusage.evidence.verification import is_proven, verify
-from streamusage.service.accounting.verification import verify_store
+from streamusage.service.accounting.checks.verification import verify_store
 from streamusage.service.store.engines.sqlite import sqlite_url
 from streamusage.service.store.store import open_store
 from streamusage.service.tokens import Identity, Tokens, digest_of

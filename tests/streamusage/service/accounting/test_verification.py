@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from streamusage.service.accounting.verification import Difference, verify_store
+from streamusage.service.accounting.checks.verification import Difference, verify_store
 from streamusage.service.store.engines.sqlite import connect_to_file
 from streamusage.service.store.store import open_store, open_unchanged
 from tests.streamusage.service.conftest import an_estate

@@ -10,8 +10,8 @@ from sqlalchemy import func, select, update
 
 from streamusage.core.coverage import Interval
 from streamusage.core.figures import SUM_NAMES
+from streamusage.service.accounting.checks.stream_sums import compare_streams
 from streamusage.service.accounting.closing import close_day_by_operator
-from streamusage.service.accounting.stream_sums import compare_streams
 from streamusage.service.ingest.server_repair import repair_server
 from streamusage.service.rules.stream_slots import sum_shares
 from streamusage.service.store.schema import (

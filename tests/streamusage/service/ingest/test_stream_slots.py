@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from streamusage.api.report import SlotRow, StreamSlotRow
 from streamusage.core.coverage import Interval
 from streamusage.core.figures import STREAM_SUM_NAMES
-from streamusage.service.accounting.verification import verify_store
+from streamusage.service.accounting.checks.verification import verify_store
 from streamusage.service.errors import LimitExceededError
 from streamusage.service.ingest.name_quotas import NameQuotas
 from streamusage.service.limits import Limits

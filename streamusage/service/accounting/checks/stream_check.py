@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, func, select
 
 from streamusage.core.coverage import Interval
+from streamusage.service.accounting.checks.stream_sums import compare_all_streams
 from streamusage.service.accounting.folding import read_hours_kept_from, read_minutes_kept_from
 from streamusage.service.accounting.ledger import IS_VOID
 from streamusage.service.accounting.stream_days import load_stream_days
 from streamusage.service.accounting.stream_hours import roll_up_minutes
-from streamusage.service.accounting.stream_sums import compare_all_streams
 from streamusage.service.rules.rollups import HOUR_MS
 from streamusage.service.rules.stream_hours import StreamHour
 from streamusage.service.rules.utc_days import DAY_MS, utc_day_of

@@ -1,9 +1,12 @@
-"""Hours whose figures are to be compared, and the disagreements that were found; closed days keep them."""
+"""Hours whose figures are to be compared, the disagreements that were found, and from when on rows are kept.
+
+Closed days keep their disagreements. Earlier minutes and hours of a server are folded to hours and to UTC days.
+"""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0023_cross_checks"
+revision = "0023_cross_checks_and_folds"
 down_revision = "0022_customers"
 
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
@@ -35,3 +38,5 @@ def upgrade() -> None:
     )
     op.create_index("disagreements_open", "disagreements", ["open", "kind"])
     op.add_column("closed_days", sa.Column("disagreements", sa.LargeBinary(), nullable=True))
+    for name in ("minutes_kept_from", "hours_kept_from"):
+        op.add_column("servers", sa.Column(name, sa.BigInteger(), server_default="0", nullable=False))

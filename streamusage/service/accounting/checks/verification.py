@@ -16,12 +16,12 @@ from streamusage.api.daily import DailyFigures, DayDifference
 from streamusage.core.coverage import IMPORTED, Interval
 from streamusage.core.days import day_interval, zone
 from streamusage.core.figures import SUM_NAMES
-from streamusage.service.accounting.chain_check import find_chain_faults, read_entries
-from streamusage.service.accounting.customer_check import check_customers
+from streamusage.service.accounting.checks.chain_check import find_chain_faults, read_entries
+from streamusage.service.accounting.checks.customer_check import check_customers
+from streamusage.service.accounting.checks.hours_check import check_hours
+from streamusage.service.accounting.checks.stream_check import check_streams
 from streamusage.service.accounting.day_statistics import StoredDays, compute_day_statistics, unpack_samples
-from streamusage.service.accounting.hours_check import check_hours
 from streamusage.service.accounting.ledger import IS_VOID, difference
-from streamusage.service.accounting.stream_check import check_streams
 from streamusage.service.errors import StoreError
 from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, last_change, read_counter
 from streamusage.service.store.coverage_rows import load_covered_servers

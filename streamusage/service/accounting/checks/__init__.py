@@ -1,0 +1,1 @@
+"""The checks of what is stored: every figure is summed again from those it rests on."""
