@@ -23,6 +23,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "columns": "columns",
         "density": "columns",
         "other_rows": "rows",
+        "next_group": "rows",
         "failure": "error",
         "latency": "polls",
         "theme": "theme",

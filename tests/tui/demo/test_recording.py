@@ -74,6 +74,8 @@ async def test_recording_without_a_client_names_why_data_beside_the_polls_is_mis
             assert app.screen is app.sessions_screen
         await pilot.press("y")
         await wait_for(pilot, lambda: NO_SERVICE in screen_text(app), "the reason for no month")
+        await pilot.press("tab")
+        await wait_for(pilot, lambda: screen_text(app).count(NO_SERVICE) == 2, "the reason for no streams")
         await pilot.press("escape", "g")
         await wait_for(pilot, lambda: NO_SERVICE in screen_text(app), "the reason for no coverage")
         await pilot.press("escape", "B")

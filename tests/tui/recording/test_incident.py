@@ -54,13 +54,13 @@ async def gaps_and_days(app: ConsoleApp, pilot: Pilot[Any]) -> tuple[dict[str, A
     await wait_for(pilot, lambda: isinstance(app.screen, DaysScreen), "the days view")
     days = app.screen
     assert isinstance(days, DaysScreen)
-    await wait_for(pilot, lambda: days._month is not None and days._month.days, "the month")
-    assert days._month is not None
+    await wait_for(pilot, lambda: days._servers._month is not None and days._servers._month.days, "the month")
+    assert days._servers._month is not None
     await pilot.press("enter")
-    await wait_for(pilot, lambda: days._day_rows is not None and days._day_rows.rows, "the servers of a day")
+    await wait_for(pilot, lambda: days.opened is not None and days._rows(), "the servers of a day")
     await pilot.press("escape", "escape")
     spans = {name: [(span.from_ms, span.state) for span in line.spans] for name, line in gaps.book.servers.items()}
-    return spans, list(days._month.days)
+    return spans, list(days._servers._month.days)
 
 
 async def save_bundle(app: ConsoleApp, pilot: Pilot[Any], file: Path) -> Path:
