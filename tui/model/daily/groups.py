@@ -12,14 +12,11 @@ from typing import Literal, NamedTuple, Self, overload
 import msgspec
 
 from streamusage.api.daily import SumGroup, SummedStatistics
+from streamusage.core.figures import NO_CUSTOMER, NOT_BY_STREAM
 from tui.model.daily.months import DailyTotals, last_of, row_of_service, summed
 from tui.model.services.servers import qualified_name
 from tui.model.text import sanitize, width
 
-NO_CUSTOMER = "no customer"
-"""The service's row of streams that no rule of a customer names."""
-NOT_BY_STREAM = "not by stream"
-"""The service's row of what the streams leave of their servers' figures."""
 _PLURALS: dict[SumGroup, str] = {"stream": "streams", "scope": "scopes", "customer": "customers"}
 _WITHOUT_GROUPS = "no figures by stream in these days: agents of this version report them"
 _WITHOUT_CUSTOMERS = "no customers in these days: start the service with --customers FILE, docs/customers.md"

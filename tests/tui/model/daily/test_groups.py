@@ -6,10 +6,8 @@ from datetime import date
 import pytest
 
 from streamusage.api.daily import Percentile, SummedStatistics, VoidClosings
-from streamusage.service.rules.customers import NO_CUSTOMER
-from streamusage.service.rules.stream_days import NOT_BY_STREAM
+from streamusage.core.figures import NO_CUSTOMER, NOT_BY_STREAM
 from tests.support.console.daily_statistics import NOVEMBER, a_sum
-from tui.model.daily import groups
 from tui.model.daily.groups import GroupRequest, GroupRows, ServiceSum, rows_of_groups
 from tui.widgets.day_table import GROUP_COLUMNS, columns_within, row_parts
 
@@ -33,10 +31,6 @@ def test_request_is_by_day_for_a_day_and_by_month_for_a_month() -> None:
     assert (STREAMS.first, STREAMS.last, STREAMS.by) == (NOVEMBER, date(2026, 11, 30), "month")
     day = GroupRequest.of_day("scope", date(2026, 11, 21))
     assert (day.last, day.by, day.period) == (day.first, "day", "Saturday 21 November 2026")
-
-
-def test_reserved_names_are_those_of_the_service() -> None:
-    assert (groups.NO_CUSTOMER, groups.NOT_BY_STREAM) == (NO_CUSTOMER, NOT_BY_STREAM)
 
 
 def test_rows_of_no_customer_and_not_by_stream_are_last_and_marked() -> None:
