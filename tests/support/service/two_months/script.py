@@ -218,7 +218,15 @@ class Script:
         return Peak(moved * 8 // random.choice((20, 30, 60)), minute + random.choice((20, 40, 60)) * 1000)
 
     def _late_parts(self, name: str, minute: int) -> list[Part]:
-        """Return units that a log had, and that are counted later: of a stream, or of none."""
+        """Return units that a log had, and that are counted later: of a stream, or of none; or bytes that were not by
+        stream, and are found to be of one."""
+        known = self.minutes[name][minute]
+        left = known.totals[1] - sum(units[2] for units in known.streams.values())
+        if left and self.random.random() < 0.5:
+            self.happened["moved to a stream"] += 1
+            found = self.random.choice(list(known.streams) or [STREAMS[0]])
+            word = known.words.get(found, "measured")
+            return [Part(minute, found, {}, 0, left, 0, word), Part(minute, None, {}, 0, -left, 0, "")]
         stream = self.random.choice((*STREAMS, None))
         if stream is None:
             return [Part(minute, None, {"rtmp": 1}, 0, self.random.randrange(1, 9_000), 7, "")]
