@@ -64,9 +64,9 @@ def _max_connections(most: int) -> int:
 _SETTLING = Duration(longest="999999d")
 
 
-def _kept(name: str, default: str | None, help_text: str) -> Callable[[Command], Command]:
-    """Return an option that is a whole number of days, at least one."""
-    kind = Duration(default_unit="d", shortest="1d", longest="36500d", whole="d")
+def _kept(name: str, default: str | None, help_text: str, shortest: str = "1d") -> Callable[[Command], Command]:
+    """Return an option that is a whole number of days."""
+    kind = Duration(default_unit="d", shortest=shortest, longest="36500d", whole="d")
     return click.option(
         name, type=kind, default=default, show_default=default is not None, metavar="DAYS", help=help_text
     )
@@ -185,12 +185,14 @@ def _kept(name: str, default: str | None, help_text: str) -> Callable[[Command],
     None,
     "How long hours are kept, of which days of any time zone are summed by group and stream: 200 (days). Afterwards "
     "only UTC days and closed days are. By default as long as daily statistics.",
+    shortest="43d",
 )
 @_kept(
     "--minute-statistics-days",
     None,
     "How long minutes are kept, which show what each gap recovered: 90 (days). Afterwards only their hours are. By "
     "default as long as hours.",
+    shortest="41d",
 )
 @click.option(
     "--edge-timeout",

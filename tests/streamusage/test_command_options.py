@@ -47,6 +47,8 @@ def test_service_and_agent_use_the_same_type() -> None:
         ("usage_stats_discard_threshold_days", "7", 604_800_000),
         ("usage_stats_discard_threshold_days", "2w", 1_209_600_000),
         ("daily_statistics_days", "48h", 172_800_000),
+        ("hour_statistics_days", "10w", 6_048_000_000),
+        ("minute_statistics_days", "90", 7_776_000_000),
         ("close_grace", "1h30m", 5_400_000),
         ("close_settle", "500ms", 500),
     ],
@@ -71,6 +73,7 @@ def test_options_of_the_service_are_durations(option: str, text: str, length_ms:
             "'36h' is out of range; expected whole days, such as 7d",
         ),
         ("daily_statistics_days", "36501", "'36501' is out of range; expected a duration from 1d to 36500d"),
+        ("minute_statistics_days", "40", "'40' is out of range; expected a duration from 41d to 36500d"),
         ("close_grace", "2", "'2' is not a duration, it has no unit"),
     ],
 )

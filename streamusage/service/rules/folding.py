@@ -14,9 +14,9 @@ from streamusage.service.errors import ContradictionError
 from streamusage.service.rules.repair import is_ahead
 from streamusage.service.rules.utc_days import DAY_MS, utc_day_of
 
-REVISED_MS = 8 * DAY_MS
-"""How far before its watermark figures of a server may change: an agent keeps acknowledged rows for seven days, files
-in them what it counts later, and sends them again to a service that was restored.
+REVISED_MS = 41 * DAY_MS
+"""How far before its watermark figures of a server may change: an agent files what it finds at most 40 days before a
+reading. Rows that it has acknowledged, and sends again to a service that was restored, are of seven days.
 """
 HOURS_AHEAD_MS = 2 * DAY_MS
 """How much longer hours are kept than minutes, at least: a day of any time zone with a minute that may change consists

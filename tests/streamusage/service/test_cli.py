@@ -120,6 +120,8 @@ def test_startup_errors_name_their_cause_and_use_the_exit_codes(tmp_path: Path) 
     wrong = run("--tokens", str(tokens), home=tmp_path)
     assert (wrong.returncode, "entry 1, role" in wrong.stderr, ADMIN in wrong.stderr) == (2, True, False)
     assert run("--listen", "nowhere", home=tmp_path).returncode == 2
+    longer = run("--minute-statistics-days", "91", "--hour-statistics-days", "90", home=tmp_path)
+    assert (longer.returncode, "must not be longer than --hour" in longer.stderr) == (2, True)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         refused = run("--listen", f"127.0.0.1:{port}", home=tmp_path)

@@ -15,6 +15,7 @@ from streamusage.service.store.engines.locks import WHOLE_STORE, LockSet
 from streamusage.service.store.schema import hours
 from tests.streamusage.service.conftest import NOW, Estate, a_record, an_estate
 from tests.support.service.parties.reporting import ReportingAgent, a_session
+from tests.support.service.used_store import settle
 from tests.support.waiting import LONGEST_WAIT_S
 
 Result = TypeVar("Result")
@@ -75,6 +76,32 @@ async def test_daily_statistics_are_kept_longer_and_discarded_by_whole_days(esta
     estate.clock.now += DAY_MS // 2
     await discard(estate, daily_statistics_days=30)
     assert [day["day"] for day in await days()] == ["2026-11-19"], "a partly discarded day is not listed"
+
+
+async def test_folded_time_is_answered_as_known_or_as_no_longer_known(estate: Estate) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    estate.clock.now += 2 * DAY_MS
+    await agent.sync_up(SlotRow(slot=NOW, revision=0, bytes_out=7, connections={"rtmp": 1}))
+    estate.clock.now += 60 * DAY_MS
+    await agent.sync_up()
+    await settle(estate)
+    days, sums = "daily?from=2026-11-18&to=2026-11-19&tz=Asia/Tokyo", "daily/sums?from=2026-11-18&to=2026-11-19"
+    gap = f"coverage?from={NOW}&to={NOW + DAY_MS}"
+
+    async def answers() -> tuple[dict[str, object], dict[str, object], int, object]:
+        found = [await estate.request("GET", f"/api/v1/{path}") for path in (days, sums, f"{sums}&tz=Asia/Tokyo", gap)]
+        (server,) = found[3].json()["servers"]
+        return found[0].json()["days"], found[1].json()["sums"], found[2].status_code, server["spans"][0]["delta"]
+
+    before = await answers()
+    assert (before[2], before[3] is None) == (200, False)
+    folding = Retention(36_500, 36_500, minute_statistics_days=42, hour_statistics_days=44)
+    discarded = await discard_rows(estate.running.service, folding, estate.clock.now)
+    assert discarded.by_folding["hours"] == 1
+    assert "1 rows of hours: sums are kept of minutes before" in str(discarded)
+    after = await answers()
+    assert after[:2] == before[:2]
+    assert after[2:] == (409, None)
 
 
 async def test_hours_are_discarded_in_many_small_writes(estate: Estate) -> None:

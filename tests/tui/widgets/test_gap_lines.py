@@ -2,7 +2,7 @@
 
 from streamusage.api.extension import CoverageSpan
 from streamusage.core.coverage import Provenance
-from tui.widgets.gap_lines import Lines, fit_description, wrap_states
+from tui.widgets.gap_lines import Lines, delta_lines, fit_description, wrap_states
 
 SPAN = CoverageSpan(from_ms=0, to_ms=60_000, state=Provenance.BACKFILLED)
 STATES = [("edge-1 · backfilled · +3 connections · 4 GB out", SPAN), ("also live", SPAN), ("also lost", SPAN)]
@@ -43,3 +43,9 @@ def test_blocks_are_shown_completely_or_not_at_all_above_the_legend() -> None:
 def test_notice_is_always_shown() -> None:
     assert texts(fit_description(block("state", 3), ("recovered", ""), [], [], 3)) == ["state0", "state1", "recovered"]
     assert texts(fit_description(block("state", 1), ("recovered", ""), [], [], 3)) == ["state0", "recovered"]
+
+
+def test_delta_that_is_not_known_says_why() -> None:
+    assert "no longer known" in texts(delta_lines(SPAN, None))[0], "its minutes were discarded"
+    owed = CoverageSpan(from_ms=0, to_ms=60_000, state=Provenance.MISSING)
+    assert "Not reported yet" in texts(delta_lines(owed, None))[0]

@@ -29,7 +29,7 @@ from streamusage.service.ingest.server_removal import remove_server
 from streamusage.service.queries.daily import list_daily_statistics
 from streamusage.service.queries.statement import NotFinalError, compose_statement
 from streamusage.service.retention import Discarded, Retention, discard_rows
-from streamusage.service.rules.folding import HOURS_AHEAD_MS, REVISED_MS, KeptFrom
+from streamusage.service.rules.folding import HOURS_AHEAD_MS, KeptFrom
 from streamusage.service.store.engines import ENGINES
 from streamusage.service.store.engines.locks import WHOLE_STORE, LockSet
 from streamusage.service.store.engines.sqlite import sqlite_url
@@ -40,6 +40,7 @@ from tests.support.service.random_estate import (
     DAY,
     GROUPINGS,
     HOUR,
+    KEPT_BY_AGENT_MS,
     OTHER_ZONES,
     ZONES,
     RandomEstate,
@@ -49,6 +50,7 @@ from tests.support.service.random_estate import (
 )
 
 Result = TypeVar("Result")
+REVISED_MS = KEPT_BY_AGENT_MS + DAY
 FOLDING = Retention(minute_statistics_days=9, hour_statistics_days=12)
 SEEDS = range(int(os.environ.get("STREAMTOP_FOLDING_SEEDS", "1")))
 MINUTES = (slots.c.slot, slot_connections.c.slot, stream_slots.c.slot)
@@ -76,6 +78,12 @@ class KillableAccess:
             result = work(connection)
         self.left = None if self.left is None else self.left - 1
         return result
+
+
+@pytest.fixture(autouse=True)
+def revised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Agents of these estates change figures of seven days at most, so that weeks are enough."""
+    monkeypatch.setattr("streamusage.service.rules.folding.REVISED_MS", REVISED_MS)
 
 
 @pytest.fixture
@@ -252,6 +260,8 @@ def test_figures_are_the_same_after_each_write_of_a_round_that_is_killed(plain: 
         assert read_days(folded, used.now) == expected, f"after {steps} writes"
     assert steps > 6
     assert_same(plain, folded, used.now, everything=True)
+    verified = {result.name: result.checked for result in verify_store(folded, used.now, lambda *_: None)}
+    assert "cannot be summed again: the minutes or hours that they are sums of are discarded" in verified["hours"]
     for server, limit in limits(folded).items():
         assert_discarded(folded, server, limit)
 
@@ -360,7 +370,7 @@ def test_account_zone_that_is_added_later_begins_with_kept_hours(
 def test_everything_is_discarded_in_the_end(used: RandomEstate, folded: Store) -> None:
     """Hours are folded long before: the days of which UTC days are discarded, too, are not listed with zeros."""
     fold(folded, used.now)
-    later = used.now + 12 * DAY
+    later = used.now + 9 * DAY
     fold(folded, later, Retention(daily_statistics_days=20, minute_statistics_days=9, hour_statistics_days=12))
     (tz, *_) = OTHER_ZONES
     with folded.reading() as connection:

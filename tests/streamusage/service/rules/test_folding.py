@@ -3,6 +3,8 @@
 import msgspec
 import pytest
 
+from streamusage.agent.journal.ledger import KEEP_ACKNOWLEDGED_MS
+from streamusage.agent.metering.meter import LONGEST_ABSENCE_MS
 from streamusage.api.report import Baseline, PeakWindow, Report, SlotRow, StreamSlotRow
 from streamusage.service.errors import ContradictionError
 from streamusage.service.rules.folding import (
@@ -20,7 +22,7 @@ MINUTE = 60_000
 HOUR = 60 * MINUTE
 NOW = 20_000 * DAY_MS + 7 * HOUR
 SERVER = FoldedServer(NOTHING_FOLDED, 0, NOW - MINUTE, NOW - 7 * HOUR, NOW - 7 * HOUR, 0, None)
-LIMIT = KeptFrom(NOW - 7 * HOUR - 30 * DAY_MS, NOW - 7 * HOUR - 60 * DAY_MS)
+LIMIT = KeptFrom(NOW - 7 * HOUR - 50 * DAY_MS, NOW - 7 * HOUR - 60 * DAY_MS)
 REPORT = Report(
     server="edge-1", role="edge", life="j.1", epoch=1, since=0, upto=1, sent_at=NOW, sync_interval_ms=10_000,
     baseline=Baseline(at=NOW, boot="b", started_at=0, since=0, bytes_in=0, bytes_out=0, window=PeakWindow(0, 0, 0)),
@@ -51,6 +53,10 @@ def test_limits_are_midnights() -> None:
 
 def test_server_that_has_reported_everything_has_the_limits_of_all() -> None:
     assert limit_by_server(LIMIT, SERVER, NOW) == LIMIT
+
+
+def test_agents_change_no_figures_of_minutes_that_may_be_folded() -> None:
+    assert max(KEEP_ACKNOWLEDGED_MS, LONGEST_ABSENCE_MS) + DAY_MS <= REVISED_MS
 
 
 def test_minutes_that_an_agent_may_still_change_stay() -> None:

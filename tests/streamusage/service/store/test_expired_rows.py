@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import pytest
-from sqlalchemy import Connection, func, inspect, select
+from sqlalchemy import Connection, func, inspect, select, update
 
 from streamusage.service.retention import DAY_MS, Retention, count_due, discard_rows
 from streamusage.service.store.engines.locks import WHOLE_STORE, LockSet
@@ -97,3 +97,20 @@ async def test_retention_reads_no_table_as_a_whole(store: Store) -> None:
     assert keeper.plans.scans.keys() <= {servers.name}, keeper.plans.scans
     ended = {"usage_ended", "server_sessions_ended", "held_ended"}
     assert ended | {"tombstones_by_time", "orphans_by_time"} <= keeper.plans.indexes
+
+
+async def test_folded_rows_are_found_by_an_index_and_discarded_few_at_a_time(store: Store) -> None:
+    with store.writing() as connection, connection.begin():
+        fill_old_rows(connection, NOW, 5_600)
+        connection.execute(update(servers).values(minutes_kept_from=NOW, hours_kept_from=NOW))
+    store.refresh_statistics()
+    keeper = Keeper(store)
+    before = rows_by_table(store)
+    discarded = await discard_rows(keeper, Retention(36_500, 36_500), NOW)
+    folded = ("slots", "slot_connections", "stream_slots", "hours", "stream_hours")
+    left = rows_by_table(store)
+    assert {name for name in OLD_TABLES if left[name] != before[name]} == set(folded)
+    assert [left[name] for name in folded] == [0] * len(folded)
+    assert sum(discarded.by_folding.values()) == sum(before[name] for name in folded)
+    assert max(keeper.changed_rows) <= 5_000
+    assert keeper.plans.scans.keys() <= {servers.name}, keeper.plans.scans
