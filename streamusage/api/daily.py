@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from streamusage.api.disagreements import Disagreement
 from streamusage.api.report import ClockState
 from streamusage.core.figures import StreamTraffic
 
@@ -201,6 +202,10 @@ class DailyStatistics(msgspec.Struct, frozen=True, kw_only=True):
     """Servers whose figures an open day waits for."""
     voids: list[VoidEntry] | UnsetType = UNSET
     """Earlier closings of the day that no longer count. Absent if there are none."""
+    disagreements: list[Disagreement] | UnsetType = UNSET
+    """Hours that begin in the day and whose figures were counted in two ways and differ, as of now. Absent if there are
+    none.
+    """
 
 
 class Daily(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ CHANCE = "<chance>"
 
 ADDED = frozenset(
     {
-        "/api/v1/disagreements",
+        "/api/v1/disagreements", "disagreements",
         "/api/v1/agents/{server}/clock", "/api/v1/servers/{server}/repair", "/api/v1/statement", "/api/v1/chain",
         "/api/v1/corrections", "/api/v1/corrections/approve", "/api/v1/corrections/reverse", "approved",
         "429", "acknowledged_to", "age_slack_ms",

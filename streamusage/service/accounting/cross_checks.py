@@ -37,7 +37,6 @@ from streamusage.service.rules.rollups import EMPTY_HOUR, HOUR_MS, MINUTES_OF_HO
 from streamusage.service.rules.stream_days import StreamDay, StreamsOfDay, sum_figures, sum_streams
 from streamusage.service.rules.stream_hours import FIGURE_NAMES
 from streamusage.service.rules.stream_slots import StreamShare
-from streamusage.service.store.change_feed import SAMPLES_KEPT_FROM, read_counter
 from streamusage.service.store.coverage_rows import CoveredServer, load_covered_servers
 from streamusage.service.store.schema import samples, servers, stream_key, stream_slots, unchecked_hours
 from streamusage.service.store.statements import PreparedStatement
@@ -122,11 +121,10 @@ def _check_servers(
 ) -> list[str]:
     lines, findings = [], []
     time = Interval(hour, hour + HOUR_MS)
-    has_samples = read_counter(connection, SAMPLES_KEPT_FROM) <= hour
     for item in load_covered_servers(connection, *time, now_ms, names):
         server, pieces = item.state.server, merge_pieces(item.pieces, *time)
         findings.append(compare_log(server, (piece.reason for piece in pieces), threshold))
-        if has_samples and _is_complete(pieces):
+        if _is_complete(pieces):
             try:
                 minutes = _load_minutes(connection, server, time)
             except _DAMAGED:
@@ -222,7 +220,7 @@ def _compare_estate(connection: Connection, time: Interval, threshold: Threshold
         if compare_relays(stream, some, estate, threshold).finding is not None
     }
     found = []
-    if suspected and read_counter(connection, SAMPLES_KEPT_FROM) <= time.from_ms:
+    if suspected:
         names = {carrier.server for some in suspected.values() for carrier in some}
         minutes = _load_streams(connection, time, sorted(names), with_minutes=True)
         for stream, some in suspected.items():

@@ -9,11 +9,13 @@ from msgspec.structs import asdict, replace
 from sqlalchemy import Connection
 
 from streamusage.api.daily import Daily, DailyFigures, DailyStatistics, DayDifference, VoidEntry
+from streamusage.api.disagreements import Disagreement
 from streamusage.core.coverage import Interval
-from streamusage.core.days import day_interval, days_between
+from streamusage.core.days import day_interval, day_of, days_between
 from streamusage.service.accounting.closing import ExpectedServer, expected_servers, servers_owing
 from streamusage.service.accounting.corrections import approved_by_day
 from streamusage.service.accounting.day_statistics import DaySamples, StoredDays, compute_day_statistics
+from streamusage.service.accounting.disagreements import load_disagreements
 from streamusage.service.accounting.ledger import ClosedDay, closed_until, list_voids, load_closed_days
 from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, read_counter
 from streamusage.service.store.coverage_rows import load_covered_servers
@@ -66,6 +68,7 @@ def iterate_days(
     voids: dict[tuple[str, str], list[VoidEntry]] = {}
     for entry in list_voids(connection, tz, first, last, only):
         voids.setdefault((entry.day, entry.server), []).append(entry)
+    disagreements = _disagreements_by_day(connection, first, last, tz, server)
     approved = approved_by_day(connection, tz, first, last, only)
     closed: dict[str, dict[str, ClosedDay]] = {}
     for row in load_closed_days(connection, tz, first, last, only, with_samples=with_samples):
@@ -105,8 +108,22 @@ def iterate_days(
                 )
                 days.append(ServerDay(day, statistics, samples))
         for item in sorted(days, key=lambda item: item.statistics.server):
-            of_day = voids.get((day.isoformat(), item.statistics.server))
-            yield item if of_day is None else item._replace(statistics=replace(item.statistics, voids=of_day))
+            of_day = (day.isoformat(), item.statistics.server)
+            marks = {"voids": voids.get(of_day), "disagreements": disagreements.get(of_day)}
+            present = {name: rows for name, rows in marks.items() if rows is not None}
+            yield item._replace(statistics=replace(item.statistics, **present)) if present else item
+
+
+def _disagreements_by_day(
+    connection: Connection, first: date, last: date, tz: ZoneInfo, server: str | None
+) -> dict[tuple[str, str], list[Disagreement]]:
+    """Return the disagreements of the hours that begin in a day, by day and each server concerned."""
+    window = Interval(day_interval(first, tz).from_ms, day_interval(last, tz).to_ms)
+    found: dict[tuple[str, str], list[Disagreement]] = {}
+    for row in load_disagreements(connection, window, server):
+        for name in row.servers:
+            found.setdefault((day_of(row.hour, tz).isoformat(), name), []).append(row)
+    return found
 
 
 def _with_approved(row: ClosedDay, approved: Mapping[tuple[str, str], DayDifference]) -> ClosedDay:

@@ -4,8 +4,9 @@ Each comparison has a tolerance that an honest estate never exceeds, on top of t
 nothing follows from it. An unfounded alarm costs more than a small difference that is not found.
 
 - **Sessions against slots**: the subscribers of a server's streams, sampled once a minute, bound the view time of its
-  slots. Viewers of a minute were present at the sample before it, or came since. Viewers who were present at the
-  samples before and after it watched all of it. The connections of the minutes are the tolerance.
+  slots. Viewers of a minute were present at the sample before it, or came since. Viewers who came before
+  the sample before it, and were present at the one after it, watched all of it. The connections of the minutes are the
+  tolerance.
 - **Origins against edges**: what the only origin of a stream sent, against what its edges received. Edges that pull
   from each other receive more than the origin sent, but no more than what the edges sent themselves. An origin with
   viewers of its own sends more than its edges receive.
@@ -130,8 +131,7 @@ def compare_view_time(
         for slot in minutes:
             before, present, after = active[slot - SLOT_MS], active[slot], active[slot + SLOT_MS]
             joined = connections.get(slot - SLOT_MS, 0) + connections.get(slot, 0)
-            joined_until_after = joined + connections.get(slot + SLOT_MS, 0)
-            least += SLOT_MS * max(0, min(before, present, after) - joined_until_after)
+            least += SLOT_MS * max(0, after - joined - connections.get(slot + SLOT_MS, 0))
             most += SLOT_MS * (before + joined)
             sampled += SLOT_MS * (before + present) // 2
             counted += view_time_ms.get(slot, 0)

@@ -159,6 +159,8 @@ async def test_origins_and_edges_are_compared_once_every_server_is_accounted_for
         await absent.sync_up()
         await report_hours(estate, present)
         assert await found(estate) == []
+        path = f"/api/v1/disagreements?from={NOON}&to={NOON + HOUR}"
+        assert (await estate.request("GET", path)).json()["waiting_from"] == NOON
         await absent.sync_up(*(row for slot in range(NOON, NOON + 2 * HOUR, MINUTE) for row in late.rows(slot)))
         await compared(estate)
         assert [(one.hour, one.first, one.second) for one in await found(estate)] == [
@@ -285,9 +287,8 @@ async def test_report_of_the_present_hour_marks_nothing(store_url: str) -> None:
         agent.watermark = NOON
         estate.clock.now = NOON + 10_000
         await agent.sync_up(SlotRow(slot=NOON, revision=0, bytes_in=5), state="partial", reason=NGINX_NO_LOG)
-        assert not await estate.running.service.read(is_check_due)
-        disagreeing = await found(estate)
-        assert disagreeing == []
+        listed = (await estate.request("GET", f"/api/v1/disagreements?from={NOON}&to={NOON + HOUR}")).json()
+        assert (listed["disagreements"], listed["waiting_from"]) == ([], None)
 
 
 async def test_api_lists_disagreements_of_hours_and_servers(store_url: str) -> None:
@@ -320,3 +321,107 @@ async def test_metric_counts_disagreements_that_last(store_url: str) -> None:
         text = (await estate.request("GET", "/metrics", "viewer-token")).text
         assert 'streamtop_disagreements_open{kind="origin-edges"} 1.0' in text
         assert 'streamtop_disagreements_open{kind="counters-log"} 0.0' in text
+
+
+async def test_days_of_all_servers_concerned_have_their_disagreements(store_url: str) -> None:
+    servers = steady_estate()
+    in_first_hour(servers[1], lambda figures: setattr(figures, "bytes_in", figures.bytes_in // 2))
+    async with used_estate(store_url) as estate:
+        await report_hours(estate, servers)
+        for tz, day in (("UTC", "2026-11-20"), ("Pacific/Kiritimati", "2026-11-21")):
+            answer = await estate.request("GET", f"/api/v1/daily?from=2026-11-20&to=2026-11-21&tz={tz}")
+            marked = {
+                (row["server"], row["day"]): [one["first"] for one in row["disagreements"]]
+                for row in answer.json()["days"]
+                if "disagreements" in row
+            }
+            assert marked == {("origin-1", day): [60 * 6_000_000], ("edge-1", day): [60 * 6_000_000]}
+        answer = await estate.request("GET", "/api/v1/daily?from=2026-11-20&to=2026-11-20&tz=UTC&server=edge-1")
+        assert len(answer.json()["days"][0]["disagreements"]) == 1
+
+
+@pytest.mark.parametrize(("reason", "kinds"), [("", ["sessions-slots"]), (NGINX_NO_LOG, [])])
+async def test_view_time_of_an_hour_that_is_not_complete_is_not_compared(
+    store_url: str, reason: str, kinds: list[str]
+) -> None:
+    servers = steady_estate(1)
+    in_first_hour(servers[1], lambda figures: setattr(figures, "view_time_ms", figures.view_time_ms // 2))
+    async with used_estate(store_url) as estate:
+        await report_hours(estate, servers, 1, {"edge-1": reason})
+        assert [one.kind for one in await found(estate)] == kinds
+
+
+@pytest.mark.parametrize(("word", "count"), [("measured", 1), ("apportioned", 0)])
+async def test_bytes_that_are_not_measured_are_not_compared(store_url: str, word: str, count: int) -> None:
+    servers = steady_estate(1)
+    in_first_hour(servers[1], lambda figures: setattr(figures, "bytes_in", figures.bytes_in // 2))
+    async with used_estate(store_url) as estate:
+        for server in servers:
+            agent = ReportingAgent(estate, server.name, server.role, life=f"{server.name}.1")
+            agent.watermark = NOON
+            await agent.begin()
+            estate.clock.now = NOON + HOUR + 10_000
+            rows = [row for slot in range(NOON, NOON + HOUR, MINUTE) for row in server.rows(slot)]
+            await agent.sync_up(
+                *(
+                    msgspec.structs.replace(row, traffic=word) if isinstance(row, StreamSlotRow) else row  # type: ignore[arg-type]
+                    for row in rows
+                )
+            )
+        await compared(estate)
+        assert len(await found(estate)) == count
+
+
+@pytest.mark.parametrize(("removed_at", "count"), [(NOON, 1), (NOON + 1, 0)])
+async def test_a_server_that_was_removed_before_an_hour_does_not_matter(
+    store_url: str, removed_at: int, count: int
+) -> None:
+    *present, gone = steady_estate(1, edges=2)
+    async with used_estate(store_url, NOON - 10 * MINUTE) as estate:
+        agent = ReportingAgent(estate, gone.name, "edge", life="l.1")
+        agent.watermark = NOON - 10 * MINUTE
+        estate.clock.now = NOON - 5 * MINUTE
+        await agent.sync_up()
+        estate.clock.now = removed_at
+        assert (await estate.request("DELETE", f"/api/v1/servers/{gone.name}")).status_code == 200
+        await report_hours(estate, present, 1)
+        assert len(await found(estate)) == count
+
+
+async def test_a_server_that_began_after_an_hour_does_not_matter(store_url: str) -> None:
+    *present, new = steady_estate(1, edges=2)
+    async with used_estate(store_url) as estate:
+        agents = await report_hours(estate, present, 1)
+        assert len(await found(estate)) == 1
+        estate.clock.now += 10_000
+        began = ReportingAgent(estate, new.name, "edge", life="l.1")
+        began.watermark = estate.clock.now - 10_000
+        await began.sync_up()
+        changed = SlotRow(slot=NOON, revision=0, bytes_in=6_000_000, bytes_out=60_000_000, view_time_ms=600_000)
+        await agents["edge-1"].sync_up(changed)
+        await compared(estate)
+        assert len(await found(estate)) == 1
+
+
+async def test_an_earlier_hour_that_a_late_report_changes_does_not_last(store_url: str) -> None:
+    async with used_estate(store_url) as estate:
+        agents = await report_hours(estate, steady_estate())
+        server = HonestServer("edge-1", "edge", 1)
+        for slot in range(NOON, NOON + HOUR, MINUTE):
+            figures = server.at("s", slot)
+            figures.bytes_in, figures.bytes_out = 12_000_000, 60_000_000
+            figures.active, figures.view_time_ms = 10, 10 * MINUTE
+        estate.clock.now += 10_000
+        await agents["edge-1"].sync_up(*(row for slot in range(NOON, NOON + HOUR, MINUTE) for row in server.rows(slot)))
+        await compared(estate)
+        assert [one.hour for one in await found(estate)] == [NOON]
+        assert await open_ones(estate) == {}
+
+
+async def test_disagreements_of_removed_servers_do_not_last(store_url: str) -> None:
+    servers = steady_estate(1)
+    async with used_estate(store_url) as estate:
+        await report_hours(estate, servers, 1, {"edge-1": counter_disagrees(40, 2)})
+        assert await open_ones(estate) == {"counters-log": 1}
+        await estate.request("DELETE", "/api/v1/servers/edge-1?force=true")
+        assert await open_ones(estate) == {}

@@ -72,6 +72,14 @@ def test_view_time_is_bound_by_the_samples(factor: float, is_found: bool) -> Non
     assert (compare_view_time("edge-1", [steady(100, factor=factor)], Threshold()) is not None) == is_found
 
 
+def test_units_that_waited_while_a_clock_was_set_back_are_tolerated() -> None:
+    hour = steady(100)
+    late = {**hour.view_time_ms, 30 * SLOT_MS: 100 * 3 * SLOT_MS}
+    assert compare_view_time("edge-1", [hour._replace(view_time_ms=late)], Threshold()) is None
+    later = {**hour.view_time_ms, 30 * SLOT_MS: 100 * 6 * SLOT_MS}
+    assert compare_view_time("edge-1", [hour._replace(view_time_ms=later)], Threshold()) is not None
+
+
 def test_view_time_that_is_not_by_stream_may_be_what_is_missing() -> None:
     missing = 60 * 20 * SLOT_MS // 2
     assert compare_view_time("edge-1", [steady(20, factor=0.5)], Threshold(), missing) is None
@@ -99,6 +107,14 @@ def test_a_minute_is_compared_with_the_samples_around_it() -> None:
     assert compare_view_time("edge-1", [MinutesOfStream(joined, least, came_and_went)], Threshold()) is None
     most = {slot: 100 * SLOT_MS * (slot // SLOT_MS % 4 < 3) for slot in slots}
     assert compare_view_time("edge-1", [MinutesOfStream(joined, most, came_and_went)], Threshold()) is None
+
+
+def test_viewers_who_left_after_the_sample_of_a_minute_are_not_taken_for_viewers_of_all_of_it() -> None:
+    slots = range(0, HOUR, SLOT_MS)
+    present = {slot: 100 * (slot // SLOT_MS % 5 < 3) for slot in slots}
+    joined = {slot: 100 * (slot // SLOT_MS % 5 == 0) for slot in slots}
+    nothing = dict.fromkeys(slots, 0)
+    assert compare_view_time("edge-1", [MinutesOfStream(joined, nothing, present)], Threshold()) is None
 
 
 def test_small_differences_are_not_found() -> None:
@@ -138,7 +154,8 @@ UNMEASURED = carried(EDGE, GIB // 2)._replace(is_measured=False)
         (relays(carried(EDGE, GIB)), NO_ORIGIN),
         (relays(carried(ORIGIN, GIB, GIB)), NO_EDGE),
         (relays(carried(ORIGIN, GIB, GIB), UNMEASURED), NOT_MEASURED),
-        (relays(carried(ORIGIN, GIB, 2 * GIB, viewers=1), carried(EDGE, GIB)), OWN_VIEWERS),
+        (relays(CarriedStream("origin-1", 1, 0, GIB, 2 * GIB, True), carried(EDGE, GIB)), OWN_VIEWERS),
+        (relays(CarriedStream("origin-1", 0, 1, GIB, 2 * GIB, True), carried(EDGE, GIB)), OWN_VIEWERS),
         (relays(carried(ORIGIN, GIB, 2 * GIB), carried(EDGE, GIB), estate=(ORIGIN, EDGE, NO_BYTES)), NOT_COUNTED),
         (relays(carried(ORIGIN, 0, GIB), carried(EDGE, 0), carried(OTHER, 0), estate=(ORIGIN, EDGE)), STANDALONE),
         (
@@ -161,6 +178,7 @@ def test_bytes_that_may_be_of_the_stream_are_tolerated() -> None:
     assert relays(sent, received, uncertain=GIB // 2) == RelayComparison()
     assert both(relays(sent, received, estate=(ORIGIN._replace(rest_out=GIB), EDGE))) == (GIB, GIB // 2)
     doubled = carried(EDGE, 2 * GIB)
+    assert relays(sent, doubled, uncertain=GIB) == RelayComparison()
     assert relays(sent, doubled, estate=(ORIGIN._replace(rest_out=GIB), EDGE)) == RelayComparison()
 
 
