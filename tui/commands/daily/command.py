@@ -165,6 +165,10 @@ def _notes(daily: Daily) -> str:
             (_in_state(daily, "provisional"), "provisional"),
             (_in_state(daily, "adjusted"), "adjusted after closing"),
             ([day.day for day in daily.days if day.voids], "with a void closing, see streamtop daily voids"),
+            (
+                [day.day for day in daily.days if day.disagreements],
+                "with figures that disagree, see streamtop disagreements",
+            ),
         )
         if days
     ]

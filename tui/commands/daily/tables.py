@@ -46,6 +46,7 @@ def daily_view(
             *_figure_columns(shown, start_of),
             *_beside(shown),
             *([TableColumn("VOID CLOSINGS", _void_revisions, figure=True)] if _has_voids(shown) else []),
+            *([TableColumn("DISAGREEMENTS", _disagreements, figure=True)] if _disagrees(shown) else []),
         ],
         fields=[
             *same_named("server", "day", "tz", "state"),
@@ -57,6 +58,7 @@ def daily_view(
             *(CsvField(f"adjustment_{name}", _adjusted(name)) for name in SUM_NAMES),
             CsvField("waiting_for", lambda day: " ".join(day.waiting_for) or None),
             *([CsvField("void_revisions", _void_revisions)] if _has_voids(shown) else []),
+            *([CsvField("disagreements", _disagreements)] if _disagrees(shown) else []),
             *_protocol_fields(shown),
             CsvField("accounted_since", start_of, is_time=True),
         ],
@@ -147,6 +149,14 @@ def void_view(tz: ZoneInfo) -> View[VoidEntry]:
 def _void_figure(figure: Figure) -> Callable[[VoidEntry], str]:
     text = formats.FORMAT_OF_UNIT[figure.unit]
     return lambda entry: text(getattr(entry.figures, figure.name))
+
+
+def _disagrees(shown: Sequence[DailyStatistics]) -> bool:
+    return any(day.disagreements for day in shown)
+
+
+def _disagreements(day: DailyStatistics) -> str:
+    return formats.count(len(day.disagreements)) if day.disagreements else ""
 
 
 def _has_voids(shown: Sequence[DailyStatistics]) -> bool:

@@ -16,6 +16,7 @@ from tui.commands.streams import format_stream_name
 from tui.commands.tables import time_text
 from tui.config.settings import ConnectionSettings
 from tui.model import formats
+from tui.model.daily.disagreements import format_compared
 from tui.output import CsvField, Format, TableColumn, View, print_rows, same_named
 
 
@@ -93,8 +94,8 @@ def _view(connection: ConnectionSettings) -> View[Disagreement]:
             TableColumn("SERVER", lambda row: row.server),
             TableColumn("STREAM", lambda row: format_stream_name(StreamId(row.scope, row.name)) if row.name else ""),
             TableColumn("COMPARED", lambda row: ", ".join(SIDES[row.kind])),
-            TableColumn("FIRST", lambda row: _figure(row, row.first), figure=True),
-            TableColumn("SECOND", lambda row: _figure(row, row.second), figure=True),
+            TableColumn("FIRST", lambda row: format_compared(row, row.first), figure=True),
+            TableColumn("SECOND", lambda row: format_compared(row, row.second), figure=True),
             TableColumn("DIFFERENCE", _share, figure=True),
             TableColumn("EDGES", lambda row: ", ".join(row.edges)),
         ],
@@ -105,16 +106,6 @@ def _view(connection: ConnectionSettings) -> View[Disagreement]:
             *same_named("found_at", is_time=True),
         ],
     )
-
-
-def _figure(row: Disagreement, figure: int) -> str:
-    match row.figure:
-        case "bytes":
-            return formats.traffic(figure)
-        case "view_time_ms":
-            return formats.duration(figure)
-        case _:
-            return formats.count(figure)
 
 
 def _share(row: Disagreement) -> str:

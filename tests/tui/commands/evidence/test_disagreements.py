@@ -58,3 +58,17 @@ async def test_fail_ends_with_1_only_if_there_is_a_disagreement(estate: Estate, 
     assert "2 disagreements found; the newest" in failed.err
     assert "edge-1: view time by sessions 7,200,000 ms, by slots 14,400,000 ms" in failed.err
     assert (await run_command(estate, streamtop, "disagreements", "--fail", "--from", "1m")).code == 0
+
+
+async def test_days_of_daily_are_marked(estate: Estate, streamtop: Program) -> None:
+    days = ("daily", "--from", "2026-11-18", "--to", "2026-11-18")
+    assert "DISAGREEMENTS" not in (await run_command(estate, streamtop, *days)).out
+    await find_some(estate)
+    listed = await run_command(estate, streamtop, *days)
+    heading, edge, origin = (line.split() for line in listed.out.splitlines() if line.strip())
+    assert (heading[-1], edge[0], edge[-1], origin[0], origin[-1]) == ("DISAGREEMENTS", "edge-1", "2", "origin-1", "1")
+    assert "2 days with figures that disagree, see streamtop disagreements" in listed.err
+    rows = csv.DictReader(io.StringIO((await run_command(estate, streamtop, *days, "--format", "csv")).out))
+    assert [row["disagreements"] for row in rows] == ["2", "1"]
+    (edge_json, _) = json.loads((await run_command(estate, streamtop, *days, "--format", "json")).out)
+    assert [one["second"] for one in edge_json["disagreements"]] == [612_000_000, 14_400_000]
