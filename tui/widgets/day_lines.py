@@ -15,6 +15,7 @@ from tui.model.daily.descriptions import (
     describe_traffic,
     describe_voids,
 )
+from tui.model.daily.disagreements import describe_disagreements
 from tui.model.daily.groups import GroupRequest
 from tui.model.daily.months import DailyTotals
 from tui.model.text import sanitize, width
@@ -31,8 +32,8 @@ def day_lines(
     tz: tzinfo | None,
     cells: int,
 ) -> list[list[Part]]:
-    """Describe a row: state and coverage, protocols, percentile, later adjustments, closings that no longer count, and
-    the comparison with an outside account.
+    """Describe a row: state and coverage, protocols, percentile, later adjustments, closings that no longer count,
+    figures that disagree, and the comparison with an outside account.
 
     `since` is since when accounting exists, if it began on the day, and `reconciled` has the parts of the line about
     the comparison: each has its own line where one of `cells` cells is too short for all of them.
@@ -51,6 +52,8 @@ def day_lines(
     elif since:
         lines.append([(f" accounted{since}", "quiet")])
     lines += _void_lines(figures, now_ms, tz)
+    if figures.disagreements:
+        lines.append([(f" {sanitize(describe_disagreements(figures.disagreements, tz))}", "bad")])
     joined = sanitize("; ".join(reconciled))
     parts = [joined] if joined and width(joined) < cells else map(sanitize, reconciled)
     lines += [[(f" {part}", result_ink(figures))] for part in parts]

@@ -62,6 +62,10 @@ def _voids(figures: DailyTotals) -> str:
     return formats.count(figures.voids.closings) if figures.voids else ""
 
 
+def _disagreements(figures: DailyTotals) -> str:
+    return formats.count(len(figures.disagreements)) if figures.disagreements else ""
+
+
 def _is_reconciled(figures: DailyTotals) -> bool:
     return figures.reconciled is not None
 
@@ -86,6 +90,7 @@ _STATE_INKS = {"provisional": "missing", "adjusted": "partial"}
 COLUMNS = (
     DayColumn("STATE", 12, lambda row: row.state, lambda row: _STATE_INKS.get(row.state, ""), always=True),
     DayColumn("VOID", 6, _voids, lambda _: "bad", lambda row: row.voids is not None, always=True),
+    DayColumn("DIFFER", 8, _disagreements, lambda _: "bad", lambda row: bool(row.disagreements), always=True),
     DayColumn("COMPLETE", 9, DailyTotals.complete, lambda row: "" if row.is_complete else row.worst.value, always=True),
     DayColumn(
         "RECOVERED", 10, DailyTotals.recovered, lambda row: "backfilled" if row.backfilled.bytes_out else "quiet"

@@ -25,6 +25,7 @@ from streamusage.api.daily import (
     VoidClosings,
     summarize_voids,
 )
+from streamusage.api.disagreements import Disagreement
 from streamusage.core.coverage import WORST_FIRST, Provenance
 from streamusage.core.figures import StreamTraffic
 from tui.model import formats
@@ -56,6 +57,8 @@ class DailyTotals(DailyFigures, frozen=True, kw_only=True):
     """For one server's day."""
     voids: VoidClosings | None = None
     """Earlier closings that no longer count."""
+    disagreements: Sequence[Disagreement] = ()
+    """For one server's day: its hours whose figures were counted in two ways and differ."""
     service: str = ""
     """The service of the row, where several are shown."""
     services: int = 1
@@ -143,6 +146,7 @@ def of_server(day: DailyStatistics) -> DailyTotals:
         waiting_for=day.waiting_for,
         closed=day.closed,
         voids=summarize_voids(day.voids or ()),
+        disagreements=day.disagreements or (),
     )
 
 
