@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -34,7 +35,7 @@ from streamusage.service.accounting.corrections import (
     is_proposal_due,
     propose_late_arrivals,
 )
-from streamusage.service.accounting.cross_checks import check_next, is_check_due
+from streamusage.service.accounting.cross_checks import compare_next, is_check_due, save_compared
 from streamusage.service.accounting.hours import find_unsummed, sum_hours
 from streamusage.service.errors import ClockDoubtError, StoreError, UnreachableStoreError, UnusableStoreError
 from streamusage.service.http.app import make_app
@@ -357,7 +358,9 @@ async def _run_accounting(service: Service) -> None:
         while await service.read(find_unsummed):
             await service.write(lambda connection: sum_hours(connection, find_unsummed(connection)))
         while await service.read(is_check_due):
-            for line in await service.write(lambda one: check_next(one, service.cross_check, service.clock.now_ms())):
+            now_ms = service.clock.now_ms()
+            found = await service.read(partial(compare_next, threshold=service.cross_check, now_ms=now_ms))
+            for line in await service.write(partial(save_compared, compared=found, now_ms=now_ms)):
                 log_jobs.info("%s", line)
 
     async def close_what_is_due() -> None:

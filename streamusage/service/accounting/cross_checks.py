@@ -1,4 +1,5 @@
-"""Compares the figures of hours that reports marked, a step at a time, in transactions of its own.
+"""Compares the figures of hours that reports marked, an hour at a time. No report waits for it: it reads without
+locks, and what it found is stored in a transaction of its own, unless a report changed the hour meanwhile.
 
 A server's own hour is compared once it is summed. Origins and edges are compared once every server of the estate is
 summed past the hour: until then it waits, marked under the name `ESTATE`.
@@ -7,17 +8,24 @@ summed past the hour: until then it waits, marked under the name `ESTATE`.
 import zlib
 from collections.abc import Collection, Mapping, Sequence
 from operator import add
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from streamusage.api.disagreements import DisagreementKind
 from streamusage.core.coverage import SLOT_MS, Interval, Provenance
 from streamusage.core.reasons import are_bytes_complete
 from streamusage.core.text import shorten_line
 from streamusage.core.usage import StreamId
-from streamusage.service.accounting.disagreements import ESTATE, mark_estate, save_findings, unmark_hours
+from streamusage.service.accounting.disagreements import (
+    ESTATE,
+    forget_marks,
+    load_marks,
+    mark_estate,
+    save_findings,
+    unmark_hours,
+)
 from streamusage.service.accounting.hours import load_hours
 from streamusage.service.accounting.stream_hours import iterate_stored_hours
 from streamusage.service.rules.apply import Piece
@@ -42,8 +50,8 @@ from streamusage.service.store.schema import samples, servers, stream_key, strea
 from streamusage.service.store.statements import PreparedStatement
 from streamusage.service.store.streams.stream_slots import decode_columns
 
-SERVERS_PER_STEP = 10
-"""How many hours of servers one transaction compares: limits how long reports wait for it."""
+SERVERS_PER_STEP = 5
+"""How many servers are compared at once: they are compared again if a report changes their hour meanwhile."""
 _BATCH_SIZE = 300
 _DAMAGED = (ValueError, KeyError, msgspec.MsgspecError, zlib.error)
 """What stored figures raise that cannot be decoded."""
@@ -72,72 +80,106 @@ _SAMPLES = PreparedStatement(
 )
 
 
+class ComparedHour(NamedTuple):
+    """What was found in an hour, and the marks that it had: a later report changes them."""
+
+    hour: int
+    marks: Mapping[str, int]
+    """By server, or of `ESTATE` alone."""
+    findings: Sequence[HourFinding] = ()
+    lines: Sequence[str] = ()
+    """For the log: what could not be compared."""
+
+
 def is_check_due(connection: Connection) -> bool:
     """Return whether an hour can be compared."""
-    return bool(_find_servers_due(connection, 1)) or _find_estate_due(connection) is not None
+    return _find_servers_due(connection) is not None or _find_estate_due(connection) is not None
 
 
-def check_next(connection: Connection, threshold: Threshold, now_ms: int) -> list[str]:
-    """Compare the next hours, and return lines for the log. Call it again while `is_check_due`."""
+def compare_next(connection: Connection, threshold: Threshold, now_ms: int) -> ComparedHour | None:
+    """Return what is found in the next hour; `None` if no hour is due, or if cross-checks are off. It only reads."""
     if not threshold.percent:
-        connection.execute(delete(unchecked_hours))
+        return None
+    due = _find_servers_due(connection)
+    if due is not None:
+        return _compare_servers(connection, due, threshold, now_ms)
+    due = _find_estate_due(connection)
+    return None if due is None else _compare_estate(connection, due, threshold, now_ms)
+
+
+def save_compared(connection: Connection, compared: ComparedHour | None, now_ms: int) -> list[str]:
+    """Store what was found in an hour, unless a report changed the hour meanwhile; remove all marks if cross-checks
+    are off. Return lines for the log.
+    """
+    if compared is None:
+        forget_marks(connection)
         return []
-    lines = []
-    due = _find_servers_due(connection, SERVERS_PER_STEP)
-    for hour, names in due.items():
-        lines += _check_servers(connection, hour, names, threshold, now_ms)
-    hour_of_estate = None if due else _find_estate_due(connection)
-    if hour_of_estate is not None:
-        lines += _check_estate(connection, hour_of_estate, threshold, now_ms)
-    return lines
+    hour, present = compared.hour, load_marks(connection, compared.hour)
+    unchanged = [name for name, mark in compared.marks.items() if present.get(name) == mark]
+    if ESTATE in compared.marks:
+        if unchanged != list(present):
+            return []
+        lines = save_findings(connection, hour, _OF_ESTATE, None, compared.findings, now_ms)
+    else:
+        found = [finding for finding in compared.findings if finding.server in unchanged]
+        lines = save_findings(connection, hour, _OF_SERVERS, unchanged, found, now_ms)
+        if unchanged:
+            mark_estate(connection, hour)
+    unmark_hours(connection, hour, unchanged)
+    return [*compared.lines, *lines]
 
 
-def _find_servers_due(connection: Connection, at_most: int) -> dict[int, list[str]]:
-    """Return marked hours of servers that are summed: their servers by hour."""
+def _find_servers_due(connection: Connection) -> ComparedHour | None:
+    """Return the first marked hour of servers that are summed, with some of them."""
     query = (
         select(unchecked_hours)
         .join(servers, servers.c.server == unchecked_hours.c.server)
         .where(unchecked_hours.c.hour < servers.c.summed_to)
         .order_by(unchecked_hours.c.hour, unchecked_hours.c.server)
-        .limit(at_most)
+        .limit(SERVERS_PER_STEP)
     )
-    found: dict[int, list[str]] = {}
-    for row in connection.execute(query):
-        found.setdefault(row.hour, []).append(row.server)
-    return found
+    rows = connection.execute(query).all()
+    return (
+        ComparedHour(rows[0].hour, {row.server: row.mark for row in rows if row.hour == rows[0].hour}) if rows else None
+    )
 
 
-def _find_estate_due(connection: Connection) -> int | None:
-    """Return the first marked hour past which every server of the estate is summed."""
+def _find_estate_due(connection: Connection) -> ComparedHour | None:
+    """Return the first hour marked for the estate, if every server of it is summed past the hour."""
     summed = select(func.min(servers.c.summed_to)).where(servers.c.epoch > 0, servers.c.removed == "")
     summed_to = connection.execute(summed).scalar()
-    query = select(func.min(unchecked_hours.c.hour)).where(unchecked_hours.c.server == ESTATE)
-    hour: int | None = connection.execute(query).scalar()
-    return hour if hour is not None and (summed_to is None or hour < summed_to) else None
+    query = select(unchecked_hours).where(unchecked_hours.c.server == ESTATE).order_by(unchecked_hours.c.hour).limit(1)
+    row = connection.execute(query).first()
+    if row is None or (summed_to is not None and row.hour >= summed_to):
+        return None
+    return ComparedHour(row.hour, {ESTATE: row.mark})
 
 
-def _check_servers(
-    connection: Connection, hour: int, names: Sequence[str], threshold: Threshold, now_ms: int
-) -> list[str]:
+def _compare_servers(connection: Connection, due: ComparedHour, threshold: Threshold, now_ms: int) -> ComparedHour:
     lines, findings = [], []
-    time = Interval(hour, hour + HOUR_MS)
-    for item in load_covered_servers(connection, *time, now_ms, names):
+    time = Interval(due.hour, due.hour + HOUR_MS)
+    for item in load_covered_servers(connection, *time, now_ms, list(due.marks)):
         server, pieces = item.state.server, merge_pieces(item.pieces, *time)
         findings.append(compare_log(server, (piece.reason for piece in pieces), threshold))
         if _is_complete(pieces):
             try:
                 minutes = _load_minutes(connection, server, time)
             except _DAMAGED:
-                lines.append(f"hour {hour} of {shorten_line(server)} is not compared: {_VERIFY}")
+                lines.append(f"hour {due.hour} of {shorten_line(server)} is not compared: {_VERIFY}")
             else:
                 by_stream = sum(sum(stream.view_time_ms.values()) for stream in minutes)
                 rest_ms = _load_wholes(connection, time, [item])[server].view_time_ms - by_stream
                 findings.append(compare_view_time(server, minutes, threshold, rest_ms))
     found = [finding for finding in findings if finding is not None]
-    lines += save_findings(connection, hour, _OF_SERVERS, names, found, now_ms)
-    unmark_hours(connection, hour, names)
-    mark_estate(connection, hour)
-    return lines
+    return due._replace(findings=found, lines=lines)
+
+
+def _compare_estate(connection: Connection, due: ComparedHour, threshold: Threshold, now_ms: int) -> ComparedHour:
+    try:
+        found = _find_in_estate(connection, Interval(due.hour, due.hour + HOUR_MS), threshold, now_ms)
+    except _DAMAGED:
+        return due._replace(lines=[f"origins and edges of hour {due.hour} are not compared: {_VERIFY}"])
+    return due._replace(findings=found)
 
 
 def _is_complete(pieces: Sequence[Piece]) -> bool:
@@ -186,18 +228,7 @@ def _load_samples(
     return found
 
 
-def _check_estate(connection: Connection, hour: int, threshold: Threshold, now_ms: int) -> list[str]:
-    try:
-        found = _compare_estate(connection, Interval(hour, hour + HOUR_MS), threshold, now_ms)
-    except _DAMAGED:
-        unmark_hours(connection, hour, [ESTATE])
-        return [f"origins and edges of hour {hour} are not compared: {_VERIFY}"]
-    lines = save_findings(connection, hour, _OF_ESTATE, None, found, now_ms)
-    unmark_hours(connection, hour, [ESTATE])
-    return lines
-
-
-def _compare_estate(connection: Connection, time: Interval, threshold: Threshold, now_ms: int) -> list[HourFinding]:
+def _find_in_estate(connection: Connection, time: Interval, threshold: Threshold, now_ms: int) -> list[HourFinding]:
     in_service = _load_in_service(connection, time, now_ms)
     streams = _load_streams(connection, time, [item.state.server for item in in_service], with_minutes=False)
     estate = _load_estate(connection, time, in_service, streams)

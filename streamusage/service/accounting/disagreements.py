@@ -4,6 +4,7 @@ Only disagreements have rows. An hour that is compared again replaces them. A ro
 figures is not compared yet: the open rows are the disagreements that last.
 """
 
+import secrets
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -51,14 +52,29 @@ def mark_hours(
     for span in spans:
         from_ms = max(span.from_ms, oldest)
         changed.update(range(from_ms - from_ms % HOUR_MS, min(span.to_ms, over), HOUR_MS))
-    rows = [{"hour": hour, "server": server} for hour in sorted(changed) if oldest <= hour < over]
-    if rows:
-        upsert(connection, unchecked_hours, rows)
+    _mark(connection, server, [hour for hour in sorted(changed) if oldest <= hour < over])
 
 
 def mark_estate(connection: Connection, hour: int) -> None:
     """Mark an hour in which origins and edges are to be compared."""
-    upsert(connection, unchecked_hours, [{"hour": hour, "server": ESTATE}])
+    _mark(connection, ESTATE, [hour])
+
+
+def _mark(connection: Connection, server: str, hours: Sequence[int]) -> None:
+    if hours:
+        mark = secrets.randbits(62)  # another one than before: the hour changed again
+        upsert(connection, unchecked_hours, [{"hour": hour, "server": server, "mark": mark} for hour in hours])
+
+
+def load_marks(connection: Connection, hour: int) -> dict[str, int]:
+    """Return the marks of an hour by server."""
+    query = select(unchecked_hours.c.server, unchecked_hours.c.mark).where(unchecked_hours.c.hour == hour)
+    return dict(connection.execute(query).all())
+
+
+def forget_marks(connection: Connection) -> None:
+    """Remove all marks: nothing is compared."""
+    connection.execute(delete(unchecked_hours))
 
 
 def unmark_hours(connection: Connection, hour: int, names: Collection[str]) -> None:

@@ -377,6 +377,7 @@ unchecked_hours = Table(
     metadata,
     _number("hour", key=True),
     _text("server", key=True),  # empty: origins and edges are to be compared
+    _number("mark"),  # a random number, another one for each change of the hour
 )
 
 disagreements = Table(

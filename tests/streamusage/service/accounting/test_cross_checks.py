@@ -2,20 +2,32 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import closing
+from functools import partial
 from random import Random
 from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import Connection, insert
 
 from streamusage.api.disagreements import Disagreement, Disagreements
 from streamusage.api.report import SampleRow, SlotRow, StreamSlotRow
 from streamusage.core.coverage import Interval
 from streamusage.core.reasons import NGINX_NO_LOG, counter_disagrees
-from streamusage.service.accounting.cross_checks import is_check_due
-from streamusage.service.accounting.disagreements import count_open, load_disagreements
+from streamusage.service.accounting.cross_checks import ComparedHour, compare_next, is_check_due, save_compared
+from streamusage.service.accounting.disagreements import (
+    ESTATE,
+    count_open,
+    load_disagreements,
+    load_marks,
+    mark_hours,
+)
 from streamusage.service.accounting.hours import find_unsummed
 from streamusage.service.rules.cross_checks import Threshold
+from streamusage.service.store.schema import servers as stored_servers
+from streamusage.service.store.sql import AnyText
+from streamusage.service.store.store import open_store
 from tests.streamusage.service.conftest import Estate
 from tests.support.service.honest_estate import HonestServer, honest_estate
 from tests.support.service.parties.reporting import ReportingAgent
@@ -432,3 +444,38 @@ async def test_disagreements_of_removed_servers_do_not_last(store_url: str) -> N
         assert await open_ones(estate) == {"counters-log": 1}
         await estate.request("DELETE", "/api/v1/servers/edge-1?force=true")
         assert await open_ones(estate) == {}
+
+
+def test_hour_that_a_report_changes_while_it_is_compared_is_compared_again(store_url: str) -> None:
+    with closing(open_store(store_url, NOON)) as store:
+
+        def change(work: Callable[[Connection], Any]) -> Any:
+            with store.writing() as connection, connection.begin():
+                return work(connection)
+
+        def marks(connection: Connection) -> set[str]:
+            return set(load_marks(connection, NOON))
+
+        def report(connection: Connection) -> None:
+            mark_hours(connection, "edge-1", [NOON], (), NOON + HOUR)
+
+        def compare() -> ComparedHour | None:
+            with store.reading() as connection:
+                return compare_next(connection, Threshold(), NOON + HOUR)
+
+        columns = [column for column in stored_servers.c if not column.nullable]
+        values: dict[str, object] = {column.name: "" if isinstance(column.type, AnyText) else 0 for column in columns}
+        values |= {"server": "edge-1", "role": "edge", "epoch": 1, "since": NOON, "watermark": NOON + HOUR}
+        change(
+            lambda connection: connection.execute(insert(stored_servers).values(values | {"summed_to": NOON + HOUR}))
+        )
+        change(report)
+        for waiting in ({"edge-1"}, {ESTATE, "edge-1"}):
+            found = compare()
+            change(report)
+            assert change(partial(save_compared, compared=found, now_ms=NOON + HOUR)) == []
+            assert change(marks) == waiting
+            assert change(partial(save_compared, compared=compare(), now_ms=NOON + HOUR)) == []
+            assert change(marks) == {ESTATE}
+        assert change(partial(save_compared, compared=compare(), now_ms=NOON + HOUR)) == []
+        assert (change(marks), compare()) == (set(), None)

@@ -18,6 +18,7 @@ def upgrade() -> None:
         "unchecked_hours",
         sa.Column("hour", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("server", TEXT, nullable=False),
+        sa.Column("mark", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("hour", "server"),
     )
     op.create_table(
