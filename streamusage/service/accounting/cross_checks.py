@@ -89,6 +89,8 @@ class ComparedHour(NamedTuple):
     findings: Sequence[HourFinding] = ()
     lines: Sequence[str] = ()
     """For the log: what could not be compared."""
+    is_folded: bool = False
+    """Whether the hour of a server is folded, so that nothing was compared: what was found in it before stays."""
 
 
 def is_check_due(connection: Connection) -> bool:
@@ -118,6 +120,9 @@ def save_compared(connection: Connection, compared: ComparedHour | None, now_ms:
     unchanged = [name for name, mark in compared.marks.items() if present.get(name) == mark]
     if ESTATE in compared.marks:
         if unchanged != list(present):
+            return []
+        if compared.is_folded:
+            unmark_hours(connection, hour, unchanged)
             return []
         lines = save_findings(connection, hour, _OF_ESTATE, None, compared.findings, now_ms)
     else:
@@ -161,7 +166,7 @@ def _compare_servers(connection: Connection, due: ComparedHour, threshold: Thres
     for item in load_covered_servers(connection, *time, now_ms, list(due.marks)):
         server, pieces = item.state.server, merge_pieces(item.pieces, *time)
         findings.append(compare_log(server, (piece.reason for piece in pieces), threshold))
-        if _is_complete(pieces):
+        if item.state.minutes_kept_from <= due.hour and _is_complete(pieces):
             try:
                 minutes = _load_minutes(connection, server, time)
             except _DAMAGED:
@@ -175,8 +180,12 @@ def _compare_servers(connection: Connection, due: ComparedHour, threshold: Thres
 
 
 def _compare_estate(connection: Connection, due: ComparedHour, threshold: Threshold, now_ms: int) -> ComparedHour:
+    time = Interval(due.hour, due.hour + HOUR_MS)
+    in_service = _load_in_service(connection, time, now_ms)
+    if any(item.state.hours_kept_from > due.hour for item in in_service):
+        return due._replace(is_folded=True)
     try:
-        found = _find_in_estate(connection, Interval(due.hour, due.hour + HOUR_MS), threshold, now_ms)
+        found = _find_in_estate(connection, time, in_service, threshold)
     except _DAMAGED:
         return due._replace(lines=[f"origins and edges of hour {due.hour} are not compared: {_VERIFY}"])
     return due._replace(findings=found)
@@ -228,8 +237,9 @@ def _load_samples(
     return found
 
 
-def _find_in_estate(connection: Connection, time: Interval, threshold: Threshold, now_ms: int) -> list[HourFinding]:
-    in_service = _load_in_service(connection, time, now_ms)
+def _find_in_estate(
+    connection: Connection, time: Interval, in_service: Sequence[CoveredServer], threshold: Threshold
+) -> list[HourFinding]:
     streams = _load_streams(connection, time, [item.state.server for item in in_service], with_minutes=False)
     estate = _load_estate(connection, time, in_service, streams)
     carriers: dict[StreamId, list[CarriedStream]] = {}

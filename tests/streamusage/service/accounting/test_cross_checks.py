@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, delete, insert, update
 
 from streamusage.api.disagreements import Disagreement, Disagreements
 from streamusage.api.report import SampleRow, SlotRow, StreamSlotRow
@@ -25,6 +25,7 @@ from streamusage.service.accounting.disagreements import (
 )
 from streamusage.service.accounting.hours import find_unsummed
 from streamusage.service.rules.cross_checks import Threshold
+from streamusage.service.store.schema import hours, stream_hours
 from streamusage.service.store.schema import servers as stored_servers
 from streamusage.service.store.sql import AnyText
 from streamusage.service.store.store import open_store
@@ -96,6 +97,10 @@ def in_first_hour(server: HonestServer, change: Callable[[Any], None]) -> None:
             change(figures)
 
 
+def lose_a_tenth(figures: Any) -> None:
+    figures.bytes_in = figures.bytes_in * 9 // 10
+
+
 async def test_a_steady_estate_has_no_disagreement(store_url: str) -> None:
     async with used_estate(store_url) as estate:
         await report_hours(estate, steady_estate(edges=2))
@@ -103,9 +108,6 @@ async def test_a_steady_estate_has_no_disagreement(store_url: str) -> None:
 
 
 async def test_what_an_edge_does_not_have_of_what_the_origin_sent_is_found(store_url: str) -> None:
-    def lose_a_tenth(figures: Any) -> None:
-        figures.bytes_in = figures.bytes_in * 9 // 10
-
     servers = steady_estate(edges=2)
     in_first_hour(servers[1], lose_a_tenth)
     async with used_estate(store_url) as estate:
@@ -191,6 +193,27 @@ async def test_a_removed_server_that_owes_an_hour_leaves_it_without_a_comparison
         assert answer.status_code == 200
         await compared(estate)
         assert await found(estate) == []
+
+
+async def test_hour_that_is_folded_for_a_server_keeps_what_was_found_in_it(store_url: str) -> None:
+    servers_of_hour = steady_estate(edges=2)
+    in_first_hour(servers_of_hour[1], lose_a_tenth)
+
+    def fold(connection: Connection) -> None:
+        connection.execute(
+            update(stored_servers).where(stored_servers.c.server == "edge-2").values(hours_kept_from=NOON + HOUR)
+        )
+        for table in (hours, stream_hours):
+            connection.execute(delete(table).where(table.c.server == "edge-2", table.c.hour == NOON))
+
+    async with used_estate(store_url) as estate:
+        agents = await report_hours(estate, servers_of_hour)
+        before = await found(estate)
+        assert len(before) == 1
+        await estate.running.service.write(fold)
+        await agents["origin-1"].sync_up(*servers_of_hour[0].rows(NOON))
+        await compared(estate)
+        assert await found(estate) == before
 
 
 async def test_a_late_report_ends_a_disagreement(store_url: str, caplog: pytest.LogCaptureFixture) -> None:
