@@ -7,6 +7,7 @@ from sqlalchemy import Connection, insert, inspect
 from streamusage.service.store.change_feed import allocate_changes
 from streamusage.service.store.schema import (
     audit,
+    disagreements,
     held,
     hours,
     orphans,
@@ -21,6 +22,7 @@ from streamusage.service.store.schema import (
     stream_key,
     stream_slots,
     tombstones,
+    unchecked_hours,
     usage,
     utc_days,
 )
@@ -32,7 +34,7 @@ OLD_TABLES = tuple(
     table.name
     for table in (
         usage, tombstones, server_sessions, samples, held, slots, slot_connections, stream_slots, hours, stream_hours,
-        spans, outages, orphans, audit, utc_days,
+        spans, outages, orphans, audit, utc_days, disagreements, unchecked_hours,
     )
 )  # fmt: skip
 
@@ -104,6 +106,14 @@ def fill_old_rows(connection: Connection, now_ms: int, count: int) -> None:
     add(utc_days, *(
         of(number) | {"day": begin - begin % DAY_MS + number // SERVERS * DAY_MS, "figures": b"", "samples": b""}
         for number in numbers
+    ))  # fmt: skip
+    add(disagreements, *(
+        of(number) | {"hour": begin + number // SERVERS * 3_600_000, "kind": "origin-edges", "figure": "bytes_in",
+                      "first_figure": 2, "second_figure": 1, "edges": b"[]", "found_at": begin, "open": 0}
+        for number in numbers
+    ))  # fmt: skip
+    add(unchecked_hours, *(
+        of(number) | {"hour": begin + number // SERVERS * 3_600_000, "mark": 1} for number in numbers
     ))  # fmt: skip
     add(spans, *(
         of(number) | {"from_ms": begin + number, "to_ms": begin + number + 1, "state": "live", "reason": ""}
