@@ -17,6 +17,7 @@ BENCHMARKS = {
     "console_table": "keys, sorts, filters, polls and memory with 100,000 and 1,000,000 sessions",
     "wire": "bytes to the terminal",
     "gap_view": "keys in the gap view with 500 servers and 30 days",
+    "days_view": "keys in the days view with 500 servers and 2,000 streams",
     "console_cost": "what consoles and retention cost the service",
 }
 """Modules of `bench.console`, with what they measure, in the order in which they run."""
