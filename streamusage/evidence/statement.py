@@ -379,4 +379,17 @@ def _differences(name: str, stated: Any, computed: Any) -> list[str]:
             if getattr(stated, field) != getattr(computed, field)
             for text in _differences(f"{name}.{field}", getattr(stated, field), getattr(computed, field))
         ]
+    if name == "customers" and _names_of(stated) == _names_of(computed):
+        pairs = zip(stated, computed, strict=True)
+        return [text for one, other in pairs if one != other for text in _differences(_name_of(one), one, other)]
+    if name == "customers":
+        return [f"it has the totals of {_names_of(stated)}, but its days and corrections are of {_names_of(computed)}"]
     return [f"{name} is {stated}, but its days and corrections give {computed}"]
+
+
+def _name_of(total: CustomerTotal) -> str:
+    return "no customer" if total.customer is None else total.customer
+
+
+def _names_of(totals: list[CustomerTotal] | UnsetType) -> str:
+    return "nobody" if totals is UNSET else ", ".join(map(_name_of, totals)) or "nobody"

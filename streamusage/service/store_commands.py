@@ -179,7 +179,7 @@ def _print_result(result: "CheckResult") -> list[str]:
         f"    {' '.join(part for part in (item.table, item.key) if part)}: {item.what}" for item in result.differences
     ]
     verdict = f"{len(lines):,} differences" if lines else "ok"
-    click.echo(f"  {result.name:<8} {verdict:<16} {result.checked}")
+    click.echo(f"  {result.name:<9} {verdict:<16} {result.checked}")
     for line in lines[:MOST_DIFFERENCES]:
         click.echo(line)
     if len(lines) > MOST_DIFFERENCES:

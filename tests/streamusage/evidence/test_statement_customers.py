@@ -51,6 +51,14 @@ def _raise_total(document: dict[str, Any]) -> None:
     document["customers"][0]["due"]["bytes_out"] += 1
 
 
+def _drop_a_customer(document: dict[str, Any]) -> None:
+    document["customers"].pop()
+
+
+def _drop_customers(document: dict[str, Any]) -> None:
+    del document["customers"]
+
+
 def _raise_beyond_the_server(document: dict[str, Any]) -> None:
     document["days"][0]["customers"]["sums"][0]["bytes_out"] += 1_000_000
     _add_to_total(document, 0, 1_000_000)
@@ -101,7 +109,9 @@ def _foreign_rules(document: dict[str, Any]) -> None:
     ("change", "reason"),
     [
         (_give_to_acme, "chain"),
-        (_raise_total, "sums"),
+        (_raise_total, "Acme.due.bytes_out is 73501, but its days and corrections give 73500"),
+        (_drop_a_customer, "it has the totals of Acme, but its days and corrections are of Acme, no customer"),
+        (_drop_customers, "it has the totals of nobody, but its days and corrections are of Acme, no customer"),
         (_raise_beyond_the_server, "sums"),
         (_rename, "whom its rules do not name"),
         (_change_rules, "do not have the hash that they are listed with"),
