@@ -47,7 +47,8 @@ ADDED_METRICS = (
     "streamtop_source_error",
 )
 
-_EPOCHS = "/api/v1/agents/{server}/epochs"
+_NEW_CONFLICTS = ("/api/v1/agents/{server}/epochs", "/api/v1/daily", "/api/v1/daily/sums")
+"""Paths that may answer 409 since: to an epoch that no service has issued, and where hours are folded."""
 
 _HEADERS = ("allow", "cache-control", "content-encoding", "content-type", "etag", "location", "retry-after", "vary",
             "www-authenticate")  # fmt: skip
@@ -273,8 +274,7 @@ def without_additions(value: Json) -> Json:
         return [without_additions(item) for item in value if item not in ADDED_PARAMETERS]
     if not isinstance(value, dict):
         return value
-    if _EPOCHS in value:
-        value = value | {_EPOCHS: _without_conflicts(value[_EPOCHS])}
+    value = value | {path: _without_conflicts(value[path]) for path in _NEW_CONFLICTS if path in value}
     return {
         name: without_additions(item)
         for name, item in value.items()
@@ -283,10 +283,11 @@ def without_additions(value: Json) -> Json:
 
 
 def _without_conflicts(path: Json) -> Json:
-    """Return the description of epoch requests without the answer to an epoch that no service has issued."""
-    responses = path["post"]["responses"]
+    """Return the description of a path without the answers to requests that conflict with what is stored."""
     return {
-        "post": path["post"] | {"responses": {status: responses[status] for status in responses if status != "409"}}
+        method: operation
+        | {"responses": {status: body for status, body in operation["responses"].items() if status != "409"}}
+        for method, operation in path.items()
     }
 
 
