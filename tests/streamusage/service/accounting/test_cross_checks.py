@@ -91,6 +91,11 @@ async def open_ones(estate: Estate) -> dict[str, int]:
     return await estate.running.service.read(count_open)
 
 
+def lines_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the lines about disagreements. They are logged after the commit."""
+    return [record.getMessage() for record in caplog.records if "disagreement" in record.getMessage()]
+
+
 def in_first_hour(server: HonestServer, change: Callable[[Any], None]) -> None:
     for (_, slot), figures in server.minutes.items():
         if slot < NOON + HOUR:
@@ -234,7 +239,8 @@ async def test_a_late_report_ends_a_disagreement(store_url: str, caplog: pytest.
         await compared(estate)
         assert await found(estate) == []
         assert await open_ones(estate) == {}
-    lines = [record.getMessage() for record in caplog.records if "disagreement" in record.getMessage()]
+        await wait_until(lambda: len(lines_of(caplog)) > 1, "what was stored is logged")
+    lines = lines_of(caplog)
     assert len(lines) == 2
     assert lines[0].startswith("disagreement began: hour 2026-11-20 13:00 UTC, origin-1 live/s: the origin sent")
     assert "360,000,000 bytes, edges received (edge-1) 180,000,000 bytes" in lines[0]
@@ -262,8 +268,8 @@ async def test_a_disagreement_that_lasts_is_logged_at_its_begin_and_its_end(
         await compared(estate)
         assert [one.hour for one in await found(estate)] == [NOON + HOUR, NOON + 2 * HOUR]
         assert await open_ones(estate) == {}
-    lines = [record.getMessage().split(":")[0] for record in caplog.records if "disagreement" in record.getMessage()]
-    assert lines == ["disagreement began", "disagreement ended"]
+        await wait_until(lambda: len(lines_of(caplog)) > 1, "what was stored is logged")
+    assert [line.split(":")[0] for line in lines_of(caplog)] == ["disagreement began", "disagreement ended"]
 
 
 @pytest.mark.parametrize("unread", [NOON, NOON + HOUR - MINUTE])
