@@ -5,17 +5,15 @@ servers of a day, and the streams of the month. Every key is pressed many times.
 takes more than 16 ms of processor time, which does not depend on other load of the machine.
 """
 
-import argparse
 import asyncio
-import json
 import sys
-import tempfile
 import time
 from datetime import date
 from pathlib import Path
 from random import Random
 from zoneinfo import ZoneInfo
 
+from bench.console.key_presses import run
 from streamusage.api.daily import BackfilledPart, CoveredTime, DailyStatistics, DailySums, Percentile, SummedStatistics
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
@@ -29,7 +27,6 @@ from tui.screens.days import DaysScreen
 
 SERVERS, STREAMS = 500, 2_000
 DAY_MS = 86_400_000
-LONGEST_MS = 16.0
 TIMES = 30
 ACTIONS: dict[str, tuple[str, tuple[int, ...]]] = {
     "j": ("move", (1,)),
@@ -130,24 +127,5 @@ async def press_all(screen: DaysScreen, view: str, taken: dict[str, list[float]]
             await asyncio.sleep(0)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.console.days_view")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to a file")
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory:
-        taken = asyncio.run(measured(Path(directory)))
-    slowest = 0.0
-    for key, times in taken.items():
-        slowest = max(slowest, *times)
-        print(f"{key:28} median {sorted(times)[len(times) // 2]:5.1f} ms   slowest {max(times):5.1f} ms")
-    print(f"slowest of all: {slowest / LONGEST_MS:.2f} of the {LONGEST_MS:.0f} ms that a key press may take")
-    if given.json is not None:
-        figures = {
-            key: {"median_ms": sorted(times)[len(times) // 2], "slowest_ms": max(times)} for key, times in taken.items()
-        }
-        given.json.write_text(json.dumps({"target_ms": LONGEST_MS, "keys": figures}, indent=2) + "\n")
-    return 0 if slowest <= LONGEST_MS else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run("days_view", measured))

@@ -5,16 +5,14 @@ day. Every key is pressed many times. The exit code is 1 if the slowest press ta
 which does not depend on other load of the machine.
 """
 
-import argparse
 import asyncio
-import json
 import sys
-import tempfile
 import time
 from pathlib import Path
 from random import Random
 from zoneinfo import ZoneInfo
 
+from bench.console.key_presses import run
 from streamusage.api.daily import GapDelta
 from streamusage.api.extension import Coverage, CoverageSpan, Placement, Placements, ServerCoverage
 from streamusage.client.usage_client import UsageClient
@@ -29,7 +27,6 @@ from tui.screens.gaps import GapsScreen
 SERVERS, DAYS = 500, 30
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
 NOW_MS = 20_500 * DAY_MS + 43_200_000
-LONGEST_MS = 16.0
 TIMES = 30
 KEYS = ("h", "l", "j", "k", "pagedown", "pageup", "H", "L", "n", "N", "o", "minus", "plus", "tab")
 _GAPS = (Provenance.BACKFILLED, Provenance.BACKFILLED, Provenance.PARTIAL, Provenance.LOST)
@@ -125,24 +122,5 @@ ACTIONS: dict[str, tuple[str, tuple[int, ...]]] = {
 }
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.console.gap_view")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to a file")
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory:
-        taken = asyncio.run(measured(Path(directory)))
-    slowest = 0.0
-    for key, times in taken.items():
-        slowest = max(slowest, *times)
-        print(f"{key:9} median {sorted(times)[len(times) // 2]:5.1f} ms   slowest {max(times):5.1f} ms")
-    print(f"slowest of all: {slowest / LONGEST_MS:.2f} of the {LONGEST_MS:.0f} ms that a key press may take")
-    if given.json is not None:
-        figures = {
-            key: {"median_ms": sorted(times)[len(times) // 2], "slowest_ms": max(times)} for key, times in taken.items()
-        }
-        given.json.write_text(json.dumps({"target_ms": LONGEST_MS, "keys": figures}, indent=2) + "\n")
-    return 0 if slowest <= LONGEST_MS else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run("gap_view", measured))

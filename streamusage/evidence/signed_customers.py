@@ -5,8 +5,8 @@ from hashlib import sha256
 
 import msgspec
 
-from streamusage.core.figures import StreamTraffic
 from streamusage.evidence.canonical_json import encode
+from streamusage.evidence.signed_streams import SignedSums
 
 
 class CustomerRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -21,21 +21,11 @@ RulesOfDay = tuple[CustomerRule, ...]
 """The rules of a day, by name."""
 
 
-class SignedCustomer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SignedCustomer(SignedSums, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Sums of one customer on one server in a closed day."""
 
     customer: str | None
     """`None` for the streams of no customer. What is not by stream is of no customer either, and not in these sums."""
-    traffic: StreamTraffic
-    """How the bytes of its streams are known, of several the least exact."""
-    connections: int
-    bytes_in: int
-    bytes_out: int
-    view_time_ms: int
-    backfilled_connections: int
-    backfilled_bytes_in: int
-    backfilled_bytes_out: int
-    backfilled_view_time_ms: int
 
 
 class ClosingCustomers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

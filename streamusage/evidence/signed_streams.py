@@ -9,12 +9,11 @@ from streamusage.core.figures import StreamTraffic
 from streamusage.evidence.canonical_json import encode
 
 
-class SignedStream(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Sums of one stream on one server in a closed day."""
+class SignedSums(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sums by stream on one server in a closed day, of one stream or of several."""
 
-    scope: str
-    name: str
     traffic: StreamTraffic
+    """How the bytes are known, of several streams the least exact."""
     connections: int
     bytes_in: int
     bytes_out: int
@@ -23,6 +22,13 @@ class SignedStream(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     backfilled_bytes_in: int
     backfilled_bytes_out: int
     backfilled_view_time_ms: int
+
+
+class SignedStream(SignedSums, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sums of one stream on one server in a closed day."""
+
+    scope: str
+    name: str
 
 
 def hash_of_streams(streams: Iterable[SignedStream]) -> str | None:

@@ -17,7 +17,7 @@ from msgspec import UNSET, UnsetType
 
 from streamusage.api.daily import CoveredTime, CustomerDifference, DayDifference
 from streamusage.core.days import UnknownZoneError, day_interval, zone
-from streamusage.core.figures import SUM_NAMES
+from streamusage.core.figures import NO_CUSTOMER, SUM_NAMES
 from streamusage.evidence.canonical_json import NotCanonicalError, decode, encode
 from streamusage.evidence.chain import ChainedEntry, SignedFigures, chained, closing_fields
 from streamusage.evidence.keys import Rotation
@@ -388,7 +388,7 @@ def _differences(name: str, stated: Any, computed: Any) -> list[str]:
 
 
 def _name_of(total: CustomerTotal) -> str:
-    return "no customer" if total.customer is None else total.customer
+    return NO_CUSTOMER if total.customer is None else total.customer
 
 
 def _names_of(totals: list[CustomerTotal] | UnsetType) -> str:

@@ -15,7 +15,7 @@ after the commit.
 
 Beside the folders: `server` starts and stops everything and runs the periodic jobs, `cli` is the command,
 `store_commands` is the group `streamtop store` with `accept_time_command`, `tokens` decides who may do what,
-`customers_file` reads the rules of customers, `trusted_clock` is the service's time, `retention` discards old rows by
-the writes of `retention_round`, `part_applier` applies large reports in parts, `metrics` serves Prometheus, `limits`
-declares what one party may send, `errors` is the tree of exceptions.
+`customers_file` reads the rules of customers, `file_faults` describes wrong entries of files, `trusted_clock` is the
+service's time, `retention` discards old rows by the writes of `retention_round`, `part_applier` applies large reports
+in parts, `metrics` serves Prometheus, `limits` declares what one party may send, `errors` is the tree of exceptions.
 """

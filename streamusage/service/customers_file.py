@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from streamusage.core.figures import NO_CUSTOMER, NOT_BY_STREAM
+from streamusage.service.file_faults import describe_faults
 from streamusage.service.rules.customers import CustomerRuleError, CustomerRules, DatedRule
 
 RESERVED_NAMES = (NO_CUSTOMER, NOT_BY_STREAM)
@@ -76,15 +77,6 @@ def read_customers(path: Path) -> CustomerRules:
     try:
         return CustomerRules([entry.rule() for entry in _File.model_validate(content).customer])
     except ValidationError as error:
-        faults = "; ".join(f"{_place(fault['loc'])}: {_message(fault['msg'])}" for fault in error.errors())
-        raise CustomersError(f"the customers file {path} is invalid: {faults}") from None
+        raise CustomersError(f"the customers file {path} is invalid: {describe_faults(error)}") from None
     except CustomerRuleError as error:
         raise CustomersError(f"the customers file {path} is invalid: {error}") from None
-
-
-def _place(location: tuple[int | str, ...]) -> str:
-    return ", ".join(f"entry {part + 1}" if isinstance(part, int) else part for part in location) or "file"
-
-
-def _message(text: str) -> str:
-    return text.removeprefix("Value error, ")

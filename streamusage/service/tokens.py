@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from streamusage.core.secrets import EXACT, TEXT, SecretError, read_secret_file, read_secret_variable
+from streamusage.service.file_faults import describe_faults
 
 Role = Literal["admin", "viewer", "agent"]
 
@@ -121,8 +122,7 @@ def read_tokens(path: Path, environment: Mapping[str, str]) -> Tokens:
     try:
         entries = _File.model_validate(content).token
     except ValidationError as error:
-        faults = "; ".join(f"{_place(fault['loc'])}: {_message(fault['msg'])}" for fault in error.errors())
-        raise TokensError(f"the tokens file {path} is invalid: {faults}") from None
+        raise TokensError(f"the tokens file {path} is invalid: {describe_faults(error)}") from None
     identities: dict[bytes, Identity] = {}
     for number, entry in enumerate(entries, start=1):
         digest = _digest(entry, path, number, environment)
@@ -167,11 +167,3 @@ def _digest(entry: _Entry, path: Path, number: int, environment: Mapping[str, st
         return digest_of(read_secret_variable(entry.value_env or "", place, EXACT, environment))
     except SecretError as error:
         raise TokensError(f"the tokens file {path} is invalid: token {number}, value_env: {error}") from None
-
-
-def _place(location: tuple[int | str, ...]) -> str:
-    return ", ".join(f"entry {part + 1}" if isinstance(part, int) else part for part in location) or "file"
-
-
-def _message(text: str) -> str:
-    return text.removeprefix("Value error, ")

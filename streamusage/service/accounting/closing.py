@@ -33,7 +33,7 @@ from streamusage.service.accounting.ledger import (
 )
 from streamusage.service.accounting.utc_days import find_unsummed_days, sum_days
 from streamusage.service.errors import DayNotOverError, NoServersInDayError, NotAccountZoneError
-from streamusage.service.rules.customers import NO_CUSTOMERS, CustomerRules
+from streamusage.service.rules.customers import NO_CUSTOMERS, CustomerRules, DayCustomers
 from streamusage.service.rules.repair import is_ahead
 from streamusage.service.store.coverage_rows import covered_until, load_covered_servers
 from streamusage.service.store.schema import audit, servers
@@ -292,9 +292,7 @@ def _close(
     customers: CustomerRules,
 ) -> None:
     items = load_covered_servers(connection, *interval, now_ms, list(names))
-    of_day = customers.of_day(day)
-    if of_day:
-        keep_rules(connection, of_day)
+    of_day = _rules_of(connection, customers, day)
     close_day(
         connection,
         tz,
@@ -313,9 +311,7 @@ def _close_late(connection: Connection, tz: ZoneInfo, step: LateStep, now_ms: in
     for day in step.days:
         interval = day_interval(day, tz)
         figures = {step.server: empty_day(interval)}
-        of_day = customers.of_day(day)
-        if of_day:
-            keep_rules(connection, of_day)
+        of_day = _rules_of(connection, customers, day)
         nothing = {step.server: streams_as_closed({}, of_day)}
         close_day(
             connection,
@@ -330,3 +326,11 @@ def _close_late(connection: Connection, tz: ZoneInfo, step: LateStep, now_ms: in
             now_ms=now_ms,
         )
         record_adjustments(connection, step.server, interval, now_ms)
+
+
+def _rules_of(connection: Connection, customers: CustomerRules, day: date) -> DayCustomers:
+    """Return the rules of a day that is closed, and keep them with its closing."""
+    of_day = customers.of_day(day)
+    if of_day:
+        keep_rules(connection, of_day)
+    return of_day

@@ -1,18 +1,14 @@
 """Closed days keep the disagreements that were open, and statements have them whatever heals later."""
 
-import base64
 from contextlib import closing
 
-import msgspec
 from msgspec import UNSET
 from sqlalchemy import text, update
 
-from streamusage.api.evidence import SignedStatement
 from streamusage.core.coverage import Interval
 from streamusage.evidence.keys import new_key
-from streamusage.evidence.statement import Statement, parse
+from streamusage.evidence.statement import Statement
 from streamusage.evidence.verification import is_proven, verify
-from streamusage.service.accounting.checks.verification import verify_store
 from streamusage.service.accounting.cross_checks import is_check_due
 from streamusage.service.accounting.disagreements import load_disagreements
 from streamusage.service.accounting.hours import find_unsummed
@@ -21,6 +17,7 @@ from streamusage.service.store.store import open_store
 from tests.streamusage.service.conftest import Estate
 from tests.support.service.honest_estate import HonestServer
 from tests.support.service.parties.reporting import ReportingAgent
+from tests.support.service.statements import find_differences, read_statement
 from tests.support.service.used_store import DAY, HOUR, MINUTE, NOON, settle, used_estate
 from tests.support.waiting import wait_until
 
@@ -57,18 +54,12 @@ async def compared(estate: Estate) -> None:
     await wait_until(is_done, "hours are compared", every_seconds=0.01)
 
 
-async def statement(estate: Estate) -> tuple[bytes, bytes, Statement]:
-    answer = await estate.request("GET", f"/api/v1/statement?from={DAY}&to={DAY}&tz=UTC")
-    assert answer.status_code == 200, answer.text
-    found = msgspec.json.decode(answer.content, type=SignedStatement)
-    content = found.statement.encode()
-    return content, base64.b64decode(found.signature or ""), parse(content)
+async def statement(estate: Estate, first: str = DAY, last: str = DAY) -> tuple[bytes, bytes, Statement]:
+    return await read_statement(estate, first, last)
 
 
 def differences(store_url: str) -> set[tuple[str, str]]:
-    with closing(open_store(store_url, 0)) as store:
-        results = list(verify_store(store, NOON + 100 * HOUR, lambda _what, _done, _total: None))
-    return {(one.table, one.what) for result in results for one in result.differences}
+    return find_differences(store_url, NOON + 100 * HOUR)
 
 
 async def test_statement_has_what_was_open_at_the_closing_also_when_it_is_explained_later(store_url: str) -> None:

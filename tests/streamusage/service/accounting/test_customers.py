@@ -2,7 +2,6 @@
 are shown.
 """
 
-import base64
 from contextlib import closing
 from datetime import UTC, date, datetime
 from typing import Any
@@ -12,12 +11,11 @@ import pytest
 from sqlalchemy import delete, text, update
 
 from streamusage.api.daily import DayDifference
-from streamusage.api.evidence import Correction, CorrectionResult, Corrections, SignedStatement
+from streamusage.api.evidence import Correction, CorrectionResult, Corrections
 from streamusage.api.report import SlotRow, StreamSlotRow
 from streamusage.evidence.keys import new_key
-from streamusage.evidence.statement import Statement, parse
+from streamusage.evidence.statement import Statement
 from streamusage.evidence.verification import is_proven, verify
-from streamusage.service.accounting.checks.verification import verify_store
 from streamusage.service.accounting.corrections import ApprovalPolicy, ApprovalRule
 from streamusage.service.rules.customers import CustomerRules, DatedRule
 from streamusage.service.store.schema import closed_days, customer_rules
@@ -26,6 +24,7 @@ from streamusage.service.tokens import Identity, Tokens, digest_of
 from tests.streamusage.service import conftest
 from tests.streamusage.service.conftest import Estate
 from tests.support.service.parties.reporting import ReportingAgent
+from tests.support.service.statements import find_differences, read_statement
 from tests.support.service.used_store import settle, used_estate
 
 MINUTE = 60_000
@@ -93,17 +92,11 @@ def sent(rows: dict[str, dict[str, Any]]) -> dict[str, int]:
 
 
 async def statement(estate: Estate, first: str = DAY, last: str = DAY) -> tuple[bytes, bytes, Statement]:
-    answer = await estate.request("GET", f"/api/v1/statement?from={first}&to={last}&tz=UTC")
-    assert answer.status_code == 200, answer.text
-    found = msgspec.json.decode(answer.content, type=SignedStatement)
-    content = found.statement.encode()
-    return content, base64.b64decode(found.signature or ""), parse(content)
+    return await read_statement(estate, first, last)
 
 
 def differences(store_url: str) -> set[tuple[str, str]]:
-    with closing(open_store(store_url, 0)) as store:
-        results = list(verify_store(store, MIDNIGHT + 100 * HOUR, lambda _what, _done, _total: None))
-    return {(one.table, one.what) for result in results for one in result.differences}
+    return find_differences(store_url, MIDNIGHT + 100 * HOUR)
 
 
 async def test_customers_and_the_rest_sum_to_the_servers(store_url: str) -> None:

@@ -1,4 +1,4 @@
-"""Minutes are folded to hours and hours to UTC days, and no figure that can still be asked for changes.
+"""Minutes are folded to hours and hours to UTC days, and no figure that can still be read changes.
 
 Each seed is an estate on two stores: one that folds, and one that keeps everything.
 """
@@ -128,7 +128,7 @@ def statements(store: Store, now_ms: int) -> list[bytes]:
 
 
 def visible(store: Store, now_ms: int, hours_from: int, *, everything: bool) -> dict[str, Any]:
-    """Return the figures that can be asked for of a store whose hours are kept from an instant on: each, or each sum
+    """Return the figures that can be read of a store whose hours are kept from an instant on: each, or each sum
     once only.
     """
     groupings = GROUPINGS if everything else GROUPINGS[:2]
