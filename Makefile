@@ -5,7 +5,7 @@ BIN := $(dir $(PYTHON))
 WORKERS ?= 2
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: help venv check test lint format types contracts bench pictures
+.PHONY: help venv check test lint format types contracts bench pictures recording docs
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,5 +36,11 @@ contracts:  ## check who may import whom
 bench:  ## short benchmark of reports; BENCH=name runs another
 	$(PYTHON) -m bench.$(or $(BENCH),reports) $(BENCH_ARGS)
 
+docs:  ## build the documentation site into site/, any warning is an error
+	$(PYTHON) -m mkdocs build --quiet --strict -f .ci/site/mkdocs.yml
+
 pictures:  ## redraw screenshots/ from the demo (needs the extra "pictures")
 	$(PYTHON) -m tui.demo.screenshots
+
+recording:  ## make the packaged recording of the demo anew
+	$(PYTHON) -m tui.demo.packaged_recording

@@ -58,3 +58,13 @@ class HostPort(click.ParamType[Address]):
             return parse_host_port(value)
         except AddressError as error:
             self.fail(str(error), param, ctx)
+
+
+LOG_FORMAT = click.option(
+    "--log-format",
+    type=click.Choice(["text", "kv", "json"]),
+    default="text",
+    show_default=True,
+    help="Format of the log on stderr, one line for each event.",
+)
+"""The option of programs that log: a `streamusage.core.log_output.LogFormat`."""

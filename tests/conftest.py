@@ -31,6 +31,7 @@ LONGEST_FILES = (
         "real/test_kills.py",
         "tui/demo/test_screenshots.py",
         "tui/demo/test_recording.py",
+        "tui/recording/page/test_browser.py",
     ),
     *(
         "tui/app/robustness/test_open_handles.py",
@@ -38,6 +39,7 @@ LONGEST_FILES = (
         "tui/display/test_driver.py",
     ),
     *("tui/keyboard/test_random_keys.py", "tui/keyboard/test_held_keys.py", "real/test_clocks.py"),
+    *("tui/files/test_booted_systemd.py", "quickstart/test_pages.py", "quickstart/test_readme.py"),
     *("streamusage/service/hostile/test_hostile_corpus.py", "tui/app/test_keys_without_effect.py"),
     *("tui/display/test_console.py", "tui/demo/test_command.py", "tui/test_real_terminal.py"),
 )

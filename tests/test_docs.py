@@ -50,7 +50,7 @@ def link_targets(page: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", ["demo", "tests"])
 def test_readme_has_one_self_contained_command(name: str) -> None:
-    command = re.search(rf"<!-- command: {name} -->\n```sh\n(.+)\n```", README)
+    command = re.search(rf"<!-- run by .ci/run: {name} -->\n```sh\n(.+)\n```", README)
     assert command is not None
     assert command[1].startswith("python3 -m venv .venv && .venv/bin/pip install ")
 

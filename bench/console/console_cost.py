@@ -86,10 +86,10 @@ class Keeper:
         began = time.process_time()
         with self.store.writing() as connection:
             driver: Any = connection.connection.dbapi_connection
-            before = driver.total_changes
+            before = driver.total_changes()
             with connection.begin():
                 result = work(connection)
-            self.writes.append((time.process_time() - began, driver.total_changes - before))
+            self.writes.append((time.process_time() - began, driver.total_changes() - before))
         return result
 
 

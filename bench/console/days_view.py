@@ -17,9 +17,9 @@ from bench.console.key_presses import run
 from streamusage.api.daily import BackfilledPart, CoveredTime, DailyStatistics, DailySums, Percentile, SummedStatistics
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
-from tui.app import gc_tuning
+from tui import gc_tuning
 from tui.app.console_app import ConsoleApp
-from tui.app.messages import DayRowsPolled, GroupsPolled, MonthPolled
+from tui.app.messages.views import DayRowsPolled, GroupsPolled, MonthPolled
 from tui.config.settings import ConnectionSettings
 from tui.model.daily.groups import GroupRequest, rows_of_groups
 from tui.model.daily.months import first_of, month_of, rows_of

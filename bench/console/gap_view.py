@@ -18,9 +18,9 @@ from streamusage.api.extension import Coverage, CoverageSpan, Placement, Placeme
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
 from streamusage.core.coverage import Provenance
-from tui.app import gc_tuning
+from tui import gc_tuning
 from tui.app.console_app import ConsoleApp
-from tui.app.messages import CoveragePolled
+from tui.app.messages.views import CoveragePolled
 from tui.config.settings import ConnectionSettings
 from tui.screens.gaps import GapsScreen
 

@@ -32,7 +32,8 @@ class Empty(App):
 
 Empty().run()
 """
-HTTPX = "import sys; sys.modules['httpx._main'] = None; import httpx; import click, msgspec"
+HTTPX = "import sys; sys.modules.update({'httpx._main': None, 'trio': None}); import httpx; import click, msgspec"
+"""Without httpx's command line, and without an event loop that only tests of other programs brought along."""
 REQUEST = f"""
 {HTTPX}
 import asyncio, ssl

@@ -19,7 +19,7 @@ from bench.percentiles import percentile
 from streamusage.client.lenient_live_list import ListedStream
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
-from tui.app import gc_tuning
+from tui import gc_tuning
 from tui.app.console_app import ConsoleApp
 from tui.config.settings import ConnectionSettings
 from tui.widgets.lines import Line

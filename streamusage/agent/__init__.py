@@ -9,5 +9,5 @@ A reading takes this way:
     sync/       sends reports to the service (`link`) when they are due (`schedule`), until they are acknowledged
 
 `config/` reads the TOML file, `supervisor` runs one agent for each configured server, and `cli` is the command.
-`status_file` writes the state of an agent for `status_output` and `metrics`; `log_output` formats the log.
+`status_file` writes the state of an agent for `status_output` and `metrics`, and `activity` counts what it did.
 """

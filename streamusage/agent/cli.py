@@ -1,6 +1,7 @@
 """Command `streamtop agent`: runs the statistics agent; `status` and `check` inspect it."""
 
 import asyncio
+import logging
 import sys
 import time
 from pathlib import Path
@@ -8,14 +9,15 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from streamusage.agent.setup.init_command import init
 from streamusage.command_help import HelpfulGroup
-from streamusage.command_options import HostPort
+from streamusage.command_options import LOG_FORMAT, HostPort
 from streamusage.core.addresses import Address
 from streamusage.core.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from streamusage.agent.config.files import AgentConfig
-    from streamusage.agent.log_output import LogFormat
+    from streamusage.core.log_output import LogFormat
 
 CONFIG = click.option(
     "--config",
@@ -29,6 +31,7 @@ CONFIG = click.option(
     cls=HelpfulGroup,
     invoke_without_command=True,
     inherit=True,
+    extras=("agent",),
     exit_codes={
         ExitCode.SUCCESS: "stopped by SIGTERM or ctrl+c",
         ExitCode.USAGE: "wrong configuration",
@@ -42,13 +45,7 @@ CONFIG = click.option(
     type=HostPort(),
     help="Serve GET /metrics for Prometheus at this address (docs/values.md).",
 )
-@click.option(
-    "--log-format",
-    type=click.Choice(["text", "kv", "json"]),
-    default="text",
-    show_default=True,
-    help="Format of the log on stderr, one line for each event.",
-)
+@LOG_FORMAT
 @click.option("--verbose", "-v", is_flag=True, help="Log debug messages too.")
 def agent(
     config_file: Path | None,
@@ -63,6 +60,7 @@ def agent(
 
     \b
     Examples:
+      streamtop agent init                          find the media server, write agent.toml
       streamtop agent --config agent.toml           count until stopped
       streamtop agent check --config agent.toml     test source, journal and service
       streamtop agent status --config agent.toml    state, and figures not yet acknowledged
@@ -71,13 +69,13 @@ def agent(
         raise click.UsageError("missing --config FILE, the agent's configuration")
     from streamusage.agent.config.files import ConfigError, load_agent_configs
     from streamusage.agent.journal.sqlite import JournalError
-    from streamusage.agent.log_output import log_to_stderr
     from streamusage.agent.runner import FencedError
     from streamusage.agent.sources import SOURCE_MODELS, SourceKindError
     from streamusage.agent.supervisor import run_agents
     from streamusage.client.errors import RequestError
+    from streamusage.core.log_output import log_to_stderr
 
-    log_to_stderr(log_format, verbose)
+    log_to_stderr(log_format, logging.DEBUG if verbose else logging.INFO)
     try:
         asyncio.run(run_agents(load_agent_configs(config_file, SOURCE_MODELS), metrics))
     except (ConfigError, RequestError, SourceKindError) as error:
@@ -219,5 +217,11 @@ def _units(config_file: Path) -> "tuple[AgentConfig, ...]":
 
 
 def _stop(code: ExitCode, text: str) -> NoReturn:
-    click.echo(f"streamtop agent: {text}", err=True)
+    from streamusage.core.service_manager import ServiceManager
+
+    ServiceManager.from_environment().set_status(text)
+    click.echo(f"streamtop: {text}", err=True)
     sys.exit(code)
+
+
+agent.add_command(init)

@@ -4,7 +4,7 @@ A source needs no state of its own: the cursor names the position in the server'
 together with what was counted. Ids and counters are the media server's own and are comparable only within one boot.
 """
 
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import msgspec
 
@@ -14,12 +14,34 @@ from streamusage.core.figures import StreamTraffic
 class SourceError(Exception):
     """No reading is available now. The text names the request, the reply, and what an operator can do."""
 
+    KINDS: ClassVar[tuple[str, ...]] = ("unreachable", "status", "answer", "log", "other")
+    """Kinds of causes: no answer, an answer with a status other than 200, one that cannot be read, a log."""
+    kind: ClassVar[str] = "other"
 
-class LogGoneError(SourceError):
+
+class UnreachableSourceError(SourceError):
+    """The media server did not answer."""
+
+    kind = "unreachable"
+
+
+class UnreadableAnswerError(SourceError):
+    """The media server's answer cannot be read."""
+
+    kind = "answer"
+
+
+class LogError(SourceError):
+    """A log cannot be read."""
+
+    kind = "log"
+
+
+class LogGoneError(LogError):
     """The log of the requested time no longer exists."""
 
 
-class LogAheadError(SourceError):
+class LogAheadError(LogError):
     """Another reader of the log is further: it read lines after the position up to which this journal begins."""
 
 
@@ -211,6 +233,10 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     `agent check` fails with it."""
     ignored: IgnoredViewers | None = None
     """Viewers that are left out; `None` without the setting `ignore`."""
+    log_lines: int = 0
+    """How many lines of logs were read for it; they are in `ended` or of no interest."""
+    unreadable_lines: int = 0
+    """How many of them could not be read."""
     step_ms: int = 0
     """How much the byte counters may lag behind, which the measurement of a peak takes into account."""
 

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.journal.sqlite import DamagedJournalError, JournalError
+from streamusage.agent.liveness import Liveness, LoopBeat
 from streamusage.agent.reading import (
     EndedConnection,
     IgnoredViewers,
@@ -42,6 +43,7 @@ from streamusage.client.errors import InvalidAddressError, RefusedError, Request
 from streamusage.core.clock import Clock
 from streamusage.core.coverage import MOST_AHEAD_MS
 from streamusage.core.reasons import LOG_GONE
+from streamusage.core.service_manager import ServiceManager
 from streamusage.core.text import escape_unprintable, remove_secrets, shorten_line
 
 LOG = logging.getLogger(__name__)
@@ -55,6 +57,13 @@ JOURNAL_ERRORS_APART_MS = 60_000
 
 MOST_REQUESTS_PER_SYNC = 4
 """Most requests of one sync: issue an epoch, a report that is refused for a hole, and the report again."""
+
+
+MOST_REQUESTS_PER_READING = 20
+"""More requests than a reading sends one after another; those for the lists of listeners are sent together."""
+
+WAIT_SECONDS = 30.0
+"""How long the loop that syncs waits without a sign of life."""
 
 
 class FencedError(Exception):
@@ -93,13 +102,16 @@ class Agent:
         status: StatusFile | None = None,
         run: str = "",
         token_version: Callable[[], str] = lambda: "",
+        liveness: Liveness | None = None,
+        request_seconds: tuple[float, float] = (5.0, 30.0),
     ) -> None:
         """`clock` is the machine's, with its wall clock as it is; `run` is the machine's boot id.
 
         With a boot id a restarted agent knows how long it was away and what the time of day is, whatever the wall clock
         shows; without it only times of one process are comparable.
 
-        `token_version` returns another text once the token was replaced.
+        `token_version` returns another text once the token was replaced. `liveness` notices loops that hang;
+        `request_seconds` is how long a request to the media server and one to the service may take.
         """
         self.ledger = ledger
         self.schedule = schedule
@@ -122,6 +134,10 @@ class Agent:
         self._is_journal_failing = False
         self._status = status
         self._token_version = token_version
+        self._liveness = liveness or Liveness(ServiceManager(), ())
+        self._poll_seconds = poll_interval_ms / 1000 + MOST_REQUESTS_PER_READING * request_seconds[0]
+        """How long a round of the loop that polls takes at most."""
+        self._sync_seconds = WAIT_SECONDS + 2 * MOST_REQUESTS_PER_SYNC * request_seconds[1]
         self._refused_token: str | None = None
         """Version of the token that the service refused at the last sync; `None` if it refused none."""
         self._boot = run
@@ -146,21 +162,33 @@ class Agent:
                     await final_step()
 
     async def _poll_loop(self) -> None:
-        while True:
-            due_ms = self._clock.elapsed_ms() + self._poll_interval_ms
-            await self.poll()
-            self._write_status()
-            await self._clock.sleep(max(0, due_ms - self._clock.elapsed_ms()) / 1000)
+        life = self._liveness.add_loop(self._poll_seconds)
+        try:
+            while True:
+                due_ms = self._clock.elapsed_ms() + self._poll_interval_ms
+                await self.poll()
+                self._write_status()
+                life.beat()
+                await self._clock.sleep(max(0, due_ms - self._clock.elapsed_ms()) / 1000)
+        finally:
+            life.end()
 
     async def _sync_loop(self) -> None:
-        while True:
-            await self._wait_for_sync()
-            await self.sync()
-            self._write_status()
+        life = self._liveness.add_loop(self._sync_seconds)
+        try:
+            while True:
+                await self._wait_for_sync(life)
+                await self.sync()
+                self._write_status()
+                life.beat()
+        finally:
+            life.end()
 
-    async def _wait_for_sync(self) -> None:
+    async def _wait_for_sync(self, life: LoopBeat) -> None:
         """Wait until the next sync is due. A replaced token ends the delay that a refused one caused."""
         while (wait_ms := self.schedule.due_ms - self._clock.elapsed_ms()) > 0:
+            life.beat()
+            wait_ms = min(wait_ms, int(WAIT_SECONDS * 1000))
             if self._refused_token is not None:
                 if self._token_version() != self._refused_token:
                     LOG.info("the token was replaced; the next sync uses the new one")
@@ -206,6 +234,7 @@ class Agent:
                     self._log_journal_recovery()
                     if self._status is not None:
                         self._status.record_journal_written()
+                        self._status.activity.record_reading(reading.log_lines, reading.unreadable_lines)
         except DamagedJournalError:
             raise
         except JournalError as error:
@@ -236,6 +265,8 @@ class Agent:
             if text != self._source_error:
                 LOG.warning("cannot read %s: %s", self._server, text)
             self._source_error = text
+            if self._status is not None:
+                self._status.activity.record_source_error(error)
             if self._source_failed_since_ms is None:
                 self._source_failed_since_ms = self._clock.elapsed_ms()
             return None
@@ -356,6 +387,8 @@ class Agent:
 
     def _record_failure(self) -> None:
         """Record the failure for the account of the outage. On a full disk only this record is lost, no figures."""
+        if self._status is not None:
+            self._status.activity.record_failed_sync()
         try:
             ledger, schedule = self._reloaded_ledger, self.schedule
             ledger.record_failed_sync(schedule.phase, schedule.last_error, self._now_ms())
@@ -368,6 +401,8 @@ class Agent:
         if self.schedule.phase != "online":
             LOG.info("the service is up to date again after %d failures", self.schedule.failures)
         self._reloaded_ledger.record_successful_sync(self._now_ms())
+        if self._status is not None:
+            self._status.activity.record_sync(self._clock.now_ms())
         self.schedule.record_success(self._clock.elapsed_ms())
 
     async def _exchange(self) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from streamusage.agent.activity import AgentActivity
 from streamusage.agent.journal.folding import FOLD_AFTER_MS, QUARTER_MS
 from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.journal.rows import JournalTotals
@@ -80,6 +81,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Since when no reading was possible; `None` while the media server can be read."""
     ignored: IgnoredViewers | None = None
     """Viewers that the setting `ignore` leaves out; `None` without it."""
+    unacknowledged_rows: int = 0
+    """Rows of the journal that the service has not acknowledged."""
     elapsed_ms: int = 0
     """Elapsed time of the machine when this was written, comparable within the boot that `process` names."""
 
@@ -111,7 +114,7 @@ class StatusFile:
     """Writes the status of one agent at a limited rate."""
 
     def __init__(self, server: str, journal: Path, every_ms: int = 2_000) -> None:
-        self._server = server
+        self.server = server
         self._journal = journal
         self._every_ms = every_ms
         self._written_at_elapsed_ms: int | None = None
@@ -119,10 +122,14 @@ class StatusFile:
         self._phase_since = 0
         self._journal_error = ""
         self._journal_error_since: int | None = None
+        self._rows = 0
+        self.activity = AgentActivity()
         self._owed = Owed(connections=0, bytes_in=0, bytes_out=0, view_time_ms=0, oldest_minute=None, folds_at=None)
         self._process = _identify_process(os.getpid())
         self.last: Status | None = None
         """The last status written; `None` before the first, and after the agent has ended."""
+        self.without_status = "starting"
+        """The state of the agent where it has no `last`."""
 
     def record_journal_error(self, error: str, now_ms: int) -> None:
         """Show in the next status that a reading could not be written to the journal."""
@@ -160,9 +167,10 @@ class StatusFile:
         self._written_at_elapsed_ms = elapsed_ms
         with suppress(JournalError):
             self._owed = owed_figures(ledger, now_ms - elapsed_ms)
+            self._rows = ledger.count_unacknowledged()
         baseline = ledger.head.baseline
         status = Status(
-            server=self._server,
+            server=self.server,
             pid=os.getpid(),
             written_at=now_ms,
             phase=schedule.phase,
@@ -186,6 +194,7 @@ class StatusFile:
             journal_error=self._journal_error,
             journal_error_since=self._journal_error_since,
             process=self._process,
+            unacknowledged_rows=self._rows,
             elapsed_ms=SystemClock().elapsed_ms(),
         )
         self.last = status

@@ -146,7 +146,7 @@ async def check_source(unit: AgentConfig, source: Source) -> str:
     if reading.problem:
         raise SourceError(f"figures of this server are partial: {reading.problem}")
     precision = "exact" if reading.logs_ends else "known to one poll interval"
-    counts = f"{len(reading.publishes)} publishers, {len(reading.viewers)} viewers"
+    counts = f"{len(reading.publishes)} publishing, {len(reading.viewers)} viewing"
     if reading.ignored is not None:
         counts += f" and {reading.ignored.present} ignored"
     return f"{counts}, boot {reading.boot}; session ends are {precision}"

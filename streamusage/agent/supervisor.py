@@ -14,6 +14,7 @@ from streamusage.agent.config.files import AgentConfig
 from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.journal.salvage import open_journal
 from streamusage.agent.journal.sqlite import DamagedJournalError
+from streamusage.agent.liveness import Liveness
 from streamusage.agent.runner import Agent
 from streamusage.agent.sources import create_source
 from streamusage.agent.status_file import StatusFile
@@ -22,6 +23,7 @@ from streamusage.agent.sync.schedule import SyncSchedule
 from streamusage.core.addresses import Address
 from streamusage.core.clock import Clock, SystemClock, boot_id
 from streamusage.core.secrets import find_readable_secrets
+from streamusage.core.service_manager import ServiceManager
 
 LOG = logging.getLogger(__name__)
 
@@ -44,27 +46,49 @@ async def run_agents(units: tuple[AgentConfig, ...], metrics: Address | None = N
         await _run_units(units, statuses)
 
 
+def _describe(statuses: list[StatusFile]) -> str:
+    """Return the state of all agents in a line."""
+    return ", ".join(
+        f"{status.server} {status.without_status if status.last is None else status.last.phase}" for status in statuses
+    )
+
+
 async def _run_units(units: tuple[AgentConfig, ...], statuses: list[StatusFile]) -> None:
     clock = SystemClock()
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
+    manager = ServiceManager.from_environment()
+    liveness = Liveness(manager, [unit.server for unit in units], lambda: _describe(statuses))
+
+    def stop() -> None:
+        manager.stopping()
+        stopping.set()
+
     for signal_number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signal_number, stopping.set)
-    agents = (run_agent(unit, clock, stopping, status) for unit, status in zip(units, statuses, strict=True))
+        loop.add_signal_handler(signal_number, stop)
+    agents = (run_agent(unit, clock, stopping, status, liveness) for unit, status in zip(units, statuses, strict=True))
     results = await asyncio.gather(*agents, return_exceptions=True)
     for failure in results:
         if failure is not None:
             raise failure
+    manager.set_status("stopped; figures that the service does not have are in the journal")
 
 
-async def run_agent(unit: AgentConfig, clock: Clock, stopping: asyncio.Event, status: StatusFile) -> None:
+async def run_agent(
+    unit: AgentConfig,
+    clock: Clock,
+    stopping: asyncio.Event,
+    status: StatusFile,
+    liveness: Liveness | None = None,
+) -> None:
     """Run the agent of one server until `stopping` is set. A failure that ends it earlier is logged and raised.
 
-    A journal that was damaged or disappeared is opened again, as a restart does.
+    A journal that was damaged or disappeared is opened again, as a restart does. `liveness` is that of the process.
     """
+    liveness = Liveness(ServiceManager(), [unit.server]) if liveness is None else liveness
     while True:
         try:
-            await _run_unit(unit, clock, stopping, status)
+            await _run_unit(unit, clock, stopping, status, liveness)
             return
         except DamagedJournalError as error:
             LOG.error("%s; opening the journal of %s again", error, unit.server)
@@ -72,11 +96,14 @@ async def run_agent(unit: AgentConfig, clock: Clock, stopping: asyncio.Event, st
             await clock.sleep(REOPEN_SECONDS)
         except Exception as error:
             LOG.error("%s is no longer watched: %s", unit.server, error)
-            status.last = None
+            status.last, status.without_status = None, "no longer watched"
+            liveness.note_start(unit.server)
             raise
 
 
-async def _run_unit(unit: AgentConfig, clock: Clock, stopping: asyncio.Event, status: StatusFile) -> None:
+async def _run_unit(
+    unit: AgentConfig, clock: Clock, stopping: asyncio.Event, status: StatusFile, liveness: Liveness
+) -> None:
     service = unit.service
     journal = open_journal(unit.journal_path)
     source = create_source(unit.source, clock, unit.spool_path)
@@ -92,10 +119,13 @@ async def _run_unit(unit: AgentConfig, clock: Clock, stopping: asyncio.Event, st
         status=status,
         run=boot_id(),
         token_version=functools.partial(token_version, service.token_file),
+        liveness=liveness,
+        request_seconds=(unit.source.timeout_ms / 1000, service.timeout_ms / 1000),
     )
     for warning in find_readable_secrets(unit.secret_files):
         LOG.warning("%s", warning)
     LOG.info("watching %s, reporting to %s, journal %s", unit.server, service.url, unit.journal_path)
+    liveness.note_start(unit.server)
     stopper = asyncio.create_task(_stop_when(stopping, agent))
     try:
         await agent.run()

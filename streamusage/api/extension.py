@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from streamusage.api.alerts import AlertSummary
 from streamusage.api.daily import GapDelta, VoidEntry
 from streamusage.api.report import AgentPhase, ClockState, PhaseChange, Role
 from streamusage.core.coverage import IMPORTED, LATE_AFTER_INTERVALS, OWED, Interval, Provenance
@@ -268,6 +269,8 @@ class Servers(msgspec.Struct, frozen=True, kw_only=True):
     servers: list[ServerStatus]
     clock: ServiceClock | None = None
     """`None` from a service of an earlier version."""
+    alerts: AlertSummary | None = None
+    """`None` from a service that evaluates no alert rules, and of an earlier version."""
 
 
 class CoverageSpan(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -1,6 +1,6 @@
 """Exceptions of requests to the usage service: the client's and those of the agent's sync.
 
-    Exception
+    StreamUsageError
     └── RequestError                   a request failed, or could not be made                         exit code
         ├── InvalidAddressError        address, token, certificates or proxy of the service unusable  2
         └── UsageApiError              a request failed
@@ -13,11 +13,12 @@
 Their texts can be printed as they are: they contain no token and no character that controls a terminal.
 """
 
+from streamusage.core.errors import StreamUsageError
 from streamusage.core.exit_codes import ExitCode
 from streamusage.core.text import escape_unprintable
 
 
-class RequestError(Exception):
+class RequestError(StreamUsageError):
     """A request to the usage service failed, or could not be made. `exit_code` is the exit code of a command."""
 
     exit_code = ExitCode.UNAVAILABLE

@@ -7,6 +7,7 @@ from streamusage.client.certificates import trust_of_options
 from streamusage.client.errors import InvalidAddressError
 from streamusage.client.http_options import HttpOptions
 from streamusage.client.httpx_import import httpx
+from streamusage.client.network.unused_libraries import UNUSED_LIBRARIES, hide_libraries
 
 USER_AGENT = f"streamtop/{__version__}"
 
@@ -23,18 +24,26 @@ def open_http_client(
         trust = trust_of_options(options) or httpx.create_ssl_context(trust_env=options.uses_environment)
     chosen = options.proxy if proxy is None else proxy
     try:
-        return httpx.AsyncClient(
-            verify=trust,
-            proxy=httpx.Proxy(chosen, ssl_context=trust if chosen.startswith("https:") else None) if chosen else None,
-            trust_env=False,  # the proxy of the environment is chosen before: httpx does not know networks in NO_PROXY
-            headers={"User-Agent": USER_AGENT},
-            timeout=httpx.Timeout(options.silence_seconds, connect=options.connect_seconds),
-            limits=httpx.Limits(
-                max_connections=100, max_keepalive_connections=20, keepalive_expiry=options.keepalive_seconds
-            ),
-        )
+        chosen_proxy = _open_proxy(chosen, trust)
+        with hide_libraries(UNUSED_LIBRARIES):  # the first client imports httpcore
+            return httpx.AsyncClient(
+                verify=trust,
+                proxy=chosen_proxy,
+                trust_env=False,  # the proxy of the environment is chosen before: httpx knows no networks in NO_PROXY
+                headers={"User-Agent": USER_AGENT},
+                timeout=httpx.Timeout(options.silence_seconds, connect=options.connect_seconds),
+                limits=httpx.Limits(
+                    max_connections=100, max_keepalive_connections=20, keepalive_expiry=options.keepalive_seconds
+                ),
+            )
     except (ValueError, ImportError, httpx.InvalidURL):  # their texts may contain the proxy's login
         raise InvalidAddressError(
             "the environment names a proxy that cannot be used: HTTPS_PROXY, HTTP_PROXY and ALL_PROXY must be "
             "http:// or https:// addresses; correct them, set `proxy`, or add this host to NO_PROXY"
         ) from None
+
+
+def _open_proxy(url: str | None, trust: ssl.SSLContext) -> httpx.Proxy | None:
+    if not url:
+        return None
+    return httpx.Proxy(url, ssl_context=trust if url.startswith("https:") else None)

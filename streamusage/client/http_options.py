@@ -15,12 +15,12 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpOptions:
+
+class HttpOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How to connect to a service, and the limits of a reply."""
 
     connect_seconds: float = 5.0

@@ -12,9 +12,7 @@ import msgspec
 from streamusage.api.daily import DailySums, SummedStatistics
 from streamusage.client.errors import InvalidAnswerError, NotFoundError, RefusedError, UnreachableError
 from streamusage.client.faulty.error_bodies import documented_message, quoted_message
-from streamusage.client.faulty.json_repair import mark_unreadable_values
 from streamusage.client.http_options import PROXY_NEEDS_LOGIN
-from streamusage.client.record_decoding import describe_body
 from streamusage.client.requests import Reply
 from streamusage.client.transport import HttpTransport
 
@@ -103,7 +101,11 @@ def decode_reply(
     try:
         return decode_content(transport, reply, action, kind)
     except InvalidAnswerError:
-        repaired = mark_unreadable_values(reply.body) if repair else reply.body
+        if not repair:
+            raise
+        from streamusage.client.faulty.json_repair import mark_unreadable_values
+
+        repaired = mark_unreadable_values(reply.body)
         if repaired == reply.body:
             raise
     return decode_content(transport, reply._replace(body=repaired), action, kind)
@@ -116,6 +118,8 @@ def decode_content(transport: HttpTransport, reply: Reply, action: str, kind: ty
     try:
         return msgspec.json.decode(reply.body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        from streamusage.client.record_decoding import describe_body
+
         is_json = reply.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"["))
         cause = (
             f"broken JSON: {transport.without_token(str(error))}"

@@ -7,8 +7,9 @@ record only: a schema changes for all records alike.
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from json import JSONDecodeError, JSONDecoder
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from streamusage.api.extension import SessionRecord
 from streamusage.core.usage import UNREADABLE, FaultyUsageRecord, FieldFault, PartialUsageRecord, UsageRecord
@@ -120,9 +121,19 @@ def detect_drift(body: bytes, faults: SchemaDrift) -> SchemaDrift | None:
     found = _FIRST_RECORD.search(text)
     if found is None:
         return None
-    try:
-        record, _ = JSONDecoder().raw_decode(text, found.end())
-    except (JSONDecodeError, RecursionError):
-        record = {}  # its values cannot be used, or it is very long
-    unknown = set(record) - set(WIRE_NAMES.values()) - EXTENSION_FIELDS - _OTHER_SPELLINGS
+    unknown = set(_first_object(text, found.end())) - set(WIRE_NAMES.values()) - EXTENSION_FIELDS - _OTHER_SPELLINGS
     return faults._replace(unknown=tuple(sorted(unknown)))
+
+
+def _first_object(text: str, at: int) -> dict[str, Any]:
+    """Return the JSON object that begins there; an empty one where its values cannot be used, or it is very long."""
+    try:  # a record has no inner object, as a rule
+        return msgspec.json.decode(text[at : text.find("}", at) + 1], type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        from json import JSONDecodeError, JSONDecoder
+
+        try:
+            found: dict[str, Any] = JSONDecoder().raw_decode(text, at)[0]
+        except (JSONDecodeError, RecursionError):
+            return {}
+        return found

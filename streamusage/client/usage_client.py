@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import date
 from types import TracebackType
-from typing import Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 from urllib.parse import quote
 
 import msgspec
@@ -29,13 +29,11 @@ from streamusage.api.extension import (
     Servers,
     Trends,
 )
+from streamusage.client.alerting.alerts_client import AlertsClient
 from streamusage.client.api_version import ApiVersion
 from streamusage.client.errors import ExtensionMissingError, InvalidAnswerError
 from streamusage.client.evidence_client import EvidenceClient
 from streamusage.client.http_options import DEFAULT_OPTIONS, HttpOptions
-from streamusage.client.lenient_live_list import LenientLiveStream, ListedStream
-from streamusage.client.listed_records import Listing, ListingReader, PlainKey
-from streamusage.client.record_decoding import NESTED_TOO_DEEPLY, UnreadableError, decode_record
 from streamusage.client.reply_decoding import (
     Content,
     EncodedSums,
@@ -52,7 +50,11 @@ from streamusage.core.clock import Clock, SystemClock
 from streamusage.core.reasons import FORMER
 from streamusage.core.usage import EmptyNameError, PartialUsageRecord, SessionKey, StreamId, UsageRecord, stream_path
 
-ReceiveRecords = Callable[[Sequence[PartialUsageRecord], Sequence[PlainKey]], None]
+if TYPE_CHECKING:  # what only a plain Stream Manager needs is imported with its first reply: a console starts sooner
+    from streamusage.client.lenient_live_list import ListedStream
+    from streamusage.client.listed_records import Listing, ListingReader, PlainKey
+
+ReceiveRecords = Callable[[Sequence[PartialUsageRecord], Sequence["PlainKey"]], None]
 """Receives records of a list, and the keys of all records of the list so far."""
 
 
@@ -100,6 +102,8 @@ class UsageClient:
         """Awaited about every millisecond while a list is decoded."""
         self.evidence = EvidenceClient(self._call_extension)
         """Statements, the chain of closings, and corrections."""
+        self.alerts = AlertsClient(self._call_extension)
+        """Alerts, silences, and test messages."""
 
     @property
     def host(self) -> str:
@@ -131,7 +135,7 @@ class UsageClient:
         """Return every record, incomplete ones included. A documented "not found" means that there is none."""
         return await self._fetch_records(f"{self._api}/admin/event/usage", "read the usage records")
 
-    async def usage_since(self, before: Listing, receive: ReceiveRecords) -> ListingReader:
+    async def usage_since(self, before: "Listing", receive: ReceiveRecords) -> "ListingReader":
         """Read every record, of which `receive` gets those that changed since a listing, as they arrive.
 
         Returns the reader, which has the new listing and the keys that are no longer listed.
@@ -142,8 +146,10 @@ class UsageClient:
         """Return the records of one stream, one for each session. Raises `EmptyNameError`."""
         return await self._fetch_records(self._usage_path(stream), f"read the usage records of {stream}")
 
-    async def live_list(self) -> list[ListedStream]:
+    async def live_list(self) -> list["ListedStream"]:
         """Return the live streams, one row for each stream and server. This request is sent without the token."""
+        from streamusage.client.lenient_live_list import LenientLiveStream
+
         action = "read the live streams"
         reply = await self._send(ApiRequest("GET", f"{self._api}/event/list/stats", action, with_token=False))
         if reply.status == 404 and error_message(self._transport, reply):
@@ -157,6 +163,8 @@ class UsageClient:
         Raises `EmptyNameError` and sends nothing where the scope, the name or the start time is missing:
         without a start time the request would delete every session of the stream.
         """
+        from streamusage.client.record_decoding import UnreadableError, decode_record
+
         path = self._usage_path(StreamId(key.scope, key.name))
         if type(key.start_time) is not int or key.start_time <= 0:
             raise EmptyNameError(f"deleting one session needs its start time, got {key.start_time!r}")
@@ -299,12 +307,17 @@ class UsageClient:
         raise_for_status(self._transport, await self._send(ApiRequest("DELETE", path, action)), action)
 
     async def _fetch_records(self, path: str, action: str) -> list[PartialUsageRecord]:
+        from streamusage.client.listed_records import Listing
+
         records: list[PartialUsageRecord] = []
         await self._read_list(path, action, Listing(), lambda some, _: records.extend(some))
         return records
 
-    async def _read_list(self, path: str, action: str, before: Listing, receive: ReceiveRecords) -> ListingReader:
+    async def _read_list(self, path: str, action: str, before: "Listing", receive: ReceiveRecords) -> "ListingReader":
         """Read a list of records part by part: its size has no limit, that of each record has."""
+        from streamusage.client.listed_records import ListingReader
+        from streamusage.client.record_decoding import NESTED_TOO_DEEPLY, UnreadableError
+
         reader, decode_ms = ListingReader(before), 0.0
 
         async def take(steps: Iterable[Sequence[PartialUsageRecord]]) -> None:

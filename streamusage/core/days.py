@@ -2,9 +2,15 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from functools import cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from streamusage.core.coverage import Interval
+
+_MOST_SUGGESTED = 3
+_CLOSENESS = 0.85
+"""How much a suggested name resembles the typed one; names of a continent resemble each other by 0.8."""
+_LONGEST_NAME = 60
 
 
 class UnknownZoneError(ValueError):
@@ -16,9 +22,30 @@ def zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise UnknownZoneError(
-            f"unknown time zone {name!r}; use a name of the tz database, such as Europe/Berlin"
-        ) from None
+        close = " or ".join(close_zones(name))
+        hint = f"did you mean {close}?" if close else "use a name of the tz database, such as Europe/Berlin"
+        raise UnknownZoneError(f"unknown time zone {name!r}; {hint}") from None
+
+
+def close_zones(typed: str) -> list[str]:
+    """Return the names of the tz database that resemble a mistyped name or city, the most likely first."""
+    from difflib import get_close_matches
+
+    wanted = "_".join(typed.casefold().split())
+    if not wanted or len(wanted) > _LONGEST_NAME:
+        return []
+    names = _zone_names()
+    close = [wanted] if wanted in names else get_close_matches(wanted, names, _MOST_SUGGESTED, _CLOSENESS)
+    return list(dict.fromkeys(names[name] for name in close))
+
+
+@cache
+def _zone_names() -> dict[str, str]:
+    """Return the names of the tz database by their folded form and by their city."""
+    # Not Etc/GMT+2, which is two hours behind UTC, and no abbreviation, such as EST for CEST.
+    known = [name for name in sorted(available_timezones()) if "/" in name and not name.startswith("Etc/")]
+    by_city = {name.rpartition("/")[2].casefold(): name for name in reversed(known)}
+    return by_city | {name.casefold(): name for name in (*known, "UTC", "GMT")}
 
 
 def day_interval(day: date, tz: ZoneInfo) -> Interval:

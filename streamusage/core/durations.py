@@ -51,8 +51,8 @@ EXAMPLES = "500ms, 90s, 1h30m or 2w"
 LONGEST_TEXT = 64
 _MOST_DIGITS = 60
 
-_PIECE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|[smhdw])\s*", re.IGNORECASE)
-_PIECES = re.compile(rf"(?:{_PIECE.pattern})+", re.IGNORECASE)
+_PIECE = r"([0-9]+(?:\.[0-9]+)?)\s*(ms|[smhdw])\s*"
+_PIECES = rf"(?:{_PIECE})+"
 _EXACT = Context(prec=LONGEST_TEXT + 20)
 """Enough digits for a sum of pieces; the context of the thread is left alone."""
 
@@ -83,9 +83,9 @@ def parse_duration_ms(
 def _sum_pieces(text: str, default_unit: Unit | None) -> Decimal:
     stripped = text.strip()
     if len(stripped) <= LONGEST_TEXT:
-        if _PIECES.fullmatch(stripped):
+        if re.fullmatch(_PIECES, stripped, re.IGNORECASE):
             total = Decimal(0)
-            for number, unit in _PIECE.findall(stripped):
+            for number, unit in re.findall(_PIECE, stripped, re.IGNORECASE):
                 total = _EXACT.add(total, _EXACT.multiply(Decimal(number), Decimal(UNIT_MS[unit.lower()])))
             return total
         number = _parse_number(stripped)

@@ -21,7 +21,7 @@ class ExitCode(IntEnum):
 
     SUCCESS = 0, "success"
     FAILURE = 1, "fault on this machine (for example a disk that cannot be written), or you declined"
-    USAGE = 2, "wrong usage or configuration; nothing was sent"
+    USAGE = 2, "wrong usage or configuration, or a missing extra; nothing was sent"
     UNAVAILABLE = 3, "the service, the store, the journal or the port is unavailable"
     REFUSED = (
         4,

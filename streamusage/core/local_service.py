@@ -12,7 +12,6 @@ it ends. The token is used only where nobody else can have taken the address:
 | of another user                                          | no                |
 """
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -36,6 +35,8 @@ def data_directory() -> Path:
 @contextmanager
 def note_address(url: str, directory: Path) -> Iterator[None]:
     """Note while the block runs that this process listens at an address. A note that cannot be written is left out."""
+    import json
+
     parts = urlsplit(url)
     note = _note_path(directory, parts.port or 0)
     content = {"host": parts.hostname, "pid": os.getpid(), "started": _start_of(os.getpid())}
@@ -57,6 +58,8 @@ def find_token_file(url: str, directory: Path) -> Path | None:
         note = _note_path(directory, parts.port or {"http": 80, "https": 443}[parts.scheme])
         if not address.is_loopback or note.stat().st_uid != os.getuid():
             return None
+        import json  # a console starts sooner without it
+
         content = json.loads(note.read_bytes())
         pid, host = int(content["pid"]), ip_address(content["host"])
         os.kill(pid, 0)  # a process of another user is refused

@@ -17,6 +17,10 @@ LINES_UNDATED = (
     "log lines were written while nobody observed the machine's clock: bytes of an earlier run of the media server may "
     "be missing"
 )
+ID_USED_AGAIN = (
+    "the media server restarted and used the id of a viewer again: who joined in this time may count as the viewer "
+    "before the restart"
+)
 NO_READING = "no reading was available: viewers who joined and left in this time are unknown"
 CLOCK_SET_FORWARD = "the agent's clock was set forward: this time did not pass on the media server"
 TIME_UNKNOWN = (

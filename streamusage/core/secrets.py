@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from streamusage.core.errors import StreamUsageError
 from streamusage.core.open_files import describe_readable, others_can_read
 
 LONGEST_SECRET = 65_536
@@ -43,7 +44,7 @@ LINE = SecretForm("one line of printable ASCII", has_spaces=True)
 WORD = SecretForm("one line of printable ASCII without spaces")
 
 
-class SecretError(Exception):
+class SecretError(StreamUsageError):
     """A secret is missing or has another form. The text names its place and never contains it."""
 
 
@@ -94,14 +95,19 @@ def read_secret_file(path: Path, place: str, form: SecretForm) -> SecretFile:
 def find_readable_secrets(paths: Iterable[Path], environment: Mapping[str, str] | None = None) -> list[str]:
     """Return a warning for each of these files that other users of this machine can read.
 
-    Credentials of systemd are in a directory of the service's own; their mode shows an access list, not who can read.
+    The mode of a credential of systemd shows an access list, not who can read it.
     """
-    own = (os.environ if environment is None else environment).get("CREDENTIALS_DIRECTORY")
     return [
         describe_readable(path, "credentials")
         for path in dict.fromkeys(paths)
-        if others_can_read(path) and not (own and path.absolute().is_relative_to(own))
+        if others_can_read(path) and not is_credential(path, environment)
     ]
+
+
+def is_credential(path: Path, environment: Mapping[str, str] | None = None) -> bool:
+    """Return whether a file is a credential of this process: a copy that systemd made when it started the unit."""
+    own = (os.environ if environment is None else environment).get("CREDENTIALS_DIRECTORY")
+    return bool(own) and path.absolute().is_relative_to(str(own))
 
 
 def make_secret(

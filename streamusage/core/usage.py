@@ -9,6 +9,8 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
+from streamusage.core.errors import InvalidArgumentError
+
 
 class SessionKey(NamedTuple):
     """Key of a session, which is one publish of a stream. `start_time` is in UTC milliseconds."""
@@ -104,7 +106,7 @@ RECORD_TIMES = frozenset({"start_time", "end_time", "updated"})
 """The fields that are instants, in UTC milliseconds."""
 
 
-class EmptyNameError(ValueError):
+class EmptyNameError(InvalidArgumentError):
     """A scope or a name is empty, so that a request built from it would affect more than was intended."""
 
 

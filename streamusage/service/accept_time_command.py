@@ -56,7 +56,7 @@ def accept_time(store_url: str | None, yes: bool) -> None:
         engine = find_engine(url.render_as_string(hide_password=False))
         writer = engine.writer(engine.check_url(url))
     except StoreError as error:
-        _fail(str(error), ExitCode.UNAVAILABLE)
+        _fail(str(error), error.exit_code)
     clock = SystemClock()
     try:
         with writer.begin() as connection:

@@ -17,11 +17,14 @@ ServiceError
 ├── ContradictionError            a report contradicts figures that were counted
 ├── LimitExceededError            a request exceeds a limit
 └── StoreError                    the store cannot be opened, read or written, or not yet
+    ├── MissingDriverError        no usable driver of the database is installed
     ├── UnusableStoreError        the store is damaged, or its file was moved, replaced or removed
     └── PartsPendingError         parts of an earlier report of the server are not applied yet
 
 The message of every error says what happened, what was kept and what to do next.
 """
+
+from streamusage.core.exit_codes import ExitCode
 
 
 class ServiceError(Exception):
@@ -94,6 +97,15 @@ class LimitExceededError(ServiceError):
 
 class StoreError(ServiceError):
     """The store cannot be opened, read or written. The message names the store, the cause and what to do."""
+
+    exit_code = ExitCode.UNAVAILABLE
+    """Of the command that cannot continue without the store."""
+
+
+class MissingDriverError(StoreError):
+    """No usable driver of the database is installed: its extra is missing, or its SQLite is unsafe."""
+
+    exit_code = ExitCode.USAGE
 
 
 class UnusableStoreError(StoreError):

@@ -5,14 +5,12 @@ discards rows older than their retention.
 import asyncio
 import logging
 import random
-import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -37,6 +35,7 @@ from streamusage.service.accounting.corrections import (
 )
 from streamusage.service.accounting.cross_checks import compare_next, is_check_due, save_compared
 from streamusage.service.accounting.hours import find_unsummed, sum_hours
+from streamusage.service.alerts.settings import AlertSettings
 from streamusage.service.errors import ClockDoubtError, StoreError, UnreachableStoreError, UnusableStoreError
 from streamusage.service.http.app import make_app
 from streamusage.service.http.context import Service
@@ -45,13 +44,15 @@ from streamusage.service.http.server.connection_limits import ConnectionLimits
 from streamusage.service.http.server.http_server import HttpServer
 from streamusage.service.ingest.reports import apply_condition_changes, find_condition_changes
 from streamusage.service.limits import Limits
-from streamusage.service.metrics import Metrics
+from streamusage.service.metrics import Metrics, MetricsLimits
 from streamusage.service.part_applier import PartApplier
 from streamusage.service.retention import Retention, count_due, discard_rows
 from streamusage.service.rules.cross_checks import DEFAULT_THRESHOLD, Threshold
 from streamusage.service.rules.customers import NO_CUSTOMERS, CustomerRules
+from streamusage.service.serving.listening import BACKLOG, Tls, listen
 from streamusage.service.store.engines import ENGINES
 from streamusage.service.store.engines.locks import WHOLE_STORE, LockSet
+from streamusage.service.store.migrations.running import Reporter
 from streamusage.service.store.partitions.long_spans import cut_long_spans, has_long_spans
 from streamusage.service.store.store import open_store
 from streamusage.service.store.writing.writer import Writer
@@ -81,39 +82,6 @@ RETENTION_INTERVAL_SECONDS = 3600.0
 
 EDGE_TIMEOUT_MS = 60_000
 """How long a server may be silent before its subscribers do not count as active."""
-
-_BACKLOG = 2048
-
-
-class ListenError(Exception):
-    """The address cannot be listened on. The message names it and the cause."""
-
-
-class TlsError(Exception):
-    """The certificate or its key cannot be used. The message names the file and the cause."""
-
-
-@dataclass(frozen=True)
-class Tls:
-    """The files of a certificate, with its chain, and of its key."""
-
-    certificate: Path
-    key: Path
-
-    def load_into(self, context: ssl.SSLContext) -> None:
-        """Load both files into the context. Raises `TlsError`."""
-        try:
-            context.load_cert_chain(self.certificate, self.key, password=_no_password)
-        except (OSError, ValueError) as error:  # SSLError is an OSError
-            cause = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise TlsError(f"cannot use the certificate {self.certificate} with the key {self.key}: {cause}") from None
-
-    def context(self) -> ssl.SSLContext:
-        """Return a new server context with both files loaded. Raises `TlsError`."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self.load_into(context)
-        return context
 
 
 @dataclass(frozen=True)
@@ -161,22 +129,26 @@ async def run_service(
     cross_check: Threshold = DEFAULT_THRESHOLD,
     statement_key: StatementKey | None = None,
     close_grace_ms: int = GRACE_MS,
+    metrics_limits: MetricsLimits | None = None,
+    alerts: AlertSettings | None = None,
     boot: str | None = None,
     released_ms: int | None = None,
+    report_migration: Reporter = log_jobs.info,
 ) -> AsyncIterator[RunningService]:
     """Run the service for the duration of the block; port 0 takes a free one. Raises `StoreError`, `ListenError` or
     `TlsError` at its start.
 
     `clock` is the machine's, `boot` its boot id (by default this machine's), and `released_ms` an instant that is
     certainly past (by default the date of the store's newest migration). The service's own clock is trusted time.
+    `report_migration` receives lines about migrations of the store that take long, in another thread.
 
     At the end of the block it finishes accepted work. Signals are the caller's.
     """
     context = None if tls is None else tls.context()
-    listener = await asyncio.to_thread(_listen, host, port)
+    listener = await asyncio.to_thread(listen, host, port)
     store = None
     try:
-        store = await asyncio.to_thread(open_store, store_url, clock.now_ms())
+        store = await asyncio.to_thread(open_store, store_url, clock.now_ms(), report_migration)
         for warning in store.loss_warnings:
             log.warning("%s", warning)
         boot = boot_id() if boot is None else boot
@@ -186,7 +158,7 @@ async def run_service(
         if store is not None:
             store.close()
         raise
-    metrics = Metrics()
+    metrics = Metrics(metrics_limits)
     writer = Writer(store, metrics.observe_commit)
     service = Service(
         store,
@@ -201,6 +173,7 @@ async def run_service(
         cross_check=cross_check,
         statement_key=statement_key,
         close_grace_ms=close_grace_ms,
+        alert_settings=alerts,
         limits=request_limits or Limits(),
     )
     server = HttpServer(make_app(service), trusted, limits, DirectReports(service), metrics.requests.count_refusal)
@@ -213,10 +186,11 @@ async def run_service(
         asyncio.create_task(_run_accounting(service)),
         asyncio.create_task(_keep_partitions(service)),
         asyncio.create_task(PartApplier(service).run()),
+        asyncio.create_task(service.alerts.run()),
     ]
     try:
         await trusted.save(service)
-        await server.start(listener, context, _BACKLOG)
+        await server.start(listener, context, BACKLOG)
         yield RunningService(host, listener.getsockname()[1], service, context, server, serving)
     finally:
         server.request_stop()
@@ -226,6 +200,7 @@ async def run_service(
         with suppress(TimeoutError):  # the next start judges the clock again
             async with asyncio.timeout(LAST_SAVE_SECONDS):
                 await _run_job("store trusted time", lambda: trusted.save(service))
+                await service.alerts.close()
         await service.finish_threads()
         await asyncio.to_thread(writer.stop)
         await asyncio.to_thread(store.close)
@@ -329,10 +304,6 @@ async def _run_job(what: str, work: Callable[[], Awaitable[None]]) -> None:
         log.exception("could not %s", what)
 
 
-def _no_password() -> str:
-    raise ValueError("the key is encrypted; use an unencrypted key")
-
-
 async def _run_accounting(service: Service) -> None:
     zones, settle_ms = service.account_zones, service.close_settle_ms
 
@@ -379,25 +350,3 @@ async def _run_accounting(service: Service) -> None:
         # Before their day closes: a closing has what was found.
         await _run_job("compare the figures of hours", compare_hours)
         await _run_job("sum up hours and close days", close_what_is_due)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    listener = None
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
-        )[0]
-        # asyncio disables Nagle's algorithm, which costs 40 ms an answer, only for an explicit protocol.
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(_BACKLOG)
-        listener.setblocking(False)
-        return listener
-    except (OSError, OverflowError, UnicodeError) as error:
-        if listener is not None:
-            listener.close()
-        cause = getattr(error, "strerror", None) or str(error)
-        raise ListenError(
-            f"cannot listen on {Address(host, port)}: {cause}; give another address with --listen HOST:PORT"
-        ) from None

@@ -60,6 +60,7 @@ class Progress:
 
 @click.group(
     cls=HelpfulGroup,
+    extras=("service",),
     exit_codes={
         ExitCode.SUCCESS: "success",
         ExitCode.FAILURE: "the store differs from what it must be (verify)",
@@ -249,7 +250,7 @@ def _prepare(store_url: str | None) -> str:
 
 def _fail(error: Exception) -> NoReturn:
     click.echo(f"streamtop: {error}", err=True)
-    raise SystemExit(ExitCode.UNAVAILABLE)
+    raise SystemExit(getattr(error, "exit_code", ExitCode.UNAVAILABLE))
 
 
 store.add_command(accept_time)

@@ -2,16 +2,19 @@
 
 import hashlib
 import hmac
+import json
 import os
 import re
 import secrets
 import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from streamusage.core.open_files import OWNER_ONLY
 from streamusage.core.secrets import EXACT, TEXT, SecretError, read_secret_file, read_secret_variable
 from streamusage.service.file_faults import describe_faults
 
@@ -70,8 +73,17 @@ class Tokens:
         """Replace all tokens by those of `tokens`; removed tokens are no longer valid."""
         self._identities = dict(tokens._identities)
 
+    def count_roles(self) -> dict[Role, int]:
+        """Return how many tokens have each role, without roles that none has."""
+        return dict(Counter(identity.role for _, identity in self._identities.values()))
+
     def __len__(self) -> int:
         return len(self._identities)
+
+
+def new_token() -> str:
+    """Return a random token of 256 bits, in letters, digits, `-` and `_`."""
+    return secrets.token_urlsafe(32)
 
 
 def digest_of(token: str) -> bytes:
@@ -107,8 +119,54 @@ class _File(BaseModel):
     token: list[_Entry] = Field(min_length=1)
 
 
+def format_entry(token: str, role: Role, *, name: str, server: str | None = None, customer: str | None = None) -> str:
+    """Return the `[[token]]` entry of a token as TOML, with its digest in place of the token.
+
+    The texts are printable, and the name is not empty.
+    """
+    values = {
+        "name": name,
+        "role": role,
+        "server": server,
+        "customer": customer,
+        "sha256": digest_of(token).hex(),
+    }
+    # A JSON string of printable characters is a TOML string.
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items() if value is not None]
+    return "\n".join(["[[token]]", *lines, ""])
+
+
+def add_entry(path: Path, entry: str) -> int:
+    """Append an entry to a tokens file, or create the file, which only its owner can read.
+
+    Return the number of entries after that. Raises `TokensError`; then the file is what it was.
+    """
+    count = len(_read_entries(path)) if path.exists() else 0
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, OWNER_ONLY)
+        with os.fdopen(handle, "rb+", buffering=0) as file:
+            before = file.read()
+            separator = "" if not before else "\n" if before.endswith(b"\n") else "\n\n"
+            file.write((separator + entry).encode())  # one write: a reader never sees a part of it
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise TokensError(f"cannot write the tokens file {path}: {error.strerror}; no token was added") from None
+    return count + 1
+
+
 def read_tokens(path: Path, environment: Mapping[str, str]) -> Tokens:
     """Return the tokens of a TOML file with `[[token]]` entries. Raises `TokensError`."""
+    identities: dict[bytes, Identity] = {}
+    for number, entry in enumerate(_read_entries(path), start=1):
+        digest = _digest(entry, path, number, environment)
+        if digest in identities:
+            raise TokensError(f"the tokens file {path} is invalid: token {number} is a duplicate")
+        identities[digest] = Identity(entry.name or f"token {number}", entry.role, entry.server, entry.customer)
+    return Tokens(identities)
+
+
+def _read_entries(path: Path) -> list[_Entry]:
+    """Return the entries of a tokens file. Raises `TokensError`."""
     try:
         content = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -120,16 +178,9 @@ def read_tokens(path: Path, environment: Mapping[str, str]) -> Tokens:
         place = re.search(r"at (line \d+, column \d+|end of document)", str(error))
         raise TokensError(f"the tokens file {path} is not valid TOML{f', {place[0]}' if place else ''}") from None
     try:
-        entries = _File.model_validate(content).token
+        return _File.model_validate(content).token
     except ValidationError as error:
         raise TokensError(f"the tokens file {path} is invalid: {describe_faults(error)}") from None
-    identities: dict[bytes, Identity] = {}
-    for number, entry in enumerate(entries, start=1):
-        digest = _digest(entry, path, number, environment)
-        if digest in identities:
-            raise TokensError(f"the tokens file {path} is invalid: token {number} is a duplicate")
-        identities[digest] = Identity(entry.name or f"token {number}", entry.role, entry.server, entry.customer)
-    return Tokens(identities)
 
 
 def load_or_create_admin_token(path: Path) -> tuple[Tokens, bool]:
@@ -147,7 +198,7 @@ def load_or_create_admin_token(path: Path) -> tuple[Tokens, bool]:
         else:
             made = True
             with os.fdopen(handle, "w", encoding="ascii") as file:
-                file.write(secrets.token_urlsafe(32) + "\n")
+                file.write(new_token() + "\n")
     except OSError as error:
         raise TokensError(f"cannot store an admin token in {path}: {error.strerror}") from None
     try:

@@ -41,12 +41,13 @@ ACCEPTED_AT_START_MS = 600_000
 ACCEPTED_WITHIN_MS = 120_000
 """How far an accepted wall clock may be from this machine's."""
 
-_EVIDENCE = {
+EVIDENCE = {
     Evidence.STEP: "it stepped while the machine was running",
     Evidence.RELEASE: "it is earlier than the newest migration of the store",
     Evidence.STORE: "after a reboot it is more than a day from the newest time in the store",
     Evidence.MACHINES: "after a reboot it is more than a minute from the median of the agents' machines",
 }
+"""What raised a doubt about the wall clock, in words."""
 _ENDED = {
     Ended.BACK: "the wall clock is back",
     Ended.AGREED: "three machines agreed with the wall clock for 10 min",
@@ -120,7 +121,7 @@ class TrustedClock:
         ahead_ms = wall_ms - self.now_ms()
         return (
             f"the clock of the service is in doubt: {_utc(wall_ms)} is {_length(ahead_ms)} "
-            f"{'ahead of' if ahead_ms >= 0 else 'behind'} trusted time, and {_EVIDENCE[state.doubt.cause]}"
+            f"{'ahead of' if ahead_ms >= 0 else 'behind'} trusted time, and {EVIDENCE[state.doubt.cause]}"
         )
 
     def status(self) -> ServiceClock:

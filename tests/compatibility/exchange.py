@@ -19,6 +19,7 @@ CHANCE = "<chance>"
 ADDED = frozenset(
     {
         "/api/v1/disagreements", "disagreements",
+        "/api/v1/alerts", "/api/v1/alerts/silences", "/api/v1/alerts/silences/{id}", "/api/v1/alerts/test", "alerts",
         "/api/v1/agents/{server}/clock", "/api/v1/servers/{server}/repair", "/api/v1/statement", "/api/v1/chain",
         "/api/v1/corrections", "/api/v1/corrections/approve", "/api/v1/corrections/reverse", "approved",
         "429", "acknowledged_to", "age_slack_ms",
@@ -27,6 +28,7 @@ ADDED = frozenset(
         "message", "offset_ms", "received_at", "repair", "source_error", "source_error_at", "source_error_since",
         "accounted_since", "previous_epoch", "state_life", "unknown_in", "unknown_out", "unseenSubscribers",
         "unseen_subscribers",
+        "application/openmetrics-text",
         "stores_streams", "stream_counters", "stream_slots", "traffic", "uptime_ms", "void_revision", "voids",
     }
 )  # fmt: skip
@@ -35,14 +37,28 @@ ADDED_BELOW = (".publishes.items.counted_to",)
 """Ends of the places of added fields whose name another object had before."""
 LEFT_OUT = frozenset({"counted_to"})
 """Fields that were sent as null, and are now left out instead: their readers take that for null."""
-ADDED_PARAMETERS = ("query customer",)
+ADDED_PARAMETERS = ("query customer", "query include")
 """Parameters that did not exist when the description of the API was kept. All of them may be left out."""
 ABSENT = "(absent)"
 ADDED_METRICS = (
+    "streamtop_alert",
+    "streamtop_backfilled_",
+    "streamtop_build_info",
     "streamtop_clock_",
+    "streamtop_connections_total",
+    "streamtop_day_",
     "streamtop_disagreements_open",
+    "streamtop_estate_",
+    "streamtop_figures_",
+    "streamtop_last_sync_timestamp_seconds",
     "streamtop_limit_refusals_total",
+    "streamtop_metrics_",
+    "streamtop_open_connections",
+    "streamtop_publishes",
     "streamtop_report_parts_pending",
+    "streamtop_scope_",
+    "streamtop_traffic_bytes_total",
+    "streamtop_view_seconds_total",
     "streamtop_void_closings",
     "streamtop_source_error",
 )
@@ -351,16 +367,6 @@ def with_silent_as_lost(before: Any, now: Any) -> Any:
         return found
 
     return _with_former(before, now, lost_before)
-
-
-def with_overdue_as_watching(before: Any, now: Any) -> Any:
-    """Return what a recording was when its sessions counted the subscribers of an overdue server as active."""
-
-    def active_before(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-        is_missing = now.get("provenance") == before.get("provenance") == "missing"
-        return {"active": before["active"]} if is_missing and now["active"] < before["active"] else {}
-
-    return _with_former(before, now, active_before)
 
 
 def with_maxima_by_arrival(before: Any, now: Any) -> Any:

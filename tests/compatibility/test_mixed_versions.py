@@ -18,20 +18,20 @@ import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 import pytest
-from pysqlite3 import dbapi2
 
 from streamusage.agent.journal.rows import key_of
 from streamusage.agent.journal.sqlite import SqliteJournal
 from streamusage.api.report import SampleRow
 from streamusage.core.figures import STREAM_SUM_NAMES
 from streamusage.service.rules.parts import LARGEST_WHOLE
+from streamusage.service.store.engines.sqlite import connect_to_file
 from streamusage.service.store.streams.stream_slots import decode_shares
 from tests.compatibility.programs.earlier_version import BEFORE_TRUSTED_TIME, MissingCommitError, install
 from tests.compatibility.programs.processes import (
@@ -227,7 +227,7 @@ def owe_samples(journal: Path) -> None:
 
 
 def count_owed_samples(store: Path) -> int:
-    with dbapi2.connect(store) as connection:
+    with closing(connect_to_file(store)) as connection:
         rows = connection.execute("SELECT slot FROM samples GROUP BY slot HAVING count(*) >= ?", (OWED_STREAMS,))
         return len(rows.fetchall()) * OWED_STREAMS
 
@@ -235,7 +235,7 @@ def count_owed_samples(store: Path) -> int:
 def sum_streams(store: Path) -> dict[str, int]:
     """Return the sums of the figures by stream; of a store without the table, none."""
     sums: Counter[str] = Counter()
-    with dbapi2.connect(store) as connection:
+    with closing(connect_to_file(store)) as connection:
         if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'stream_slots'").fetchone():
             for (body,) in connection.execute("SELECT streams FROM stream_slots"):
                 for share in decode_shares(body):

@@ -142,6 +142,9 @@ class MemoryTransaction:
     def oldest_slot_since(self, revision: int) -> int | None:
         return min((row.slot for row in self.changed_since(revision) if isinstance(row, SlotRow)), default=None)
 
+    def count_since(self, revision: int) -> int:
+        return len(list(self.changed_since(revision)))
+
     def open_viewers(self) -> Iterable[ViewerRow]:
         stored = self._rows_of(self.disk["rows"], ViewerRow)
         kept = {key: row for key, row in stored.items() if key not in self.pruned}

@@ -8,7 +8,6 @@ from typing import Any
 
 from msgspec.json import decode
 from msgspec.structs import asdict, astuple
-from pysqlite3 import dbapi2
 from sqlalchemy import select
 
 from streamusage.api.daily import Percentile
@@ -24,6 +23,7 @@ from streamusage.service.rules.apply import LateFigures, SampleKey, StoredSample
 from streamusage.service.rules.parts import split_report
 from streamusage.service.rules.rollups import daily_figures, sum_rollups
 from streamusage.service.rules.stream_slots import StoredStreams
+from streamusage.service.store.engines.sqlite import connect_to_file
 from streamusage.service.store.report_parts import encode_part
 from streamusage.service.store.schema import (
     adjustments,
@@ -177,7 +177,7 @@ class SqliteSimulation(StoreSimulation):
 
     def _back_up(self) -> None:
         copy = self.path.with_name(f"copy-{len(self.copies)}.db")
-        connection = dbapi2.connect(self.path, isolation_level=None)
+        connection = connect_to_file(self.path)
         connection.execute("VACUUM INTO ?", (str(copy),))
         connection.close()
         self.copies.append(copy)

@@ -20,10 +20,11 @@ import pytest
 from streamusage.core.coverage import SLOT_MS
 from tests.support.program import Program
 from tests.support.real.estate import AgentProcess, ReportedFigures, ServiceProcess, Totals
+from tests.support.real.fake_clock import remove_left_behind
 from tests.support.real.nginx import LogSums, Nginx, sum_log
 from tests.support.real.processes import Programs, RunningProgram, until
 from tests.support.real.slow_network import SlowNetwork
-from tests.support.real.wrong_clocks import SteppedClock, another_boot, offset_to_1970_s, remove_shared_memory
+from tests.support.real.wrong_clocks import SteppedClock, another_boot, offset_to_1970_s
 
 pytestmark = pytest.mark.real_clocks
 
@@ -415,8 +416,7 @@ SCENARIOS: dict[str, Callable[[Scenarios, str], Awaitable[Outcome]]] = {
 def outcomes(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> Iterator[dict[str, Outcome | str]]:
     with Programs(tmp_path_factory.mktemp("clocks")) as programs:
         yield asyncio.run(Scenarios(programs, clip).run_all())
-    for pid in programs.pids:
-        remove_shared_memory(pid)
+    remove_left_behind()
 
 
 @pytest.fixture(params=list(SCENARIOS))

@@ -35,6 +35,13 @@ def test_subcommand_of_a_group_shows_the_codes_of_a_client_by_default() -> None:
     assert [f"  {code:d}  " in shown for code in CLIENT_EXIT_CODES] == [True] * 6
 
 
+@pytest.mark.parametrize("command", [estate, rebuild])
+def test_help_has_both_names_of_its_option_also_where_a_command_runs_without_its_program(
+    command: click.Command,
+) -> None:
+    assert "  -h, --help " in CliRunner().invoke(command, ["-h"]).output
+
+
 def test_exit_code_is_its_number() -> None:
     assert (ExitCode.UNAVAILABLE, f"{ExitCode.REFUSED}") == (3, "4")
 

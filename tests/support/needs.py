@@ -21,10 +21,20 @@ PACKAGES = {
     "node": "nodejs",
     "npm": "npm",
     "tmux": "tmux",
+    "bash": "bash",
+    "zsh": "zsh",
+    "fish": "fish",
+    "mandoc": "mandoc",
     "sshd": "openssh-server",
     "ssh": "openssh-client",
     "openssl": "openssl",
     "postgres": "postgresql",
+    "chromium": "chromium",
+    "chromedriver": "chromium-driver",
+    "systemd-analyze": "systemd",
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
+    "systemd-nspawn": "systemd-container",
 }
 """Debian package of each program."""
 
@@ -36,6 +46,9 @@ BY_MARKER = {
     "terminal": ("tmux",),
     "ssh": ("tmux", "sshd", "ssh"),
     "postgresql": ("postgres",),
+    "browser": ("chromium", "chromedriver"),
+    "systemd": ("systemd-analyze", "systemd-nspawn"),
+    "prometheus": ("prometheus", "promtool"),
 }
 
 NOT_RUN = "not run, missing programs: "

@@ -41,11 +41,17 @@ gaps = "w"
 """
 COMMAND_LINE_OF_HTTPX = ("pygments", "rich.progress")
 """What it imports; the report names the module itself, whose import is refused."""
-ALWAYS_LATER = (*COMMAND_LINE_OF_HTTPX, "plotext", "pydantic", "pydantic_core", "sqlalchemy")
+ALWAYS_LATER = (*COMMAND_LINE_OF_HTTPX, "trio._core", "plotext", "pydantic", "pydantic_core", "sqlalchemy")
+ONLY_FOR_A_PLAIN_STREAM_MANAGER = (
+    *("json", "tui.app.plain_lists"),
+    *(f"streamusage.client.{module}" for module in ("faulty.json_repair", "lenient_live_list", "listed_records")),
+)
 AFTER_THE_FIRST_FRAME = (
     *ALWAYS_LATER,
+    *ONLY_FOR_A_PLAIN_STREAM_MANAGER,
     *("anyio", "email.utils", "httpcore", "httpx", "rich.syntax", "rich.traceback"),
-    *(f"tui.{module}" for module in ("app.exporter", "app.fetcher", "app.line_mode", "deletion.flow", "output")),
+    *(f"tui.app.{module}" for module in ("exporter", "fetcher", "line_mode", "messages.views")),
+    *("tui.deletion.flow", "tui.model.sessions.chart", "tui.output", "tui.widgets.detail", "tui.widgets.plot"),
     *(f"tui.screens.{screen}" for screen in ("columns", "confirm_delete", "days", "gaps", "help", "picker", "servers")),
 )
 NEVER_BY_LS = (*ALWAYS_LATER, "textual", "rich.console", "rich.markup", "rich.table", "tui.screens")

@@ -21,12 +21,14 @@ class Context(StrEnum):
     GAP = "gap"
     DAYS = "days"
     SERVERS = "servers"
+    ALERTS = "alerts"
 
 
 VIEWS = {
     Context.GAPS: "tui.screens.gaps:GapsScreen",
     Context.DAYS: "tui.screens.days:DaysScreen",
     Context.SERVERS: "tui.screens.servers:ServersScreen",
+    Context.ALERTS: "tui.screens.alerts.alerts:AlertsScreen",
 }
 """Module and class of each view that an action opens. The module is imported when the view is opened first."""
 
@@ -66,6 +68,8 @@ _GAPS = (Context.GAPS,)
 _GAP = (Context.GAP,)
 _DAYS = (Context.DAYS,)
 _SERVERS = (Context.SERVERS,)
+_ALERTS = (Context.ALERTS,)
+_NOT_ALERTS = tuple(context for context in Context if context is not Context.ALERTS)
 _NOT_GAPS = tuple(context for context in Context if context is not Context.GAPS)
 
 ACTIONS = (
@@ -128,6 +132,36 @@ ACTIONS = (
         (Context.SESSIONS, Context.GAPS),
         command="servers",
         opens=Context.SERVERS,
+    ),
+    Action(
+        "alerts",
+        "a",
+        "a",
+        "",
+        "alerts of the service, and failed deliveries",
+        _NOT_ALERTS,
+        command="alerts",
+        opens=Context.ALERTS,
+    ),
+    Action(
+        "silence",
+        "s",
+        "s",
+        "silence",
+        "keep back the messages about the alert under the cursor, for a time",
+        _ALERTS,
+        True,
+        command="silence",
+    ),
+    Action(
+        "end_silence",
+        "e",
+        "e",
+        "end silence",
+        "end the silence under the cursor, or that of the alert",
+        _ALERTS,
+        True,
+        command="end silence",
     ),
     Action("sort_next", "o", "o", "sort", "sort by the next column", _SESSIONS),
     Action("reverse", "O", "O", "", "reverse the order", _SESSIONS, command="reverse"),
@@ -286,9 +320,9 @@ def _with_keys(actions: Sequence[Action], keymap: Mapping[str, str]) -> Iterator
         yield action
 
 
-def with_keys(action: Action, keymap: Mapping[str, str]) -> Action:
-    """Return the action under the keys of a user's key map, as in the first of its contexts."""
-    context = action.contexts[0]
+def with_keys(action: Action, keymap: Mapping[str, str], context: Context | None = None) -> Action:
+    """Return the action under the keys of a user's key map, as in a context; by default the first of its contexts."""
+    context = context or action.contexts[0]
     actions = [other for other in ACTIONS if context in other.contexts]
     return list(_with_keys(actions, keymap))[actions.index(action)]
 

@@ -10,32 +10,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.segment import Segment, Segments
 from textual import events, on
-from textual.app import App, SuspendNotSupported
+from textual.app import SuspendNotSupported
 from textual.binding import Binding, BindingType
-from textual.filter import Monochrome, NoColor
 from textual.geometry import Size
 from textual.message import Message
 
 from streamusage.core.clock import Clock
 from streamusage.core.durations import DurationError, parse_duration_ms
 from streamusage.core.exit_codes import ExitCode
-from tui.app import gc_tuning
+from tui import gc_tuning
 from tui.app.actions import Context, alt_characters
 from tui.app.feeds import Feeds, Notice, StateChange, alert_notice
 from tui.app.key_priority import KeyPriority, run_briefly
-from tui.app.messages import (
-    CoveragePolled,
-    DayPolled,
-    DayRowsPolled,
-    GapDetailsFetched,
-    GroupsPolled,
-    HistoryMissing,
-    HistoryPolled,
-    MonthPolled,
-    PollFailed,
-    SessionsPolled,
-    TrendsPolled,
-)
+from tui.app.messages import PollFailed, SessionsPolled, TrendsPolled
 from tui.app.ports import PollSource
 from tui.app.state import ConsoleState
 from tui.config.profiles import Alerts
@@ -51,17 +38,30 @@ from tui.model.text import sanitize
 from tui.recording.errors import RecordingError
 from tui.screens.sessions import SessionsScreen
 from tui.screens.views import create_view
-from tui.styles.no_colours import NoColours
-from tui.styles.themes import THEMES, Abilities, abilities, theme_for
+from tui.styles.themed_app import ThemedApp
+from tui.styles.themes import Abilities, abilities
+from tui.widgets.selection_cursor import SelectionCursor
 
 if TYPE_CHECKING:
     from streamusage.client.usage_client import UsageClient
     from tui.app.exporter import Exporter
     from tui.app.fetcher import Fetcher
+    from tui.app.messages.views import (
+        AlertsPolled,
+        CoveragePolled,
+        DayPolled,
+        DayRowsPolled,
+        GapDetailsFetched,
+        GroupsPolled,
+        HistoryMissing,
+        HistoryPolled,
+        MonthPolled,
+    )
     from tui.config.reconciled_files import ReconciledFiles
     from tui.deletion.flow import DeleteFinished, DeletionFlow
     from tui.model.daily.reconciled import KeptResults
     from tui.recording.recording import Recording
+    from tui.silencing.flow import SilencingFlow, SilencingService
 
 INTERVALS_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 TIMES_SLOWER_UNFOCUSED = 5
@@ -69,7 +69,7 @@ TIMES_SLOWER_UNFOCUSED = 5
 LONGEST_ARMED_MS = 60 * 60_000
 
 
-class ConsoleApp(App[int]):
+class ConsoleApp(SelectionCursor, ThemedApp):
     """One console. Runs until it is quit; no failure of the service ends it.
 
     `client` is `None` where a recording is played: `make_source` returns the source of the polls then, and actions that
@@ -100,16 +100,9 @@ class ConsoleApp(App[int]):
         make_source: Callable[[Callable[[Message], object]], PollSource] | None = None,
     ) -> None:
         able = able or abilities()
-        super().__init__()
+        super().__init__(settings.theme, able)
         self.driver_class = finds_escapes(self.driver_class, alt_characters(settings.keys))
         self.driver_class = fitted(self.driver_class, has_stage=settings.display_stage, is_unicode=able.unicode)
-        # Without colours the text is drawn in the terminal's own, not in shades of grey.
-        self._filters = [known for known in self._filters if not isinstance(known, Monochrome | NoColor)]
-        if self.no_color or not able.colours:
-            self._filters.append(NoColours())
-        for registered in THEMES.values():
-            self.register_theme(registered)
-        self.theme = theme_for(settings.theme, able)
         self.client = client
         self.state = self._create_state(
             clock=clock,
@@ -181,6 +174,28 @@ class ConsoleApp(App[int]):
             show_notice=self.show_notice,
             no_service_reason=self.poller.no_service_reason,
         )
+
+    @cached_property
+    def silencing(self) -> "SilencingFlow":
+        """What silences alerts."""
+        from tui.silencing.flow import SilencingFlow
+
+        return SilencingFlow(
+            self._silencing_services(),
+            start=lambda work: self.run_worker(work, group="silence", exit_on_error=True),
+            list_again=self._list_alerts_again,
+            show_notice=self.show_notice,
+            no_service_reason=self.poller.no_service_reason,
+        )
+
+    def _silencing_services(self) -> "dict[str, SilencingService]":
+        from tui.silencing.flow import SilencingService
+
+        return {} if self.client is None else {"": SilencingService(self.client, self.state)}
+
+    def _list_alerts_again(self) -> None:
+        self.fetcher.fetch_alerts()
+        self.poller.refresh()  # the mark in the header
 
     @cached_property
     def exporter(self) -> "Exporter":
@@ -379,39 +394,13 @@ class ConsoleApp(App[int]):
     def _alert_failed(self, reason: str) -> None:
         self.show_notice(sanitize(reason), "bad")
 
-    def _write_recording(self, polled: SessionsPolled | PollFailed | CoveragePolled) -> None:
+    def _write_recording(self, polled: "SessionsPolled | PollFailed | CoveragePolled") -> None:
         if self._recording is not None:
             try:
                 self._recording.write_message(polled)
             except RecordingError as error:
                 self._recording = None
                 self.show_notice(sanitize(str(error)), "bad")
-
-    @on(CoveragePolled)
-    def _coverage_polled(self, polled: CoveragePolled) -> None:
-        self._write_recording(polled)
-        self.state.coverage = polled.coverage
-        self.feeds.coverage.publish(polled)
-
-    @on(DayPolled)
-    def _day_polled(self, polled: DayPolled) -> None:
-        self.feeds.day.publish(polled)
-
-    @on(MonthPolled)
-    def _month_polled(self, polled: MonthPolled) -> None:
-        self.feeds.month.publish(polled)
-
-    @on(DayRowsPolled)
-    def _day_rows_polled(self, polled: DayRowsPolled) -> None:
-        self.feeds.day_rows.publish(polled)
-
-    @on(GroupsPolled)
-    def _groups_polled(self, polled: GroupsPolled) -> None:
-        self.feeds.groups.publish(polled)
-
-    @on(GapDetailsFetched)
-    def _gap_details_fetched(self, fetched: GapDetailsFetched) -> None:
-        self.feeds.gap_details.publish(fetched)
 
     @on(TrendsPolled)
     def _trends_polled(self, polled: TrendsPolled) -> None:
@@ -424,13 +413,45 @@ class ConsoleApp(App[int]):
             self.arrange(by_growth=True)
         self.publish_state(polled=reorders)
 
-    @on(HistoryPolled)
-    def _history_polled(self, polled: HistoryPolled) -> None:
+    # Found by name: these messages are imported with the view that subscribes to them.
+
+    def on_coverage_polled(self, polled: "CoveragePolled") -> None:
+        """Pass the coverage on to the views."""
+        self._write_recording(polled)
+        self.state.coverage = polled.coverage
+        self.feeds.coverage.publish(polled)
+
+    def on_day_polled(self, polled: "DayPolled") -> None:
+        """Pass a server's day on."""
+        self.feeds.day.publish(polled)
+
+    def on_month_polled(self, polled: "MonthPolled") -> None:
+        """Pass a month on."""
+        self.feeds.month.publish(polled)
+
+    def on_day_rows_polled(self, polled: "DayRowsPolled") -> None:
+        """Pass the rows of a day on."""
+        self.feeds.day_rows.publish(polled)
+
+    def on_groups_polled(self, polled: "GroupsPolled") -> None:
+        """Pass sums of streams on."""
+        self.feeds.groups.publish(polled)
+
+    def on_alerts_polled(self, polled: "AlertsPolled") -> None:
+        """Pass the alerts on."""
+        self.feeds.alerts.publish(polled)
+
+    def on_gap_details_fetched(self, fetched: "GapDetailsFetched") -> None:
+        """Pass the details of a gap on."""
+        self.feeds.gap_details.publish(fetched)
+
+    def on_history_polled(self, polled: "HistoryPolled") -> None:
+        """Keep the history of the stream whose detail is open."""
         self.state.stream_history = {polled.key: polled.history}
         self.feeds.history.publish(None)
 
-    @on(HistoryMissing)
-    def _history_missing(self, missing: HistoryMissing) -> None:
+    def on_history_missing(self, missing: "HistoryMissing") -> None:
+        """Keep why there is no history."""
         self.state.stream_history = {missing.key: missing.why}
         self.feeds.history.publish(None)
 

@@ -14,7 +14,7 @@ from tui.model.text import sanitize
 from tui.output import exports
 from tui.output.clipboard import ClipboardError, sequence
 from tui.output.exports import ExportError
-from tui.recording.incident import Incident
+from tui.recording.incident import Incident, IncidentService
 from tui.recording.knowledge import Knowledge
 
 
@@ -90,11 +90,12 @@ class Exporter:
 
         Returns a notice and its ink.
         """
-        incident = Incident(
-            self._client, self._state, knowledge=self._knowledge, screen=self._draw_screen(), clean=self._redact
-        )
+        incident = Incident(self._incident_services(), self._state, screen=self._draw_screen(), clean=self._redact)
         content = exports.bundle(await incident.parts(), self._state.now_ms(), self._redact)
         return self.save(file or self.file_name("tar.gz"), content, "an incident bundle")
+
+    def _incident_services(self) -> list[IncidentService]:
+        return [IncidentService("", self._state, self._client, self._knowledge)]
 
     def _redact(self, text: str) -> str:
         return redacted(text if self._client is None else self._client.without_token(text))

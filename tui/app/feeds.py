@@ -13,7 +13,15 @@ from tui.model.alerts import Alert
 from tui.model.text import sanitize
 
 if TYPE_CHECKING:
-    from tui.app.messages import CoveragePolled, DayPolled, DayRowsPolled, GapDetailsFetched, GroupsPolled, MonthPolled
+    from tui.app.messages.views import (
+        AlertsPolled,
+        CoveragePolled,
+        DayPolled,
+        DayRowsPolled,
+        GapDetailsFetched,
+        GroupsPolled,
+        MonthPolled,
+    )
     from tui.model.gaps.coverage_book import CoverageBook
 
 Value = TypeVar("Value")
@@ -76,5 +84,6 @@ class Feeds:
         self.month: Feed[MonthPolled] = Feed()
         self.day_rows: Feed[DayRowsPolled] = Feed()
         self.groups: Feed[GroupsPolled] = Feed()
+        self.alerts: Feed[AlertsPolled] = Feed()
         self.history = Feed[None]()
         """The state has another history of the stream under the cursor, or a reason why there is none."""

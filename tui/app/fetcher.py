@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 
+from streamusage.api.alerts import AlertList, Silence
 from streamusage.api.extension import CoverageSpan
 from streamusage.client.errors import ExtensionMissingError, RefusedError, UsageApiError, cause_first
 from streamusage.client.usage_client import UsageClient
 from tui.app.gap_details import fetch_gap_details
-from tui.app.messages import DayPolled, DayRowsPolled, GapDetailsFetched, GroupsPolled, MonthPolled
+from tui.app.messages.views import AlertsPolled, DayPolled, DayRowsPolled, GapDetailsFetched, GroupsPolled, MonthPolled
 from tui.app.ports import NoServiceError
 from tui.app.state import ConsoleState
 from tui.model.daily.day_shares import accounting_zone
@@ -87,6 +88,10 @@ class Fetcher:
     def abandon_groups(self) -> None:
         """Abandon all requests for sums by stream, scope or customer: their answers do not arrive."""
         self._abandon(_GROUPS)
+
+    def fetch_alerts(self) -> None:
+        """Fetch the alerts of the service, and the silences in force."""
+        self._request(("alerts",), self._fetch_alerts)
 
     def fetch_gap(self, row: str, span: CoverageSpan, *, of_stream: bool) -> None:
         """Fetch the details of a gap of a server, or of a stream."""
@@ -170,6 +175,17 @@ class Fetcher:
             rows = _why_no_groups(error, request)
         return GroupsPolled(request, rows)
 
+    async def _fetch_alerts(self) -> AlertsPolled:
+        alerts: AlertList | str
+        silences: list[Silence] = []
+        try:
+            alerts = await self.client.alerts.list()
+            if alerts.is_configured:
+                silences = (await self.client.alerts.silences()).silences
+        except (UsageApiError, NoServiceError) as error:
+            alerts = _why_no_alerts(error)
+        return AlertsPolled(alerts, silences)
+
     async def _fetch_gap(self, row: str, span: CoverageSpan, of_stream: bool) -> GapDetailsFetched:
         figures: GapFigures | str
         try:
@@ -177,6 +193,13 @@ class Fetcher:
         except (UsageApiError, NoServiceError) as error:
             figures = cause_first(error)
         return GapDetailsFetched(row, span.from_ms, figures)
+
+
+def _why_no_alerts(error: UsageApiError | NoServiceError) -> str:
+    """Return why alerts could not be fetched. A service of an earlier version does not know their path."""
+    if isinstance(error, ExtensionMissingError) or (isinstance(error, RefusedError) and error.status == 404):
+        return f"{error.host} has no alerts: it is of an earlier version, or a plain Stream Manager"
+    return cause_first(error)
 
 
 def _why_no_groups(error: UsageApiError | NoServiceError, request: GroupRequest) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from streamusage.core.clock import Clock, SystemClock
-from tui.app import gc_tuning
+from tui import gc_tuning
 from tui.app.console_app import ConsoleApp
 from tui.app.endings import Endings
 from tui.config.paths import journal_path as default_journal_path
@@ -42,16 +42,12 @@ def run_console(
     check: Callable[[str], str] = lambda profile: "",
     record: Path | None = None,
     clock: Clock | None = None,
-    demo_journal: Path | None = None,
 ) -> int:
     """Run the console until it is quit; return the exit code.
 
     Raises `InvalidAddressError` and `RecordingError` before it draws. `switch` returns the settings of the profile with
     which the console continues, and `check` why it cannot; empty where it can. `clock` measures the age of what is
     shown; the time shown is the service's own.
-
-    `demo_journal` is the journal of deleted records of a demo: then no file of the user is read or written, times are
-    the machine's own, and the header does not show that the clock of the demo is fast.
     """
     gc_tuning.collect_less_often()
     gc_tuning.freeze_modules()
@@ -59,11 +55,11 @@ def run_console(
     recording = _open_recording(record, clock)
     with Endings() as endings:
         while True:
-            code, next_profile = asyncio.run(_run_until_quit(settings, clock, recording, demo_journal, endings, check))
+            code, next_profile = asyncio.run(_run_until_quit(settings, clock, recording, endings, check))
             if not next_profile or switch is None:
                 return code
             settings = switch(next_profile)
-            recording = None  # a recording is of one service
+            recording = None  # a recording is of the services with which it began
 
 
 def _open_recording(path: Path | None, clock: Clock) -> "Recording | None":
@@ -79,25 +75,22 @@ async def _run_until_quit(
     settings: ConnectionSettings,
     clock: Clock,
     recording: "Recording | None",
-    demo_journal: Path | None,
     endings: Endings,
     check: Callable[[str], str],
 ) -> tuple[int, str]:
     if settings.services:
-        return await _run_services(settings, clock, endings, check)
+        return await _run_services(settings, clock, recording, endings, check)
     async with open_client(settings, clock) as client:
-        path = memory_path(settings.profile or "", client.host) if demo_journal is None else None
+        path = memory_path(settings.profile or "", client.host)
         app = ConsoleApp(
             client,
             settings,
             clock=clock,
-            journal_path=demo_journal or default_journal_path(),
-            reconciled_folder=reconciled_folder() if demo_journal is None else None,
+            journal_path=default_journal_path(),
+            reconciled_folder=reconciled_folder(),
             memory=recall(path),
             recording=recording,
         )
-        if demo_journal is not None:
-            app.state.shows_skew, app.state.tz = False, None
         app.check_profile = check
         code = await endings.run(app)
         remember(path, app.state.view_memory(app.sessions_screen.filters))
@@ -105,7 +98,11 @@ async def _run_until_quit(
 
 
 async def _run_services(
-    settings: ConnectionSettings, clock: Clock, endings: Endings, check: Callable[[str], str]
+    settings: ConnectionSettings,
+    clock: Clock,
+    recording: "Recording | None",
+    endings: Endings,
+    check: Callable[[str], str],
 ) -> tuple[int, str]:
     """Run a console of several services, each with its own client."""
     from tui.app.services.app import ServicesApp
@@ -122,6 +119,7 @@ async def _run_services(
             journal_path=default_journal_path(),
             reconciled_folder=reconciled_folder(),
             memory=recall(path),
+            recording=recording,
         )
         app.check_profile = check
         code = await endings.run(app)
@@ -130,22 +128,35 @@ async def _run_services(
 
 
 def run_plain(
-    settings: ConnectionSettings, filter_text: "Filter", write: Callable[[str], None], record: Path | None = None
+    settings: ConnectionSettings,
+    filter_text: "Filter",
+    write: Callable[[str], None],
+    record: Path | None = None,
+    *,
+    summary_ms: int,
 ) -> None:
-    """Write what changes as lines, until interrupted. Raises `InvalidAddressError` and `RecordingError`."""
+    """Write what changes as lines, until interrupted, and a summary of each service after `summary_ms` without one.
+
+    Raises `InvalidAddressError` and `RecordingError`.
+    """
+    clock = SystemClock()
+    recording = _open_recording(record, clock)
+    if settings.services:
+        from tui.app.services.lines import ServicesLines
+
+        lines = ServicesLines(settings, filter_text, write, recording, clock=clock, summary_ms=summary_ms)
+        asyncio.run(lines.run())
+        return
     from tui.app.line_mode import LineMode
     from tui.app.poller import Poller
     from tui.app.state import ConsoleState
     from tui.recording.keeper import record_knowledge
 
-    clock = SystemClock()
-    recording = _open_recording(record, clock)
-
     async def poll() -> None:
         async with open_client(settings, clock) as client:
             state = ConsoleState(clock=clock, host=client.host, settings=settings)
             state.view.show(filter_text)
-            mode = LineMode(state, write, recording)
+            mode = LineMode(state, write, recording, summary_ms=summary_ms)
             poller = Poller(client, mode.receive, interval_seconds=settings.poll_interval_s, clock=clock)
             if recording is None:
                 await poller.run()
@@ -159,23 +170,17 @@ def run_plain(
     asyncio.run(poll())
 
 
-def run_replay(polls: "list[RecordedPoll]", from_ms: int, *, name: str, tz: ZoneInfo, appearance: Appearance) -> int:
+def run_replay(
+    polls: "list[RecordedPoll]", from_ms: int, *, name: str, tz: ZoneInfo, appearance: Appearance, speed: float = 1.0
+) -> int:
     """Play a recording until it is quit; return the exit code. There is no service: no request is sent."""
-    from tui.recording.recording import Player
+    from tui.app.replay import create_replay
 
-    clock = SystemClock()
+    settings = ConnectionSettings(profile=name, read_only=True, tz=tz, **appearance._asdict())
 
     async def play(endings: Endings) -> int:
-        app = ConsoleApp(
-            None,
-            ConnectionSettings(profile=name, read_only=True, tz=tz, **appearance._asdict()),
-            clock=clock,
-            journal_path=default_journal_path(),
-            host=name,
-            make_source=lambda post: Player(polls, post, from_ms, clock),
-        )
-        app.state.shows_skew = False  # the recording is of another time than now
-        return await endings.run(app)
+        replay = create_replay(polls, settings, clock=SystemClock(), from_ms=from_ms, speed=speed)
+        return await endings.run(replay.app)
 
     with Endings() as endings:
         return asyncio.run(play(endings))

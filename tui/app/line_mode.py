@@ -1,6 +1,6 @@
 """The line mode: changes as sentences, one a line, for screen readers and logs. Nothing is drawn or redrawn."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from textual.message import Message
 
@@ -8,13 +8,16 @@ from streamusage.core.coverage import Provenance
 from tui.app.messages import PollFailed, SessionsPolled
 from tui.app.state import ConsoleState
 from tui.model import formats
-from tui.model.sessions.filter import parse
+from tui.model.alert_list import describe_alerts
+from tui.model.sessions.filter import IN_ONE_SERVICE, parse
 from tui.model.sessions.store import Change
 from tui.model.text import sanitize
-from tui.recording.recording import Recording
+from tui.recording.recording import PollWriter
 
 MOST_SENTENCES = 20
 """Sentences of one poll; the rest is counted."""
+DEFAULT_SUMMARY_MS = 60_000
+"""A service of which nothing else is reported is summed up after so much time."""
 REPORTED_FROM_SHARE = 0.1
 """An audience is reported again once it has changed by more than this share."""
 
@@ -24,14 +27,31 @@ class TokenRefusedError(Exception):
 
 
 class LineMode:
-    """Turns polls into sentences. `write` receives each line, without a line end."""
+    """Turns polls into sentences. `write` receives each line, without a line end.
 
-    def __init__(self, state: ConsoleState, write: Callable[[str], None], recording: Recording | None = None) -> None:
+    After `summary_ms` without a sentence, the next poll is summed up, so that silence never means that nothing works;
+    0 leaves summaries out. `service` is the profile where several services are reported: each line names it then.
+    """
+
+    def __init__(
+        self,
+        state: ConsoleState,
+        write: Callable[[str], None],
+        recording: PollWriter | None = None,
+        *,
+        summary_ms: int = DEFAULT_SUMMARY_MS,
+        service: str = "",
+    ) -> None:
         self._state, self._write, self._recording = state, write, recording
+        self._summary_ms = summary_ms
+        self._label = f"{sanitize(service)}: " if service else ""
+        self._written_at_ms = 0
+        self._failed_since_ms = 0
         self._reported: dict[object, int] = {}
         """The audience that was reported last, by session."""
         self._owing: set[str] = set()
         self._doubts_clock = False
+        self._alerts = ""
         self._is_first = True
         self._failed = False
 
@@ -46,40 +66,59 @@ class LineMode:
         if isinstance(message, PollFailed):
             self._state.record_failure(message)
             if not self._failed:
-                newest = "" if self._is_first else "; the figures above are the newest"
-                self._write_sentence(f"{sanitize(message.why)}{newest}")
+                figures = "its figures above" if self._label else "the figures above"
+                newest = "" if self._is_first else f"; {figures} are the newest"
+                self.write_sentence(f"{sanitize(message.why)}{newest}")
+                self._failed_since_ms = self._state.now_ms()
+            elif self._is_summary_due():
+                silent = formats.duration(self._state.now_ms() - self._failed_since_ms)
+                self.write_sentence(f"no answer for {silent}: {sanitize(message.why)}")
             self._failed = True
             if message.retry_in_ms is None:
                 raise TokenRefusedError(message.why)
         elif isinstance(message, SessionsPolled):
             changes = self._state.apply_poll(message)
             if self._failed:
-                self._write_sentence("the service answers again")
+                self.write_sentence("the service answers again")
             self._failed = False
             self._report_changes(changes)
+            if self._is_summary_due():
+                since = formats.clock_time(self._written_at_ms, self._state.tz, seconds=True)
+                self.write_sentence(f"nothing new since {since}: {self._summary()}")
 
     def _report_changes(self, changes: list[Change]) -> None:
         if self._is_first:
             self._is_first = False
-            parse(self._state.view.filter.text, self._state.unknown_filter_fields)
-            totals, unseen = self._state.totals(), self._state.unseen
-            watching = f"{formats.count(totals.watching)} watching"
-            self._write_sentence(
-                f"{sanitize(self._state.host)}: {formats.count(totals.live)} on air of "
-                f"{formats.count(totals.sessions)} sessions, "
-                + (f"at least {watching}, without {unseen.names()}" if unseen else watching)
-            )
+            parse(self._state.view.filter.text, self._unknown_filter_fields())
+            self.write_sentence(f"{sanitize(self._state.host)}: {self._summary()}")
             for session in self._state.store.live():
                 self._reported[session.key] = session.active or 0
             if self._state.cannot_show:
-                self._write_sentence(self._state.cannot_show)
+                self.write_sentence(self._state.cannot_show)
         else:
             sentences = list(self._sentences(changes))
             for sentence in sentences[:MOST_SENTENCES]:
-                self._write_sentence(sentence)
+                self.write_sentence(sentence)
             if len(sentences) > MOST_SENTENCES:
-                self._write_sentence(f"and {len(sentences) - MOST_SENTENCES:,} more changes")
+                self.write_sentence(f"and {len(sentences) - MOST_SENTENCES:,} more changes")
         self._report_servers()
+
+    def _unknown_filter_fields(self) -> Mapping[str, str]:
+        unknown = self._state.unknown_filter_fields
+        return {name: why for name, why in unknown.items() if not (self._label and name in IN_ONE_SERVICE)}
+
+    def _summary(self) -> str:
+        totals, unseen = self._state.totals(), self._state.unseen
+        watching = f"{formats.count(totals.watching)} watching"
+        owing = f"; {', '.join(map(sanitize, sorted(self._owing)))} owes time" if self._owing else ""
+        return (
+            f"{formats.count(totals.live)} on air of {formats.count(totals.sessions)} sessions, "
+            + (f"at least {watching}, without {unseen.names()}" if unseen else watching)
+            + owing
+        )
+
+    def _is_summary_due(self) -> bool:
+        return bool(self._summary_ms) and self._state.now_ms() - self._written_at_ms >= self._summary_ms
 
     def _sentences(self, changes: list[Change]) -> Iterator[str]:
         for key, before, after in changes:
@@ -114,21 +153,27 @@ class LineMode:
     def _report_servers(self) -> None:
         clock = self._state.service_clock
         if self._state.doubts_clock() and clock is not None and not self._doubts_clock:
-            self._write_sentence(f"{sanitize(clock.message or 'the service doubts its clock')}; nothing is closed")
+            self.write_sentence(f"{sanitize(clock.message or 'the service doubts its clock')}; nothing is closed")
         elif self._doubts_clock and not self._state.doubts_clock():
-            self._write_sentence("the service trusts its clock again")
+            self.write_sentence("the service trusts its clock again")
         self._doubts_clock = self._state.doubts_clock()
+        alerts = describe_alerts(self._state.alerts)
+        if alerts != self._alerts:
+            self._alerts = alerts
+            self.write_sentence(alerts or "no alert of the service fires any more")
         owing = {
             status.server: status
             for status in self._state.servers or ()
             if status.owed_ms > 3 * status.sync_interval_ms
         }
         for server in sorted(owing.keys() - self._owing):
-            self._write_sentence(f"server {sanitize(server)} owes {formats.duration(owing[server].owed_ms)}")
+            self.write_sentence(f"server {sanitize(server)} owes {formats.duration(owing[server].owed_ms)}")
         for server in sorted(self._owing - owing.keys()):
-            self._write_sentence(f"server {sanitize(server)} no longer owes anything")
+            self.write_sentence(f"server {sanitize(server)} no longer owes anything")
         self._owing = set(owing)
 
-    def _write_sentence(self, sentence: str) -> None:
-        at = formats.clock_time(self._state.now_ms(), self._state.tz, seconds=True)
-        self._write(f"{at} {sentence}")
+    def write_sentence(self, sentence: str) -> None:
+        """Write a sentence, which must be safe to print, with its time."""
+        self._written_at_ms = self._state.now_ms()
+        at = formats.clock_time(self._written_at_ms, self._state.tz, seconds=True)
+        self._write(f"{at} {self._label}{sentence}")

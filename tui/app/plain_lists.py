@@ -14,10 +14,8 @@ from streamusage.core.usage import PartialUsageRecord, SessionKey
 from tui.app.live_list_reader import LiveListReader
 from tui.model.sessions.live_list import merge_live_list
 from tui.model.sessions.session import Session, from_record
-from tui.model.sessions.session_batch import SessionBatch
+from tui.model.sessions.session_batch import SMALL_LIST, SessionBatch
 
-SMALL_LIST = 1_000
-"""A first poll of so many sessions is passed on as objects."""
 _STEP_SESSIONS = 500
 
 

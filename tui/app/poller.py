@@ -7,9 +7,10 @@ posted as such and never becomes "no sessions".
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
+import msgspec
+from msgspec.structs import replace
 from textual.message import Message
 
 from streamusage.api.extension import ServerStatus
@@ -27,16 +28,18 @@ from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import Clock
 from streamusage.core.text import escape_unprintable
 from streamusage.core.usage import SessionKey, StreamId
-from tui.app.messages import CoveragePolled, HistoryMissing, HistoryPolled, PollFailed, SessionsPolled, TrendsPolled
-from tui.app.plain_lists import SMALL_LIST, ListChanges, PlainLists
+from tui.app.messages import PollFailed, SessionsPolled, TrendsPolled
 from tui.app.ports import SubscriptionChanges
 from tui.model.failure_page import FailedRequest, FailureKind
 from tui.model.latency import Split
-from tui.model.sessions.chart import ChartRequest
 from tui.model.sessions.live_list import UNREADABLE
 from tui.model.sessions.session import Session, from_record
-from tui.model.sessions.session_batch import SessionBatch
+from tui.model.sessions.session_batch import SMALL_LIST, SessionBatch
 from tui.model.sessions.trends import KEPT_STEPS, STEP_MS
+
+if TYPE_CHECKING:
+    from tui.app.plain_lists import ListChanges, PlainLists
+    from tui.model.sessions.chart import ChartRequest
 
 LONGEST_WAIT_SECONDS = 30.0
 SHARE_OF_TIME = 4
@@ -52,15 +55,17 @@ OLD_LIVE_LIST = UNREADABLE + " ({problem}): who is on air is as of the reading b
 NO_HISTORY = "a plain Stream Manager keeps no history and no figures per server"
 
 
-@dataclass(frozen=True)
-class Subscriptions:
+class Subscriptions(msgspec.Struct, frozen=True):
     """What is polled beside the sessions, because a view shows it."""
 
     coverage_from_ms: int | None = None
     """Start of the coverage for the gap view; `None` where it is not open."""
     carriers_from_ms: int | None = None
     """Start of the time for which it needs to know which server carried which stream."""
-    history_of: ChartRequest | None = None
+    history_of: "ChartRequest | None" = None
+
+
+NOTHING_MORE = Subscriptions()
 
 
 class Poller:
@@ -86,7 +91,8 @@ class Poller:
         self._under_way = False
         self.subscriptions = Subscriptions()
         self._cursor: str | None = None
-        self._lists = PlainLists(client)
+        self._lists: PlainLists | None = None
+        """What is known of the lists of a plain Stream Manager; `None` before they are polled."""
         self._failures = 0
         self._trends_of: tuple[object, ...] = ()
         """What the service's trends depended on when they were fetched last."""
@@ -175,6 +181,8 @@ class Poller:
                 return
         await self._poll_lists()
         if self.subscriptions.history_of is not None:
+            from tui.app.messages.views import HistoryMissing
+
             self._post(HistoryMissing(self.subscriptions.history_of.key, NO_HISTORY))
 
     def _split(self) -> Split | None:
@@ -192,7 +200,7 @@ class Poller:
         servers = await self._client.servers()
         # Only now, so that changes lost to a failure in between are fetched again.
         self._cursor = cursor
-        self._lists = PlainLists(self._client)
+        self._lists = None
         self._post(
             SessionsPolled(
                 changed=changed,
@@ -204,6 +212,7 @@ class Poller:
                 drift=self._client.records_drift,
                 split=self._split(),
                 clock=servers.clock,
+                alerts=servers.alerts,
             )
         )
         await self._poll_trends(servers.now, servers.servers)
@@ -242,6 +251,10 @@ class Poller:
 
     async def _poll_subscriptions(self) -> None:
         subscriptions = self.subscriptions
+        if subscriptions == NOTHING_MORE:
+            return
+        from tui.app.messages.views import CoveragePolled, HistoryMissing, HistoryPolled
+
         now_ms = self._client.service_time.now_ms if self._client.service_time else self._clock.now_ms()
         if subscriptions.coverage_from_ms is not None:
             coverage = await self._client.coverage(subscriptions.coverage_from_ms, now_ms + AHEAD_MS)
@@ -263,6 +276,10 @@ class Poller:
     # A plain Stream Manager
 
     async def _poll_lists(self) -> None:
+        from tui.app.plain_lists import PlainLists
+
+        if self._lists is None:
+            self._lists = PlainLists(self._client)
         try:
             lists = await self._lists.poll()
         except UsageApiError:
@@ -309,7 +326,7 @@ def to_request(error: UsageApiError) -> FailedRequest:
     return FailedRequest(kind, status, error.action, error.cause)
 
 
-def _describe_lists(lists: ListChanges) -> str:
+def _describe_lists(lists: "ListChanges") -> str:
     """Return what the lists of a plain Stream Manager do not show."""
     if not lists.live_list_problem:
         return NO_EXTENSION

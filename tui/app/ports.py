@@ -6,11 +6,12 @@ A screen knows this module and never the app: `ConsoleApp` implements `Console`;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
 
 if TYPE_CHECKING:
+    from streamusage.api.alerts import AlertStatus, Silence
     from streamusage.api.extension import CoverageSpan
     from tui.app.actions import Context
     from tui.app.feeds import Feeds
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tui.model.sessions.session_columns import SessionColumns
     from tui.model.sessions.store import Session
     from tui.recording.knowledge import Knowledge
+    from tui.silencing.flow import SilenceDialogs
 
 
 class NoServiceError(Exception):
@@ -93,6 +95,9 @@ class FetcherPort(Protocol):
     def abandon_groups(self) -> None:
         """Abandon all requests for sums by stream, scope or customer: their answers do not arrive."""
 
+    def fetch_alerts(self) -> None:
+        """Fetch the alerts of the service, how their deliveries fare, and the silences in force."""
+
     def fetch_gap(self, row: str, span: CoverageSpan, *, of_stream: bool) -> None:
         """Fetch the details of a gap of a server, or of a stream."""
 
@@ -130,6 +135,18 @@ class DeletionPort(Protocol):
         """List the records deleted from this machine, to restore them."""
 
 
+class SilencingPort(Protocol):
+    """Begins and ends silences of alerts after a dialog has confirmed them. One service has an empty name."""
+
+    def request_silence(self, service: str, alert: AlertStatus, dialogs: SilenceDialogs) -> None:
+        """Open the dialog for an alert, or show a notice with the reason why it cannot be silenced."""
+
+    def request_end(
+        self, service: str, silence: Silence, alerts: Sequence[AlertStatus], dialogs: SilenceDialogs
+    ) -> None:
+        """Open the dialog for a silence, or show a notice with the reason why it cannot be ended."""
+
+
 class Console(Protocol):
     """State, feeds and verbs of a running console."""
 
@@ -156,6 +173,10 @@ class Console(Protocol):
     @property
     def deletion(self) -> DeletionPort:
         """What deletes."""
+
+    @property
+    def silencing(self) -> SilencingPort:
+        """What silences alerts."""
 
     @property
     def profiles(self) -> Mapping[str, str]:

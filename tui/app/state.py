@@ -7,6 +7,7 @@ from datetime import tzinfo
 from itertools import islice
 from typing import TypeVar
 
+from streamusage.api.alerts import AlertSummary
 from streamusage.api.extension import Coverage, History, ServerStatus, ServiceClock, Trends
 from streamusage.client.schema_drift import SchemaDrift
 from streamusage.core.clock import Clock
@@ -29,7 +30,7 @@ from tui.model.sessions.store import Change, Session, SessionStore, SessionTotal
 from tui.model.sessions.tally import Tally
 from tui.model.sessions.timeline import PollTimeline
 from tui.model.sessions.trends import TrendBook
-from tui.model.sessions.unrecorded import UnrecordedStreams
+from tui.model.sessions.unrecorded import SessionsOfStreams, UnrecordedStreams
 from tui.model.sessions.view import Heading, SessionView
 from tui.model.staleness import Freshness, freshness
 from tui.model.unread import unread_servers
@@ -46,7 +47,7 @@ GROWTH_MINUTES = 10
 """Over how long the order by trend measures growth."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class ConsoleState:
     """What was polled, and when. Widgets read it and never a client."""
 
@@ -79,6 +80,8 @@ class ConsoleState:
     unrecorded: UnrecordedStreams = field(default_factory=UnrecordedStreams)
     service_clock: ServiceClock | None = None
     """The service's own clock at the last poll."""
+    alerts: AlertSummary | None = None
+    """Alerts of the service that fired at the last poll; `None` where it evaluates no alert rules."""
     cannot_show: str = ""
     knows_live: bool = True
     """Whether it is known which sessions are on air."""
@@ -105,6 +108,8 @@ class ConsoleState:
     """What failed in the last poll."""
     failures: int = 0
     """Failed polls in a row."""
+    has_new_trends: bool = False
+    """Whether no poll was applied since the trends were fetched."""
     _grown_since_minute: int = 0
     _service_now_ms: int | None = None
     _polled_at_ms: int | None = None
@@ -156,7 +161,7 @@ class ConsoleState:
             yield from self.view.steps()
         self.note_facts(polled, polled_at_ms)
         if is_adopted:
-            self.timeline.add(self._polled_ms(), ())
+            self.timeline.add(self._polled_ms(), (), polled.service)
             self.history.begin(self.now_ms(), self.store.get)
             self.changed = {}
             yield from self._show()
@@ -164,7 +169,7 @@ class ConsoleState:
         if self.is_paused:
             self.waiting.add(polled.changed, polled.removed, reset=polled.reset)
             return []
-        return (yield from self._apply(polled.changed, polled.removed, reset=polled.reset))
+        return (yield from self._apply(polled.changed, polled.removed, reset=polled.reset, service=polled.service))
 
     def note_facts(self, polled: SessionsPolled, polled_at_ms: int) -> None:
         """Follow what a poll that succeeded brought beside its sessions."""
@@ -175,10 +180,12 @@ class ConsoleState:
         self.skew_ms = None if polled.now_ms is None else polled.now_ms - self.clock.now_ms()
         self.servers, self.cannot_show, self.knows_live = polled.servers, polled.cannot_show, polled.knows_live
         self.unseen.update(polled.servers or ())
-        self.service_clock = polled.clock
+        self.service_clock, self.alerts = polled.clock, polled.alerts
         self.drift = self.drift if polled.drift is None else polled.drift
 
-    def _apply(self, changed: Sequence[Session], removed: Sequence[SessionKey], *, reset: bool) -> Steps:
+    def _apply(
+        self, changed: Sequence[Session], removed: Sequence[SessionKey], *, reset: bool, service: str = ""
+    ) -> Steps:
         is_first = not len(self.timeline)
         if reset and len(self.store):
             kept = changed if isinstance(changed, SessionBatch) else {session.key for session in changed}
@@ -198,14 +205,30 @@ class ConsoleState:
             self._apply_some(some, [], changes, packed)
             if len(some) == _STEP_CHANGES:
                 yield
-        self.timeline.add(self._polled_ms(), () if is_first else packed)
+        self.timeline.add(self._polled_ms(), () if is_first else packed, service)
         yield from self._show()  # before the history has this poll: a new session has no growth yet
         for first in range(0, len(changes), _STEP_CHANGES):
             self.history.add_changes(changes[first : first + _STEP_CHANGES])
             if first + _STEP_CHANGES < len(changes):
                 yield
         self.history.end_poll(self.now_ms())
+        yield from self._find_unrecorded(service)
         return changes
+
+    def _find_unrecorded(self, service: str) -> Iterator[None]:
+        """Search the streams on air that have no record, after the first poll that is newer than the trends."""
+        part = self.parts.get(service, self)
+        if part.has_new_trends and part.servers is not None:
+            part.has_new_trends = False
+            unlisted = part.trends.streams()
+            for streams in self.store.live_streams(service):
+                unlisted -= streams
+                yield
+            yield from part.unrecorded.find(unlisted, part.trends, self.sessions_of(service))
+
+    def sessions_of(self, service: str) -> SessionsOfStreams:
+        """Return the sessions by stream; those of a service where there are several."""
+        return self.store
 
     def _apply_some(
         self, changed: Sequence[Session], removed: Sequence[SessionKey], changes: list[Change], packed: PackedChanges
@@ -423,6 +446,7 @@ class ConsoleState:
     def apply_trends(self, trends: Trends) -> None:
         """Follow the trends that the service returned, and the audience of its estate."""
         self.trends.replace(trends)
+        self.has_new_trends = True
         if trends.audience is not None:
             self.audience.apply(trends.audience, trends.from_ms, trends.now)
         self.unrecorded.keep(self.trends)

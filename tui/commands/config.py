@@ -1,10 +1,12 @@
-"""`streamtop config`: every setting, its value and its source."""
+"""`streamtop config`: every setting, its value and its source, as a `config.toml` or as a list."""
 
 import ast
 import inspect
 import shlex
+import sys
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
+from operator import attrgetter
 from textwrap import dedent
 from typing import Any, NamedTuple
 
@@ -13,9 +15,11 @@ import click
 from streamusage.command_help import HelpfulCommand
 from streamusage.core.exit_codes import LOCAL_EXIT_CODES, ExitCode
 from streamusage.core.text import escape_unprintable
-from tui.app.actions import ACTIONS, with_keys
+from tui.app.actions import ACTIONS, Context, with_keys
+from tui.commands.connecting import print_message
 from tui.commands.errors import CommandError
-from tui.commands.shell import format_option, print_message
+from tui.commands.listing import ListedRows, ListingOptions, listing_options, show
+from tui.commands.manual.names import complete_profiles
 from tui.config.paths import config_path
 from tui.config.profiles import Alerts, Config, Profile
 from tui.config.settings import (
@@ -26,11 +30,13 @@ from tui.config.settings import (
     load_document,
     resolve,
 )
-from tui.output import Format, TableColumn, View, print_rows, same_named
+from tui.config.written_config import write_config
+from tui.output import ListColumn, View, attributes
+from tui.output.printer import write_blocks
 
 
 class Setting(NamedTuple):
-    """One setting as it is printed."""
+    """One setting as it is listed."""
 
     setting: str
     value: str
@@ -38,19 +44,62 @@ class Setting(NamedTuple):
     meaning: str
 
 
-@click.command(cls=HelpfulCommand, exit_codes=LOCAL_EXIT_CODES)
-@click.option("--profile", metavar="NAME", help="The profile to show. [default: default_profile]")
-@click.option("--keys", is_flag=True, help="Show the key map instead.")
-@format_option()
-def config(profile: str | None, keys: bool, output_format: Format) -> None:
-    """Show every setting of the console and the commands, its value and its source.
+class KeySetting(NamedTuple):
+    """The keys of an action in one view."""
 
-    Of a token, only the source is shown.
+    view: str
+    setting: str
+    """The action."""
+    value: str
+    """Its keys."""
+    source: str
+    meaning: str
+
+
+SETTING_VIEW: View[Setting] = View(
+    columns=[*attributes("setting", "value", "source"), *attributes("meaning", shrinks=True)],
+    table=("setting", "value", "source", "meaning"),
+    csv=("setting", "value", "source", "meaning"),
+    narrow=("meaning", "source"),
+    document=lambda row: row._asdict(),
+)
+KEY_VIEW: View[KeySetting] = View(
+    columns=[
+        *attributes("view"),
+        ListColumn("setting", attrgetter("setting"), "ACTION"),
+        ListColumn("value", attrgetter("value"), "KEYS"),
+        *attributes("source"),
+        *attributes("meaning", shrinks=True),
+    ],
+    table=("view", "setting", "value", "source", "meaning"),
+    csv=("view", "setting", "value", "source", "meaning"),
+    narrow=("source", "meaning"),
+    document=lambda row: row._asdict(),
+)
+EVERY_VIEW = "every view"
+_VIEWS = (Context.SESSIONS, Context.SERVERS, Context.GAPS, Context.GAP, Context.DAYS)
+
+
+@click.command(cls=HelpfulCommand, exit_codes=LOCAL_EXIT_CODES)
+@click.option(
+    "--profile",
+    metavar="NAME",
+    shell_complete=complete_profiles,
+    help="The profile to show. [default: default_profile]",
+)
+@click.option("--keys", is_flag=True, help="List the key map instead, by view.")
+@listing_options(lambda: SETTING_VIEW, watch=False, toml=True)
+def config(profile: str | None, keys: bool, listing: ListingOptions) -> None:
+    """Print the settings in effect as a config.toml: saved there, it gives the same settings.
+
+    Each setting has its meaning above and its source beside it; defaults are comments. With --format table, json,
+    ndjson or csv, settings are listed. Of a token, only the source is shown.
 
     \b
     Examples:
       streamtop config
-      streamtop config --profile prod --format json
+      streamtop config --profile prod > config.toml
+      streamtop config --format json
       streamtop config --keys
     """
     try:
@@ -58,20 +107,18 @@ def config(profile: str | None, keys: bool, output_format: Format) -> None:
         connection = resolve(Flags(profile=profile), warn=lambda words: print_message(f"warning: {words}"))
     except SettingsError as error:
         raise CommandError(str(error), ExitCode.USAGE) from None
-    rows = list(_keys(loaded)) if keys else list(_settings(loaded, document, connection))
-    view = View[Setting](
-        columns=[
-            TableColumn("SETTING", lambda row: row.setting),
-            TableColumn("VALUE", lambda row: row.value),
-            TableColumn("SOURCE", lambda row: row.source),
-            TableColumn("MEANING", lambda row: row.meaning),
-        ],
-        fields=[
-            *same_named("setting", "value", "source", "meaning"),
-        ],
-        document=lambda row: row._asdict(),
-    )
-    print_rows(rows, view, output_format)
+    if keys:
+        found = list(_keys(loaded))
+        show(lambda: ListedRows(rows=found, view=KEY_VIEW), listing)
+    elif listing.is_toml:
+        if listing.given:
+            raise click.UsageError(f"{listing.given[0]} is for a list; give --format table, json, ndjson or csv, too")
+        lines = write_config(loaded, document, connection, config_path(), _meanings)
+        sys.stdout.flush()
+        write_blocks((f"{line}\n" for line in lines), sys.stdout.buffer)
+    else:
+        settings = list(_settings(loaded, document, connection))
+        show(lambda: ListedRows(rows=settings, view=SETTING_VIEW), listing)
 
 
 def _settings(loaded: Config, document: Mapping[str, Any], connection: ConnectionSettings) -> Iterator[Setting]:
@@ -104,11 +151,15 @@ def _settings(loaded: Config, document: Mapping[str, Any], connection: Connectio
         yield Setting(f"keys.{key}", loaded.keys[key], f"{path} [keys]", "")
 
 
-def _keys(loaded: Config) -> Iterator[Setting]:
-    for action in ACTIONS:
-        if action.keys:
+def _keys(loaded: Config) -> Iterator[KeySetting]:
+    """Yield the keys of every view, then those of each view by itself."""
+    for heading, context in ((EVERY_VIEW, Context.SESSIONS), *((view.value, view) for view in _VIEWS)):
+        for action in ACTIONS:
+            is_of_all = len(action.contexts) == len(Context)
+            if not action.keys or is_of_all != (heading == EVERY_VIEW) or context not in action.contexts:
+                continue
             source = str(config_path()) if action.name in loaded.keys else "default"
-            yield Setting(action.name, with_keys(action, loaded.keys).keys, source, action.help)
+            yield KeySetting(heading, action.name, with_keys(action, loaded.keys, context).keys, source, action.help)
 
 
 def _alert(alerts: Alerts, part: str) -> str:

@@ -16,26 +16,34 @@ from tui.config.several import resolve_services
 from tui.recording.errors import RecordingError
 
 
-def console(*, record: Path | None = None, plain: bool = False, filter_text: str | None = None, **given: Any) -> int:
+def console(
+    *,
+    record: Path | None = None,
+    plain: bool = False,
+    filter_text: str | None = None,
+    summary: int | None = None,
+    **given: Any,
+) -> int:
     """Start the console or the line mode; returns the exit code. The other options are the fields of `Flags`."""
     flags = Flags(**given)
     settings = _console_settings(flags)
-    if settings.services and (plain or record is not None):
-        option = "--plain" if plain else "--record"
-        raise CommandError(f"{option} is of one service; name one profile", ExitCode.USAGE)
     try:
         if plain:
-            from tui.app.line_mode import TokenRefusedError
+            from tui.app.line_mode import DEFAULT_SUMMARY_MS, TokenRefusedError
             from tui.commands.shell import read_filter, to_filter_error
-            from tui.model.sessions.filter import FilterError
+            from tui.model.sessions.filter import IN_ONE_SERVICE, FilterError
 
             try:
-                run_plain(settings, read_filter([filter_text or ""]), _write_line, record)
+                summary_ms = DEFAULT_SUMMARY_MS if summary is None else summary
+                chosen = read_filter([filter_text or ""], {} if settings.services else IN_ONE_SERVICE)
+                run_plain(settings, chosen, _write_line, record, summary_ms=summary_ms)
             except TokenRefusedError as error:
                 raise CommandError(str(error), ExitCode.REFUSED) from None
             except FilterError as error:
                 raise to_filter_error(error) from None
             return ExitCode.SUCCESS
+        if summary is not None:
+            raise click.UsageError("--summary needs --plain: the screen always shows the present figures")
         if filter_text is not None:
             raise click.UsageError("--filter needs --plain; in the console, type the filter after /")
         if why_not := why_no_console():

@@ -7,6 +7,7 @@ from typing import Any, get_args
 import click
 
 from streamusage.client.api_version import ApiVersion
+from tui.commands.manual.names import complete_profiles, complete_zones
 from tui.config.theme_names import ThemeName
 
 
@@ -26,7 +27,10 @@ def connection_flags(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="File that holds the token. [else STREAMTOP_TOKEN, the profile]",
             ),
             click.option(
-                "--profile", metavar="NAME", help="A profile of config.toml; for the console also several: a,b,c."
+                "--profile",
+                metavar="NAME",
+                shell_complete=complete_profiles,
+                help="A profile of config.toml; for the console also several: a,b,c.",
             ),
             click.option(
                 "--ca-file",
@@ -82,6 +86,9 @@ def appearance_flags(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def tz_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--tz` to a command."""
-    return click.option("--tz", metavar="ZONE", help="Time zone, such as Europe/Berlin. [else the profile's, UTC]")(
-        command
-    )
+    return click.option(
+        "--tz",
+        metavar="ZONE",
+        shell_complete=complete_zones,
+        help="Time zone, such as Europe/Berlin. [else the profile's, UTC]",
+    )(command)

@@ -13,20 +13,26 @@ from streamusage.core.coverage import WORST_FIRST, Provenance
 from streamusage.core.exit_codes import CLIENT_EXIT_CODES, ExitCode
 from streamusage.core.instants import AtNow
 from tui.commands.errors import CommandError
+from tui.commands.errors.usage import unknown_server
 from tui.commands.flags import tz_option
 from tui.commands.instants import instant, window_between
+from tui.commands.listing import ListedRows, ListingOptions, listing_options, show
+from tui.commands.manual.names import complete_servers
 from tui.commands.servers import repair_hint
-from tui.commands.shell import connection_options, counted, format_option, print_message, run_requests
-from tui.commands.tables import Gap, gap_view, gaps_of, time_text
+from tui.commands.shell import connection_options, counted, run_requests
+from tui.commands.tables import Gap, gap_view, gaps_of
 from tui.config.settings import ConnectionSettings
 from tui.model import formats
-from tui.output import Format, print_rows
+from tui.model.formats import time_text
+from tui.output import UTC
 
 
 class _Read(NamedTuple):
     coverage: Coverage
     ailing: list[ServerStatus]
     """Servers with figures that a wrong clock filed: they may hide gaps."""
+    servers: list[str]
+    """Names of all servers."""
 
 
 def _states(_context: click.Context, _parameter: click.Parameter, text: str | None) -> frozenset[Provenance]:
@@ -49,7 +55,7 @@ def _states(_context: click.Context, _parameter: click.Parameter, text: str | No
 )
 @click.option("--from", "from_", type=instant, default="24h", metavar="WHEN", help="Start. [default: 24h, before now]")
 @click.option("--to", type=instant, default="0s", metavar="WHEN", help="End, not included. [default: now]")
-@click.option("--server", metavar="NAME", help="Only this server.")
+@click.option("--server", metavar="NAME", shell_complete=complete_servers, help="Only this server.")
 @click.option("--with-live", is_flag=True, help="Include live time.")
 @click.option(
     "--fail-on",
@@ -63,7 +69,7 @@ def _states(_context: click.Context, _parameter: click.Parameter, text: str | No
     metavar="TIME",
     help="With --fail-on: only gaps that began longer ago than this, such as 10m. [default: any]",
 )
-@format_option()
+@listing_options(lambda: gap_view((), UTC))
 @tz_option
 @connection_options
 def gaps(
@@ -74,7 +80,7 @@ def gaps(
     with_live: bool,
     fail_on: frozenset[Provenance],
     max_age: int | None,
-    output_format: Format,
+    listing: ListingOptions,
 ) -> None:
     """List the gaps: the time of each server that was not reported live, and its state.
 
@@ -104,39 +110,45 @@ def gaps(
         estate = await client.servers()
         window = window_between(from_, to, estate.now, estate.now, connection.tz)
         ailing = [item for item in estate.servers if item.repair and server in (None, item.server)]
-        return _Read(await client.coverage(*window, server=server), ailing)
+        names = [item.server for item in estate.servers]
+        return _Read(await client.coverage(*window, server=server), ailing, names)
 
-    coverage, ailing = run_requests(connection, read)
-    found = gaps_of(coverage.servers, with_live=with_live)
-    print_rows(found, gap_view(found, connection.tz), output_format)
-    window = f"{time_text(coverage.from_ms, connection.tz)} to {time_text(coverage.to_ms, connection.tz)}"
-    spans = counted(len(found), "span" if with_live else "gap")
-    print_message(f"{spans} of {counted(len(coverage.servers), 'server')}, {window} ({connection.tz.key})")
-    for item in ailing:
-        print_message(repair_hint(item))
-    if fail_on:
-        _fail_on(found, fail_on, ailing, coverage.now, max_age or 0, connection)
+    def find() -> ListedRows[Gap]:
+        coverage, ailing, servers = run_requests(connection, read)
+        found = gaps_of(coverage.servers, with_live=with_live)
+        window = f"{time_text(coverage.from_ms, connection.tz)} to {time_text(coverage.to_ms, connection.tz)}"
+        spans = counted(len(found), "span" if with_live else "gap")
+        summary = f"{spans} of {counted(len(coverage.servers), 'server')}, {window} ({connection.tz.key})"
+        return ListedRows(
+            rows=found,
+            view=gap_view(found, connection.tz),
+            messages=[summary, *unknown_server(server, servers), *map(repair_hint, ailing)],
+            failure=_failure(found, fail_on, ailing, coverage.now, max_age or 0, connection) if fail_on else None,
+        )
+
+    show(find, listing)
 
 
-def _fail_on(
+def _failure(
     found: Sequence[Gap],
     states: frozenset[Provenance],
     ailing: Sequence[ServerStatus],
     now_ms: int,
     max_age_ms: int,
     connection: ConnectionSettings,
-) -> None:
+) -> CommandError | None:
     alarming = [gap for gap in found if gap.state in states and now_ms - gap.from_ms > max_age_ms]
     if alarming:
         oldest = min(alarming, key=lambda gap: gap.from_ms)
-        raise CommandError(
+        return CommandError(
             f"{connection.host}: {counted(len(alarming), 'gap')} found; the oldest: {oldest.server}, "
             f"{oldest.state} since {time_text(oldest.from_ms, connection.tz)} ({connection.tz.key}), "
             f"{formats.duration(now_ms - oldest.from_ms)} ago",
             ExitCode.FAILURE,
         )
     if ailing:
-        raise CommandError(
+        return CommandError(
             f"{connection.host}: {counted(len(ailing), 'server')} with figures of a wrong clock, which may hide gaps",
             ExitCode.FAILURE,
         )
+    return None

@@ -7,7 +7,7 @@ import click
 from streamusage.core.coverage import Interval
 from streamusage.core.instants import AtNow, InstantError, parse_instant
 from streamusage.core.windows import OPTIONS, WindowError, check_window
-from tui.commands.tables import time_text
+from tui.model.formats import time_text
 
 
 def instant(text: str) -> AtNow:

@@ -14,20 +14,22 @@ from streamusage.client.usage_client import UsageClient
 from streamusage.command_help import HelpfulCommand
 from streamusage.core.usage import PartialUsageRecord
 from tui.commands.flags import tz_option
-from tui.commands.shell import connection_options, counted, format_option, print_message, read_filter, run_requests
+from tui.commands.listing import ListedRows, ListingOptions, listing_options, show
+from tui.commands.manual.names import complete_live_streams
+from tui.commands.shell import connection_options, counted, read_filter, run_requests
 from tui.commands.tables import session_view
 from tui.config.settings import ConnectionSettings
 from tui.model.sessions.filter import IN_PLAIN_LISTS
 from tui.model.sessions.store import from_record
-from tui.output import Format, print_rows
+from tui.output import UTC
 
 
 @click.command(cls=HelpfulCommand)
-@click.argument("words", metavar="[FILTER]...", nargs=-1)
-@format_option()
+@click.argument("words", metavar="[FILTER]...", nargs=-1, shell_complete=complete_live_streams)
+@listing_options(lambda: session_view(UTC))
 @tz_option
 @connection_options
-def ls(connection: ConnectionSettings, words: tuple[str, ...], output_format: Format) -> None:
+def ls(connection: ConnectionSettings, words: tuple[str, ...], listing: ListingOptions) -> None:
     """List the sessions, live ones first, then by active subscribers.
 
     FILTER is the filter language of the console. Words select the sessions whose SCOPE/NAME contains all of them, in
@@ -42,20 +44,28 @@ def ls(connection: ConnectionSettings, words: tuple[str, ...], output_format: Fo
       streamtop ls
       streamtop ls keynote state=live
       streamtop ls 'scope=live/*' 'active>=10 or lost>100'
+      streamtop ls state=live --columns stream,active --sort -active --limit 10 --watch
       streamtop ls --format json > records.json
       streamtop ls --url https://sm.example.net --token-file ~/.config/streamtop/token
     """
     shown = read_filter(words)
-    records = run_requests(connection, read_sessions)
-    refuse_unknown_fields(words, records)
-    now_ms = time.time_ns() // 1_000_000
-    found = [_seen(record) for record in records if shown.matches(from_record(record), now_ms)]
-    found.sort(key=_most_watched_first)
-    print_rows(found, session_view(connection.tz), output_format)
-    if drift := count_faults(records):
-        print_message(drift.summary())
-    of_all = f" of {len(records):,}" if shown else ""
-    print_message(f"{counted(len(found), 'session')}{of_all} at {connection.host}")
+
+    def find() -> ListedRows[PartialUsageRecord]:
+        records = run_requests(connection, read_sessions)
+        refuse_unknown_fields(words, records)
+        now_ms = time.time_ns() // 1_000_000
+        found = [_seen(record) for record in records if shown.matches(from_record(record), now_ms)]
+        found.sort(key=_most_watched_first)
+        drift = count_faults(records)
+        of_all = f" of {len(records):,}" if shown else ""
+        summary = f"{counted(len(found), 'session')}{of_all} at {connection.host}"
+        return ListedRows(
+            rows=found,
+            view=session_view(connection.tz),
+            messages=[*([drift.summary()] if drift else []), summary],
+        )
+
+    show(find, listing)
 
 
 async def read_sessions(client: UsageClient) -> list[PartialUsageRecord]:

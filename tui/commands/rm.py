@@ -5,6 +5,7 @@ Every record is written to the local journal before its delete is sent.
 """
 
 import asyncio
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -20,7 +21,9 @@ from streamusage.command_help import HelpfulCommand
 from streamusage.core.exit_codes import ExitCode
 from streamusage.core.usage import EmptyNameError, PartialUsageRecord, SessionKey, StreamId, UsageRecord
 from tui.commands.errors import CommandError
+from tui.commands.errors.unknown_names import similar_streams
 from tui.commands.ls import read_sessions, refuse_unknown_fields
+from tui.commands.manual.names import complete_recorded_streams
 from tui.commands.shell import (
     connection_options,
     counted,
@@ -37,11 +40,11 @@ from tui.commands.tables import session_view
 from tui.config.paths import journal_path
 from tui.config.settings import ConnectionSettings
 from tui.deletion import journal as deletion_journal
-from tui.deletion.execute import Outcome, delete_sessions, describe_outcome
+from tui.deletion.execute import Outcome, delete_sessions, describe_outcome, describe_rest
 from tui.model import formats
 from tui.model.sessions.store import from_record
-from tui.output import Format, print_rows
-from tui.output.printer import table_text
+from tui.output import Format, Printing, print_rows
+from tui.output.printer import Table
 
 MOST_DELETED_ONE_BY_ONE = 1_000
 """With --all, more records are deleted by one request, whose answer does not name them."""
@@ -54,7 +57,7 @@ MOST_SHOWN = 20
 
 
 @click.command(cls=HelpfulCommand)
-@click.argument("stream", metavar="[SCOPE/NAME]", required=False)
+@click.argument("stream", metavar="[SCOPE/NAME]", required=False, shell_complete=complete_recorded_streams)
 @click.option("--start-time", type=click.IntRange(min=1), metavar="MS", help="Only the session with this start time.")
 @click.option("--all", "everything", is_flag=True, help="Every record of the service; excludes all other selections.")
 @click.option(
@@ -109,7 +112,7 @@ def rm(
     else:
         removal = _remove_stream(connection, _named(stream), start_time, yes=yes)
     if output_format is not None:
-        print_rows(removal.deleted, session_view(connection.tz), output_format)
+        print_rows(removal.deleted, session_view(connection.tz), Printing(output_format))
     if removal.failure is not None:
         raise removal.failure
 
@@ -136,8 +139,10 @@ def _remove_stream(connection: ConnectionSettings, stream: StreamId, start_time:
     found = _whole([one for one in told if one.stream == stream and start_time in (None, one.start_time)])
     if not found:
         which = "session" if start_time is None else f"session that started at {start_time}"
+        close = "" if told else run_requests(connection, lambda client: similar_streams(client, stream))
         raise CommandError(
-            f"{connection.host}: {format_stream_name(stream)} has no {which}; nothing was deleted", ExitCode.NOT_FOUND
+            f"{connection.host}: {format_stream_name(stream)} has no {which}; nothing was deleted{close}",
+            ExitCode.NOT_FOUND,
         )
     what = f"{counted(len(found), 'session')} of {format_stream_name(stream)}"
     if start_time is None and not yes:
@@ -176,9 +181,18 @@ def _delete_each(connection: ConnectionSettings, what: str, found: list[UsageRec
     keys = set(outcome.deleted)
     deleted = [record for record in found if record.key in keys]
     if outcome.failure is not None:
-        if deleted or outcome.gone_before:
+        if outcome.failed:
             print_message(f"of {counted(len(found), 'session')}: {describe_outcome(outcome)}")
-            print_message(f"all are kept in {journal_path()}; run the same command again for the rest")
+            for key, reason in outcome.failed[:MOST_SHOWN]:
+                name = format_stream_name(StreamId(key.scope, key.name))
+                print_message(f"not deleted: {name}, started at {key.start_time}: {reason}")
+            if len(outcome.failed) > MOST_SHOWN:
+                print_message(f"… and {len(outcome.failed) - MOST_SHOWN:,} more")
+            print_message("; ".join(describe_rest(outcome)))
+            print_message(
+                f"the records of all {len(found):,} are in {journal_path()}; look at what is left with streamtop ls, "
+                "and run the same command again to delete it"
+            )
         return Removal(deleted, to_command_error(outcome.failure, connection))
     gone = counted(len(outcome.gone_before), "session")
     if not deleted:
@@ -253,7 +267,11 @@ def _remove_everything(connection: ConnectionSettings, *, yes: bool) -> Removal:
         return removal
     try:
         journal = deletion_journal.append_records(found, service=connection.host)
-        found += (begun := _begun_meanwhile(connection, {record.key for record in found}))
+        try:
+            begun = _begun_meanwhile(connection, {record.key for record in found})
+        except CommandError as error:
+            raise CommandError(f"nothing was deleted: {error}; run the same command again", error.exit_code) from None
+        found += begun
         deletion_journal.append_records(begun, service=connection.host)
     except deletion_journal.DeletionJournalError as error:
         raise CommandError(str(error), ExitCode.FAILURE) from None
@@ -269,7 +287,7 @@ def _begun_meanwhile(connection: ConnectionSettings, known: set[SessionKey]) -> 
     whole = [record for record in begun if isinstance(record, UsageRecord)]
     if len(whole) < len(begun):
         count = counted(len(begun) - len(whole), "session")
-        text = f"{count} began meanwhile with a record that the journal cannot keep in full; run the same command again"
+        text = f"{count} began meanwhile with a record that the journal cannot keep in full"
         raise CommandError(text, ExitCode.REFUSED)
     return whole
 
@@ -281,7 +299,8 @@ def _delete_begun_meanwhile(connection: ConnectionSettings, removal: Removal, kn
         try:
             begun = [record for record in _begun_meanwhile(connection, known) if _is_deletable(record)]
         except CommandError as error:
-            return Removal(deleted, error)
+            text = f"what began meanwhile was not deleted: {error}; run the same command again"
+            return Removal(deleted, CommandError(text, error.exit_code))
         if not begun:
             break
         known |= {record.key for record in begun}
@@ -316,7 +335,9 @@ def _need_terminal(purpose: str) -> None:
 
 def _show(connection: ConnectionSettings, records: Sequence[UsageRecord]) -> None:
     newest = sorted(records, key=lambda record: -record.start_time)
-    for line in table_text(newest[:MOST_SHOWN], session_view(connection.tz).columns, cut=True):
+    view, cells = session_view(connection.tz), shutil.get_terminal_size().columns
+    shown = Table(newest[:MOST_SHOWN], view.table_columns(), view.tz, cells=cells, leave_out=view.narrow)
+    for line in shown.lines():
         print_message(line.rstrip())
     if len(records) > MOST_SHOWN:
         print_message(f"… and {len(records) - MOST_SHOWN:,} more, back to {newest[-1].start_time}")

@@ -1,6 +1,7 @@
 """`streamtop servers` lists the media servers; `servers rm` removes one, `servers repair` moves misdated figures."""
 
 import sys
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -11,30 +12,32 @@ from streamusage.core.exit_codes import ExitCode
 from tui.commands.errors import CommandError
 from tui.commands.estate_tables import server_view
 from tui.commands.flags import tz_option
+from tui.commands.listing import ListedRows, ListingOptions, listing_options, show
+from tui.commands.manual.names import complete_servers
 from tui.commands.shell import (
     connection_options,
     counted,
-    format_option,
     print_message,
     prompt_operator,
     refuse_if_read_only,
     run_requests,
 )
-from tui.commands.tables import time_text
 from tui.config.settings import ConnectionSettings
 from tui.model import formats
+from tui.model.formats import time_text
+from tui.model.suggestions import did_you_mean
 from tui.model.unread import reason_line, unread_servers
 from tui.model.unseen import watching
-from tui.output import Format, print_rows
+from tui.output import UTC
 
 _MOST_NAMED = 3
 
 
 @click.group(cls=HelpfulGroup, invoke_without_command=True)
-@format_option()
+@listing_options(lambda: server_view((), UTC, 0))
 @tz_option
 @connection_options
-def servers(connection: ConnectionSettings, output_format: Format) -> None:
+def servers(connection: ConnectionSettings, listing: ListingOptions) -> None:
     """List the media servers that report: their state and their watermark, before which they reported everything.
 
     \b
@@ -60,27 +63,32 @@ def servers(connection: ConnectionSettings, output_format: Format) -> None:
     async def read(client: UsageClient) -> Servers:
         return await client.servers()
 
-    answer = run_requests(connection, read)
+    def find() -> ListedRows[ServerStatus]:
+        answer = run_requests(connection, read)
+        view = server_view(answer.servers, connection.tz, answer.now)
+        return ListedRows(rows=answer.servers, view=view, messages=list(_messages(answer)))
+
+    show(find, listing)
+
+
+def _messages(answer: Servers) -> Iterator[str]:
     found = answer.servers
-    print_rows(found, server_view(found, connection.tz, answer.now), output_format)
     states = [server.state for server in found]
-    print_message(
-        f"{counted(len(found), 'server')}: {states.count('live')} live, {states.count('unreachable')} unreachable"
-    )
+    yield f"{counted(len(found), 'server')}: {states.count('live')} live, {states.count('unreachable')} unreachable"
     for server in found:
         if server.repair:
-            print_message(repair_hint(server))
+            yield repair_hint(server)
     for server in unread_servers(found):
-        print_message(f"{server.server}: {reason_line(server, answer.now)}")
+        yield f"{server.server}: {reason_line(server, answer.now)}"
     refused = [server.server for server in found if server.clock_refused_at is not None and not server.removed]
     if refused:
-        print_message(f"clock refused, correct the clocks of their machines: {', '.join(refused)}")
+        yield f"clock refused, correct the clocks of their machines: {', '.join(refused)}"
     if answer.clock is not None and answer.clock.message:
-        print_message(f"{answer.clock.message}; nothing is closed, discarded or exported")
+        yield f"{answer.clock.message}; nothing is closed, discarded or exported"
 
 
 @servers.command("rm")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_servers)
 @click.option("--force", is_flag=True, help="Discard its part of every session.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @connection_options
@@ -99,9 +107,10 @@ def remove(connection: ConnectionSettings, name: str, force: bool, yes: bool) ->
     refuse_if_read_only(connection, "no server was removed")
     if force and not yes and not sys.stdin.isatty():
         raise CommandError("there is no terminal to ask at; give --yes; no server was removed", ExitCode.USAGE)
-    found = run_requests(connection, lambda client: _named(client, name))
+    known = run_requests(connection, lambda client: client.servers()).servers
+    found = next((server for server in known if server.server == name), None)
     if found is None or found.removed in ("by force", "by force" if force else "in order"):
-        raise CommandError(f"{connection.host}: no server {name}; nothing was removed", ExitCode.NOT_FOUND)
+        raise _unknown_server(name, known, connection, "nothing was removed")
     if found.state == "live" and not force:
         raise CommandError(
             f"{connection.host}: {name} still reports: stop its agent first, or give --force; nothing was removed",
@@ -127,7 +136,7 @@ def remove(connection: ConnectionSettings, name: str, force: bool, yes: bool) ->
 
 
 @servers.command("repair")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_servers)
 @click.option("--dry-run", is_flag=True, help="Only list what would change.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @tz_option
@@ -155,13 +164,13 @@ def repair(connection: ConnectionSettings, name: str, dry_run: bool, yes: bool) 
         if not yes and not sys.stdin.isatty():
             raise CommandError("there is no terminal to ask at; give --yes; nothing was repaired", ExitCode.USAGE)
 
-    async def plan(client: UsageClient) -> RepairedServer | None:
-        known = any(server.server == name for server in (await client.servers()).servers)
-        return await client.repair_server(name, dry=True) if known else None
+    async def plan(client: UsageClient) -> RepairedServer:
+        known = (await client.servers()).servers
+        if all(server.server != name for server in known):
+            raise _unknown_server(name, known, connection, "nothing was repaired")
+        return await client.repair_server(name, dry=True)
 
     planned = run_requests(connection, plan)
-    if planned is None:
-        raise CommandError(f"{connection.host}: no server {name}; nothing was repaired", ExitCode.NOT_FOUND)
     if not planned.needed:
         print_message(f"{name} at {connection.host} needs no repair; nothing was repaired")
         return
@@ -229,5 +238,8 @@ def _changes(planned: RepairedServer, connection: ConnectionSettings) -> list[st
     return lines
 
 
-async def _named(client: UsageClient, name: str) -> ServerStatus | None:
-    return next((server for server in (await client.servers()).servers if server.server == name), None)
+def _unknown_server(
+    name: str, known: Sequence[ServerStatus], connection: ConnectionSettings, unchanged: str
+) -> CommandError:
+    close = did_you_mean(name, [server.server for server in known if server.server != name])
+    return CommandError(f"{connection.host}: no server {name}; {unchanged}{close}", ExitCode.NOT_FOUND)

@@ -1,7 +1,6 @@
-"""Tables of usage records and gaps: columns of the table and fields of the CSV. Pure."""
+"""Tables of usage records and gaps: their columns. Pure."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,12 +12,12 @@ from streamusage.api.extension import Outage, ServerCoverage, SessionRecord
 from streamusage.api.report import AgentPhase
 from streamusage.core.coverage import INCOMPLETE, Provenance
 from streamusage.core.figures import FIGURES, Combination, Figure
-from streamusage.core.usage import RECORD_FIELDS, RECORD_TIMES, PartialUsageRecord, UsageRecord
+from streamusage.core.usage import RECORD_FIELDS, PartialUsageRecord, UsageRecord
 from tui.commands.streams import format_stream_name
 from tui.model import formats
 from tui.model.formats import UNKNOWN
 from tui.model.gaps.outages import outages_of
-from tui.output import CsvField, TableColumn, View, same_named
+from tui.output import ListColumn, View, attributes
 
 _PEAK_TIMES = {figure.time_name for figure in FIGURES if figure.combination is Combination.PEAK}
 PHASES: tuple[AgentPhase, ...] = ("retrying", "accumulating", "recovering", "online")
@@ -65,34 +64,68 @@ def gaps_of(servers: Iterable[ServerCoverage], *, with_live: bool) -> list[Gap]:
     ]
 
 
-RECORD_CSV_FIELDS: Sequence[CsvField[Any]] = tuple(
-    CsvField(documented, attrgetter(name), name in RECORD_TIMES) for documented, name in RECORD_FIELDS.items()
+RECORD_COLUMNS: Sequence[ListColumn[Any]] = (
+    ListColumn("name", attrgetter("name"), shrinks=True),
+    ListColumn("scope", attrgetter("scope"), shrinks=True),
+    ListColumn("startTime", attrgetter("start_time"), "STARTED", is_time=True),
+    ListColumn("endTime", attrgetter("end_time"), "ENDED", is_time=True),
+    ListColumn(
+        "duration", attrgetter("duration"), "DURATION", lambda record: formats.duration(record.duration), figure=True
+    ),
+    ListColumn(
+        "aciveSubscribers",
+        attrgetter("active_subscribers"),
+        "ACTIVE",
+        lambda record: _active(record),
+        figure=True,
+    ),
+    *(
+        ListColumn[Any](
+            f"{name}Subscribers",
+            attrgetter(f"{name}_subscribers"),
+            title,
+            lambda record, name=name: formats.count(getattr(record, f"{name}_subscribers")),  # type: ignore[misc]
+            figure=True,
+        )
+        for name, title in (("max", "PEAK"), ("lost", "LOST"), ("total", "TOTAL"))
+    ),
+    ListColumn("updated", attrgetter("updated"), "UPDATED", is_time=True),
 )
-"""Fields of a usage record by documented name, in the documented order."""
+"""The fields of a usage record by documented name, in the documented order."""
+
+STREAM_COLUMN: ListColumn[Any] = ListColumn(
+    "stream", lambda record: format_stream_name(record.stream), "STREAM", shrinks=True
+)
+"""The stream as `streamtop rm` takes it."""
 
 
 def session_view(tz: ZoneInfo) -> View[PartialUsageRecord]:
     """Return the view of sessions; JSON and CSV have the documented names and order, then state and provenance."""
     return View(
+        tz=tz,
         document=_session_document,
         columns=[
-            TableColumn("STREAM", lambda record: format_stream_name(record.stream)),
-            TableColumn("STATE", _state),
-            TableColumn("DATA", _provenance),
-            TableColumn(f"STARTED ({tz.key})", lambda record: time_text(record.start_time, tz)),
-            TableColumn("DURATION", lambda record: formats.duration(record.duration), figure=True),
-            TableColumn("ACTIVE", _active, figure=True),
-            TableColumn("PEAK", lambda record: formats.count(record.max_subscribers), figure=True),
-            TableColumn("LOST", lambda record: formats.count(record.lost_subscribers), figure=True),
-            TableColumn("TOTAL", lambda record: formats.count(record.total_subscribers), figure=True),
-            TableColumn("START TIME", lambda record: str(record.start_time or UNKNOWN), figure=True),
+            STREAM_COLUMN,
+            ListColumn("state", _state, "STATE"),
+            ListColumn("data", _provenance, "DATA"),
+            *RECORD_COLUMNS,
+            ListColumn("live", lambda record: _ours(record).get("live")),
+            ListColumn("provenance", lambda record: _ours(record).get("provenance")),
+            ListColumn("lowerBound", lambda record: _ours(record).get("lowerBound"), "LOWER BOUND"),
+            ListColumn(
+                "start_time",
+                lambda record: record.start_time or None,
+                "START TIME",
+                lambda record: str(record.start_time or UNKNOWN),
+                figure=True,
+            ),
         ],
-        fields=[
-            *RECORD_CSV_FIELDS,
-            CsvField("live", lambda record: _ours(record).get("live")),
-            CsvField("provenance", lambda record: _ours(record).get("provenance")),
-            CsvField("lowerBound", lambda record: _ours(record).get("lowerBound")),
-        ],
+        table=(
+            *("stream", "state", "data", "startTime", "duration", "aciveSubscribers", "maxSubscribers"),
+            *("lostSubscribers", "totalSubscribers", "start_time"),
+        ),
+        csv=(*RECORD_FIELDS, "live", "provenance", "lowerBound"),
+        narrow=("start_time", "data", "lostSubscribers", "startTime", "totalSubscribers"),
     )
 
 
@@ -114,35 +147,64 @@ def _ours(record: PartialUsageRecord) -> dict[str, bool | str]:
 def gap_view(shown: Iterable[Gap], tz: ZoneInfo) -> View[Gap]:
     """Return the view of gaps, oldest of a server first. Protocols become the last columns of the CSV, in order."""
     protocols = sorted({name for gap in shown if gap.delta for name in gap.delta.connections_by_protocol})
+    deltas: list[ListColumn[Gap]] = [
+        ListColumn(f"delta_{figure.name}", _recovered(figure.name), figure.heading, _shown_of_gap(figure), figure=True)
+        for figure in FIGURES
+    ]
+    phases: list[ListColumn[Gap]] = [ListColumn(f"{phase}_at", _phase_at(phase), is_time=True) for phase in PHASES]
+    by_protocol: list[ListColumn[Gap]] = [
+        ListColumn(f"delta_connections_by_protocol_{name}", _gap_protocol(name), figure=True) for name in protocols
+    ]
+    columns: list[ListColumn[Gap]] = [
+        *attributes("server"),
+        ListColumn("from", attrgetter("from_ms"), is_time=True),
+        ListColumn("to", attrgetter("to_ms"), is_time=True),
+        ListColumn("length_ms", _length_ms, "LENGTH", lambda gap: formats.duration(_length_ms(gap)), figure=True),
+        ListColumn("state", lambda gap: gap.state.value),
+        *attributes("detected_at", "filled_at", is_time=True),
+        ListColumn("filled_after_ms", _filled_after_ms, "FILLED AFTER", _filled_after, figure=True),
+        *attributes("reason", shrinks=True),
+        *deltas,
+        ListColumn(
+            "failed_attempts",
+            attrgetter("failed_attempts"),
+            "ATTEMPTS",
+            lambda gap: _known(gap.failed_attempts, formats.count),
+            figure=True,
+        ),
+        *phases,
+        *by_protocol,
+    ]
     return View(
+        tz=tz,
         document=_gap_document,
-        columns=[
-            TableColumn("SERVER", lambda gap: gap.server),
-            TableColumn(f"FROM ({tz.key})", lambda gap: time_text(gap.from_ms, tz)),
-            TableColumn("LENGTH", lambda gap: formats.duration(gap.to_ms - gap.from_ms), figure=True),
-            TableColumn("STATE", lambda gap: gap.state),
-            TableColumn("FILLED AFTER", _filled_after, figure=True),
-            TableColumn("ATTEMPTS", lambda gap: _known(gap.failed_attempts, formats.count), figure=True),
+        columns=columns,
+        table=(
+            *("server", "from", "length_ms", "state", "filled_after_ms", "failed_attempts"),
             *(
-                TableColumn(figure.heading, _shown_of_gap(figure), figure=True)
-                for figure in FIGURES
-                if figure.name != "peak_in_bps"  # would not fit beside the reason
-            ),
-            TableColumn("REASON", lambda gap: gap.reason or ""),
-        ],
-        fields=[
-            CsvField("server", lambda gap: gap.server),
-            CsvField("from", lambda gap: gap.from_ms, is_time=True),
-            CsvField("to", lambda gap: gap.to_ms, is_time=True),
-            CsvField("state", lambda gap: gap.state.value),
-            *same_named("detected_at", "filled_at", is_time=True),
-            *same_named("reason"),
-            *(CsvField(f"delta_{figure.name}", _recovered(figure.name)) for figure in FIGURES),
-            CsvField("failed_attempts", lambda gap: gap.failed_attempts),
-            *(CsvField(f"{phase}_at", _phase_at(phase), is_time=True) for phase in PHASES),
-            *(CsvField(f"delta_connections_by_protocol_{name}", _gap_protocol(name)) for name in protocols),
-        ],
+                column.name for column in deltas if column.name != "delta_peak_in_bps"
+            ),  # would not fit beside the reason
+            "reason",
+        ),
+        csv=(
+            *("server", "from", "to", "state", "detected_at", "filled_at", "reason"),
+            *(column.name for column in deltas),
+            "failed_attempts",
+            *(column.name for column in (*phases, *by_protocol)),
+        ),
+        narrow=(
+            *("delta_peak_out_bps", "delta_view_time_ms", "delta_bytes_in", "failed_attempts", "filled_after_ms"),
+            *("delta_bytes_out", "delta_connections"),
+        ),
     )
+
+
+def _length_ms(gap: Gap) -> int:
+    return gap.to_ms - gap.from_ms
+
+
+def _filled_after_ms(gap: Gap) -> int | None:
+    return None if gap.filled_at is None else max(0, gap.filled_at - gap.to_ms)
 
 
 def _gap_document(gap: Gap) -> Any:
@@ -180,21 +242,7 @@ def _shown_of_gap(figure: Figure) -> Callable[[Gap], str]:
 
 
 def _filled_after(gap: Gap) -> str:
-    return UNKNOWN if gap.filled_at is None else formats.duration(max(0, gap.filled_at - gap.to_ms))
-
-
-def time_text(at_ms: int, tz: ZoneInfo) -> str:
-    """Return `2026-11-21 12:03:04` in the zone, the number itself outside the calendar, and `–` for an unknown time.
-
-    A time that the zone's clock shows twice has its offset: `2026-10-25 02:30:00+02`.
-    """
-    if not at_ms:
-        return UNKNOWN
-    try:
-        day = f"{datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(tz):%Y-%m-%d}"
-        return f"{day} {formats.clock_time(at_ms, tz, seconds=True)}"
-    except (ValueError, OverflowError, OSError):
-        return str(at_ms)
+    return _known(_filled_after_ms(gap), formats.duration)
 
 
 def documented(record: UsageRecord) -> UsageRecord:

@@ -1,14 +1,18 @@
 """The client of the service that the settings name."""
 
 from contextlib import suppress
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from streamusage.client.http_options import DEFAULT_OPTIONS
+from streamusage.client.network.unused_libraries import UNUSED_LIBRARIES
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import Clock
 from streamusage.core.local_service import data_directory, find_token_file
 from streamusage.core.secrets import SecretError, read_secret_file
 from tui.config.settings import TOKEN_FORM, ConnectionSettings
+
+UNUSED_LIBRARIES.add("trio")  # console and commands run in asyncio's event loop
 
 
 def open_client(settings: ConnectionSettings, clock: Clock | None = None) -> UsageClient:

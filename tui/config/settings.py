@@ -8,7 +8,6 @@ profile's token is sent only to that profile's own url.
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
@@ -88,8 +87,7 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     display_stage: bool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionSettings:
+class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The resolved settings: the connection to a service, and how the console shows it."""
 
     url: str = DEFAULT_URL
@@ -107,7 +105,7 @@ class ConnectionSettings:
     client_cert: Path | None = None
     client_key: Path | None = None
     proxy: str | None = None
-    route_from: Mapping[str, str] = field(default_factory=dict)
+    route_from: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Source of each of the four settings before that is set, as text."""
     profile: str | None = None
     """The profile's name; `None` without a profile."""
@@ -120,9 +118,9 @@ class ConnectionSettings:
     theme: ThemeName = "dark"
     display_stage: bool = True
     """Whether only the cells of the screen that changed are sent to the terminal."""
-    keys: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str] = msgspec.field(default_factory=dict)
     """The user's own keys, by action."""
-    profiles: Mapping[str, str] = field(default_factory=dict)
+    profiles: Mapping[str, str] = msgspec.field(default_factory=dict)
     """The url of every profile."""
     services: "tuple[ConnectionSettings, ...]" = ()
     """The settings of each service where a console shows several; its own url and token are empty then."""
@@ -238,19 +236,21 @@ def _choose_route(
         proxy=of_profile.proxy,
     )
     given = _Route(flags.ca_file, flags.client_cert, flags.client_key, flags.proxy)
-    sources = [("--{}", given), ("STREAMTOP_{}", of_environment)]
-    sources.insert(1 if flags.profile is not None else 2, (f"profile {name}", in_profile))
+    sources: list[tuple[Callable[[str], str], _Route]] = [
+        (lambda setting: f"--{setting.replace('_', '-')}", given),
+        (lambda setting: f"STREAMTOP_{setting.upper()}", of_environment),
+    ]
+    sources.insert(1 if flags.profile is not None else 2, (lambda _setting: f"profile {name}", in_profile))
     route, route_from = _Route(), dict[str, str]()
-    for source, values in sources:
+    for source_of, values in sources:
         has_certificate = route.client_cert is not None
         for setting, value in values._asdict().items():
             if value is None or setting in route_from or (setting == "client_key" and has_certificate):
                 continue
-            named = setting.replace("_", "-") if source == "--{}" else setting.upper()
-            route_from[setting] = source.format(named)
+            route_from[setting] = source_of(setting)
             if isinstance(value, Path):
                 value = value.expanduser()
-            elif source != f"profile {name}":
+            elif values is not in_profile:  # whose addresses were checked with its file
                 try:
                     value = checked_url(value)
                 except ValueError as error:
@@ -389,7 +389,10 @@ def _is_text(value: str) -> bool:
 
 def describe_unknown_profile(name: str, config: Config, *, named_by_flag: bool) -> str:
     """Return what is wrong with the name of a profile, and which profiles there are."""
+    from tui.model.suggestions import did_you_mean
+
     known = ", ".join(config.profiles) or "none"
     named = "no profile" if named_by_flag else "default_profile: no profile"
-    text = f"{config_path()}: {named} is named {name!r}; known: {known}"
+    close = did_you_mean(name, config.profiles)
+    text = f"{config_path()}: {named} is named {name!r}{close or ';'} known: {known}"
     return text if config.profiles else f"{text}; add one as a table [profiles.NAME] with a url"

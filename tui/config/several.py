@@ -4,9 +4,9 @@ Nothing that belongs to one service is used for another: neither flags nor varia
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 
 import msgspec
+from msgspec.structs import replace
 
 from tui.config.profiles import Config
 from tui.config.settings import (

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from streamusage.client.errors import NotFoundError, RefusedError, UsageApiError
+from streamusage.client.errors import NotFoundError, RefusedError, UnreachableError, UsageApiError
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.usage import SessionKey, UsageRecord
 from tui.deletion import journal as deletion_journal
 
+_CONFLICTS = (409, 412)
+"""HTTP statuses of a service whose session is no longer the one that was listed."""
 MOST_REFUSALS = 3
 """After so many refusals in a row the rest is not tried: the cause is not one record."""
 
@@ -26,11 +28,16 @@ class Outcome:
     deleted: list[SessionKey] = field(default_factory=list)
     gone_before: list[SessionKey] = field(default_factory=list)
     failed: list[tuple[SessionKey, str]] = field(default_factory=list)
+    """Each with the reason."""
     not_tried: list[SessionKey] = field(default_factory=list)
     stop_reason: str = ""
     """Why the rest was not tried."""
     failure: Exception | None = None
     """The first error."""
+    conflicts: int = 0
+    """How many failed because they changed after they were listed."""
+    without_answer: int = 0
+    """How many failed and may be deleted all the same: the service did not answer."""
 
 
 async def delete_sessions(
@@ -67,13 +74,15 @@ async def delete_sessions(
         except NotFoundError:
             outcome.gone_before.append(record.key)
         except (UsageApiError, ValueError) as error:
-            outcome.failed.append((record.key, str(error)))
+            outcome.failed.append((record.key, _reason(error)))
             outcome.failure = outcome.failure or error
+            outcome.conflicts += getattr(error, "status", None) in _CONFLICTS
+            outcome.without_answer += isinstance(error, UnreachableError) and error.status is None
             refused += 1
             if refused < MOST_REFUSALS and isinstance(error, RefusedError | ValueError) and number + 1 < len(records):
                 continue
             outcome.not_tried = [later.key for later in records[number + 1 :]]
-            outcome.stop_reason = str(error)
+            outcome.stop_reason = _reason(error)
             return outcome
         else:
             refused = 0
@@ -96,3 +105,21 @@ def describe_outcome(outcome: Outcome) -> str:
     counts = ", ".join(parts) or "nothing to delete"
     reason = outcome.stop_reason or (outcome.failed[0][1] if outcome.failed else "")
     return f"{counts}: {reason}" if reason else counts
+
+
+def describe_rest(outcome: Outcome) -> list[str]:
+    """Return what is left of a delete that did not complete, in sentences; empty where nothing is left."""
+    sentences = []
+    if outcome.conflicts:
+        what = "1 session" if outcome.conflicts == 1 else f"{outcome.conflicts:,} sessions"
+        sentences.append(f"{what} changed after being listed, so the service refused the delete")
+    if outcome.without_answer:
+        sentences.append("the one without an answer may be deleted all the same")
+    if left := len(outcome.failed) + len(outcome.not_tried) - outcome.without_answer:
+        sentences.append(f"{left:,} still at the service")
+    return sentences
+
+
+def _reason(error: UsageApiError | ValueError) -> str:
+    """Return why a session could not be deleted, without the session and the host, which are shown beside it."""
+    return error.cause if isinstance(error, UsageApiError) else str(error)

@@ -203,7 +203,8 @@ class DeletionFlow:
         # The poll under way may have been answered before the delete; the next one was not.
         self._to_verify, self._polls_to_verify = outcome, 2
         self._refresh()
-        if failed and len(outcome.deleted) + len(outcome.failed) + len(outcome.not_tried) > 1:
+        is_of_several = len(outcome.deleted) + len(outcome.failed) + len(outcome.not_tried) > 1
+        if failed and (is_of_several or outcome.conflicts or outcome.without_answer):
             self._dialogs.show_outcome(outcome)
 
     def verify(self, polled_service: str = "") -> None:

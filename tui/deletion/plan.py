@@ -26,7 +26,7 @@ class ShownSessions(Protocol):
     def hidden(self) -> int:
         """Return how many sessions of the table the filter hides."""
 
-    def shows(self, key: SessionKey) -> bool:
+    def shows(self, key: tuple[str, str, int]) -> bool:
         """Return whether a session is shown."""
 
 
@@ -130,7 +130,7 @@ def plan(chosen: SessionColumns, view: ShownSessions, radius: Radius, host: str,
         reason = "The service has no usage record of it yet, so there is nothing to delete."
         if any(session.recorded for session in others):
             reason = "Its usage record is incomplete. The journal could not keep it whole, so it is not deleted."
-    hidden = sum(not view.shows(key) for key in map(sessions.key, range(len(sessions)))) if view.hidden() else 0
+    hidden = len(sessions) - sum(map(view.shows, sessions.keys())) if view.hidden() else 0
     return DeletePlan(radius, host, only, sessions, others, hidden, reason, service)
 
 

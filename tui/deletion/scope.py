@@ -105,9 +105,9 @@ class ServiceScope:
         """Return how many sessions of the table the filter hides."""
         return self._table.view.hidden()
 
-    def shows(self, key: SessionKey) -> bool:
+    def shows(self, key: tuple[str, str, int]) -> bool:
         """Return whether a session of this service is shown."""
-        return self._table.view.shows(in_service(key, self._service))
+        return self._table.view.shows(in_service(SessionKey(*key), self._service))
 
     def __contains__(self, key: SessionKey) -> bool:
         return in_service(key, self._service) in self._table.store

@@ -12,9 +12,10 @@ LONGEST_NAP_SECONDS = 0.25
 class DemoClock:
     """A `streamusage.core.clock.Clock`. It is stopped until `release`, and moves only by `step` before."""
 
-    def __init__(self, at_ms: int) -> None:
+    def __init__(self, at_ms: int, began_ms: int | None = None) -> None:
+        """`began_ms` is the instant of elapsed time 0: that of an earlier clock which this one continues."""
         self._at_ms = at_ms
-        self._from_ms = at_ms
+        self._from_ms = at_ms if began_ms is None else began_ms
         self._speed = 0.0
         self._released_ns = 0
 
@@ -33,7 +34,7 @@ class DemoClock:
         return self._at_ms + int(running_ns) // 1_000_000
 
     def elapsed_ms(self) -> int:
-        """Return the demo's milliseconds since the clock was made."""
+        """Return the demo's milliseconds since the clock began."""
         return self.now_ms() - self._from_ms
 
     async def sleep(self, seconds: float) -> None:
@@ -46,11 +47,29 @@ class DemoClock:
             await asyncio.sleep(min(left_ms / 1000 / self._speed, LONGEST_NAP_SECONDS))
 
 
+class StartingClock(DemoClock):
+    """A clock whose tasks wait until it is released: none of them takes time from the start of the demo."""
+
+    def __init__(self, at_ms: int, began_ms: int | None = None) -> None:
+        super().__init__(at_ms, began_ms)
+        self._is_released = asyncio.Event()
+
+    def release(self, speed: float) -> None:
+        """Run from now on, `speed` times as fast as the machine's clock."""
+        super().release(speed)
+        self._is_released.set()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for a duration of the demo's time, which begins with the release."""
+        await self._is_released.wait()
+        await super().sleep(seconds)
+
+
 class SteppedClock(DemoClock):
     """A clock that moves only by `pass_time`: events happen at the same instants in every run."""
 
-    def __init__(self, at_ms: int) -> None:
-        super().__init__(at_ms)
+    def __init__(self, at_ms: int, began_ms: int | None = None) -> None:
+        super().__init__(at_ms, began_ms)
         self._sleepers: list[tuple[int, asyncio.Event]] = []
         self._sleeping = asyncio.Condition()
 

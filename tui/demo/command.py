@@ -1,4 +1,4 @@
-"""`streamtop demo`: the estate in its own process, and the console connected to it.
+"""`streamtop demo`: two estates in a process of their own, and the console connected to both.
 
 The console connects by URL and token file as to any service, so the demo shows the real product.
 """
@@ -6,29 +6,24 @@ The console connects by URL and token file as to any service, so the demo shows 
 import contextlib
 import json
 import os
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from streamusage.command_help import HelpfulCommand
 from streamusage.core.exit_codes import LOCAL_EXIT_CODES, ExitCode
+from streamusage.extras import describe_missing
 from tui.commands.errors import CommandError
 
 DEFAULT_SPEED = 6.0
-DAY_MS = 86_400_000
-BEFORE_MIDNIGHT_MS = 5 * 60_000
-"""Start of the tour."""
 
 
 @click.command(
     cls=HelpfulCommand, exit_codes={**LOCAL_EXIT_CODES, ExitCode.UNAVAILABLE: "the port of the service cannot be used"}
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the audience.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the audience from the start on.")
 @click.option(
     "--speed",
     type=click.FloatRange(0.1, 120),
@@ -39,7 +34,9 @@ BEFORE_MIDNIGHT_MS = 5 * 60_000
 @click.option(
     "--headless", is_flag=True, help="Run without the console, and print URL and token file as one JSON line."
 )
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the service; a free one by default.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="Port of the first service; a free one by default."
+)
 @click.option("--tour", is_flag=True, help="Start a guided tour.")
 @click.option(
     "--record",
@@ -51,10 +48,15 @@ BEFORE_MIDNIGHT_MS = 5 * 60_000
 def demo(
     seed: int, speed: float, headless: bool, port: int, tour: bool, record: Path | None, until_stdin_ends: bool
 ) -> None:
-    """Run the console on a live estate: three servers, a dozen streams, and an outage.
+    """Run the console on a live estate: two services, five media servers, a month of days, and an outage.
 
-    After a few seconds, the agent of edge-2 loses its network and the gap view (g) shows the missing time; a little
-    later the network returns and the time is backfilled. Everything is real except the media servers and the clock.
+    Without the extras service and agent, it plays a recording of the same outage instead.
+
+    The demo's time begins on a Saturday, ten minutes before midnight. After a few seconds, the agent of edge-2
+    loses its network: sums become lower bounds (≥), an alert fires (a), and the gap view (g) shows the missing
+    time; a little later the network returns, the time is backfilled and the alert ends. The days view (y) has the
+    month: final, adjusted, with time that is partial or lost. Everything is real except the media servers and the
+    clock. One line explains what to look at; ctrl+t hides it.
 
     \b
     Examples:
@@ -63,49 +65,80 @@ def demo(
       streamtop demo --headless --port 5080     then, elsewhere: streamtop --url … --token-file …
       streamtop demo --record outage.tape       then: streamtop replay outage.tape
     """
+    if record is not None and (tour or headless):
+        raise click.UsageError("--record writes a file and exits; it excludes --tour and --headless")
+    if missing := describe_missing("streamtop demo", ("service", "agent"), suggested="all"):
+        from tui.demo.packaged_recording import play
+
+        if tour or headless or record is not None:
+            raise CommandError(missing, ExitCode.USAGE)
+        click.echo(f"streamtop: {missing}; until then a recording of it plays", err=True)
+        sys.exit(play(speed))
     if record is not None:
-        if tour or headless:
-            raise click.UsageError("--record writes a file and exits; it excludes --tour and --headless")
         _record(record, seed)
         return
     if headless:
         _run_headless(seed, speed, port, until_stdin_ends, tour)
         return
-    from tui.app.launch import run_console, why_no_console
-    from tui.config.hidden_token import HiddenToken
-    from tui.config.settings import ConnectionSettings
+    from tui.app.launch import why_no_console
 
     if why_not := why_no_console():
         raise CommandError(why_not, ExitCode.USAGE)
-    with _estate_process(seed, speed, port, tour) as (attach, tell):
-        token_file = Path(attach["token_file"])
-        token, journal_path = token_file.read_text("utf-8").strip(), token_file.with_name("deleted.ndjson")
+    sys.exit(_run_console(seed, speed, port, tour))
+
+
+def _run_console(seed: int, speed: float, port: int, tour: bool) -> int:
+    from tui.demo.starting import EstateProcess, ProgressLine, quiet_keyboard
+
+    arguments = ["--seed", str(seed), "--speed", str(speed), "--port", str(port), *(["--tour"] if tour else [])]
+    with contextlib.ExitStack() as stack:
+        with quiet_keyboard():
+            line = ProgressLine()
+            line.show(0, "starting Python")
+            try:
+                estate = EstateProcess(arguments)
+                stack.callback(estate.close)
+                attach = estate.attach(line.show, _import_console)
+            except KeyboardInterrupt:
+                line.show(1, "interrupted; removing its files")
+                stack.close()
+                return ExitCode.INTERRUPTED
+            finally:
+                line.end()
+        if "error" in attach:
+            code = next(code for code in ExitCode if int(code) == attach["code"])
+            raise CommandError(attach["error"], code)
         if tour:
             from tui.demo.tour import run_tour
 
-            sys.exit(run_tour(attach["url"], token, tell, journal_path))
-        settings = ConnectionSettings(
-            url=attach["url"],
-            token=HiddenToken(token),
-            token_file=token_file,
-            profile="demo",
-            poll_interval_s=1.0,
-        )
-        sys.exit(run_console(settings, demo_journal=journal_path))
+            return run_tour(attach, estate.send)
+        from tui.demo.hints import run_with_hints
+
+        return run_with_hints(attach)
+
+
+def _import_console() -> None:
+    """Import what the console needs while the estate starts in its own process."""
+    import httpx  # noqa: F401
+
+    import tui.app.poller
+    import tui.app.services.app
+    import tui.demo.hints  # noqa: F401
 
 
 def _record(file: Path, seed: int) -> None:
     import asyncio
     import logging
 
-    from streamusage.service.server import ListenError
+    from streamusage.service.serving.listening import ListenError
+    from tui.demo.prepared import DamagedArchiveError
     from tui.demo.recording import make_recording
     from tui.recording.errors import RecordingError
 
     logging.basicConfig(stream=sys.stderr, level=logging.CRITICAL)
     try:
         polls = asyncio.run(make_recording(file, seed))
-    except (RecordingError, ListenError) as error:
+    except (RecordingError, ListenError, DamagedArchiveError) as error:
         raise CommandError(str(error), ExitCode.FAILURE) from None
     click.echo(f"{polls} polls in {file}; streamtop replay {file} plays them", err=True)
 
@@ -114,17 +147,31 @@ def _run_headless(seed: int, speed: float, port: int, until_stdin_ends: bool, to
     import asyncio
     import logging
     import signal
-    import time
 
-    from streamusage.service.server import ListenError
-    from tui.demo.estate import run_headless
+    from tui.demo.starting import ProgressLine
+
+    line = ProgressLine()
+
+    def show_progress(done: float, doing: str) -> None:
+        if until_stdin_ends:  # the console's process draws it
+            _print_line({"progress": done, "doing": doing})
+        else:
+            line.show(done, doing)
+
+    show_progress(0.05, "starting the services")
+
+    from streamusage.service.serving.listening import ListenError
+    from tui.demo.estate import Estate
+    from tui.demo.headless import run_headless
+    from tui.demo.prepared import DamagedArchiveError
 
     logging.basicConfig(stream=sys.stderr, level=logging.CRITICAL)
 
-    def ready(url: str, token_file: Path) -> None:
-        _progress(1.0)
-        click.echo(json.dumps({"url": url, "token_file": str(token_file), "seed": seed, "speed": speed}))
-        sys.stdout.flush()
+    def print_ready(estates: list[Estate]) -> None:
+        line.end()
+        services = {estate.region.name: {"url": estate.url, "token_file": str(estate.token_file)} for estate in estates}
+        first = next(iter(services.values()))
+        _print_line({**first, "seed": seed, "speed": speed, "services": services})
 
     async def run(directory: Path) -> None:
         stop = asyncio.Event()
@@ -141,64 +188,34 @@ def _run_headless(seed: int, speed: float, port: int, until_stdin_ends: bool, to
             if not text:
                 stop.set()
             elif lines is not None:
-                for line in text.splitlines():
-                    lines.put_nowait(line)
+                for command in text.splitlines():
+                    lines.put_nowait(command)
 
         if until_stdin_ends:
             loop.add_reader(sys.stdin.fileno(), read_commands)
-        now_ms = time.time_ns() // 1_000_000
-        if tour:  # its outage crosses midnight at any hour
-            now_ms = now_ms - now_ms % DAY_MS - BEFORE_MIDNIGHT_MS
-        first_speed = 1.0 if tour else speed
-        await run_headless(directory, seed, first_speed, port, now_ms, _progress, ready, stop, lines)
+        await run_headless(
+            directory,
+            seed=seed,
+            speed=1.0 if tour else speed,
+            port=port,
+            progress=show_progress,
+            ready=print_ready,
+            stop=stop,
+            lines=lines,
+        )
 
     with tempfile.TemporaryDirectory(prefix="streamtop-demo-") as directory:
         try:
             asyncio.run(run(Path(directory)))
-        except ListenError as error:
-            click.echo(f"streamtop demo: {error}", err=True)
-            sys.exit(ExitCode.UNAVAILABLE)
+        except (ListenError, DamagedArchiveError) as error:
+            line.end()
+            code = ExitCode.UNAVAILABLE if isinstance(error, ListenError) else ExitCode.FAILURE
+            if until_stdin_ends:  # the console's process prints it
+                _print_line({"error": str(error), "code": int(code)})
+                return
+            raise CommandError(str(error), code) from None
 
 
-def _progress(done: float) -> None:
-    """Show a progress bar on stderr while the history is made, if it is a terminal."""
-    if sys.stderr.isatty():
-        width = int(done * 30)
-        end = "\r\x1b[K" if done >= 1 else ""
-        sys.stderr.write(f"\rmaking the last 45 minutes  {'█' * width}{'·' * (30 - width)}{end}")
-        sys.stderr.flush()
-
-
-@contextmanager
-def _estate_process(
-    seed: int, speed: float, port: int, tour: bool
-) -> Iterator[tuple[dict[str, str], Callable[[str], None]]]:
-    """Run the headless demo as a child process, which ends with this one.
-
-    Yields how to connect, and a function that sends the estate a command.
-    """
-    command = [sys.executable, "-m", "tui", "demo", "--headless", "--until-stdin-ends"]
-    command += ["--seed", str(seed), "--speed", str(speed), "--port", str(port), *(["--tour"] if tour else [])]
-    # In its own session: a closed terminal ends this process, and the child cleans up after both.
-    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
-    assert child.stdin is not None
-    assert child.stdout is not None
-    commands = child.stdin
-
-    def send_command(command: str) -> None:
-        with contextlib.suppress(OSError):
-            commands.write(f"{command}\n".encode())
-            commands.flush()
-
-    try:
-        line = child.stdout.readline()
-        if not line:
-            sys.exit(child.wait() or ExitCode.UNAVAILABLE)
-        yield json.loads(line), send_command
-    finally:
-        child.stdin.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(timeout=60)  # a busy machine needs time to clean up; a killed child leaves its files
-        if child.poll() is None:
-            child.kill()
-            child.wait()
+def _print_line(line: dict[str, object]) -> None:
+    click.echo(json.dumps(line))
+    sys.stdout.flush()

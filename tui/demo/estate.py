@@ -1,58 +1,49 @@
-"""The demo's estate: a usage service and three agents in one process, each agent behind its own network.
+"""An estate of the demo: a usage service and its agents in one process, each agent behind its own network.
 
 HTTP, journal and store are the product's. Only the media servers are simulated and the clock is the demo's. The same
-agents make the history before the demo, step by step, over the same HTTP.
+agents made the history before the demo, over the same HTTP (`history.py`).
 """
 
 import asyncio
-import contextlib
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+
+import msgspec
 
 from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.journal.sqlite import SqliteJournal
 from streamusage.agent.runner import Agent
-from streamusage.agent.sources.simulated import SimulatedMediaServer, SimulatedSource
+from streamusage.agent.sources.simulated import SimulatedMediaServer, SimulatedSource, SimulatedState
 from streamusage.agent.sync.link import ServiceLink
 from streamusage.agent.sync.schedule import SyncSchedule
-from streamusage.api.report import Role
+from streamusage.evidence.keys import new_key
+from streamusage.service.alerts.settings import AlertSettings
 from streamusage.service.server import RunningService, run_service
 from streamusage.service.tokens import read_tokens
 from tui.demo.clock import DemoClock
 from tui.demo.network import Relay
-from tui.demo.programme import CUSTOMERS, MINUTE_MS, make_programme
+from tui.demo.programme import CUSTOMERS, night_from_now, programme
+from tui.demo.regions import CUT_OFF, MINUTE_MS, MONTH_FROM_MS, Member, Region
 
 SYNC_INTERVAL_MS = 10_000
-POLL_INTERVAL_MS = 2_000
-HISTORY_MS = 45 * MINUTE_MS
-HISTORY_POLL_MS = 10_000
-HISTORY_SYNC_MS = 30_000
-
-
-@dataclass(frozen=True)
-class Member:
-    """A media server of the estate."""
-
-    server: str
-    role: Role
-    share: float
-    """Share of every stream's audience."""
-
-
-MEMBERS = (Member("origin-1", "origin", 0.05), Member("edge-1", "edge", 0.55), Member("edge-2", "edge", 0.40))
-
-CUT_OFF = "edge-2"
-"""The server whose agent loses its network."""
+STORE = "usage.db"
+MEDIA_SERVERS = "media-servers.json"
+"""States of the media servers, by name."""
 
 OUTAGE_AFTER_SECONDS = 5.0
 OUTAGE_MS = 3 * MINUTE_MS
 SHORTEST_OUTAGE_SECONDS = 8.0
 LONGEST_OUTAGE_SECONDS = 60.0
 CRASHED_FOR_SECONDS = 2.0
+
+_BOOT = "demo"
+"""Boot id of the simulated machines: the clock continues from that of the history."""
+_JOURNALS_ON_DISK = "unix"
+"""The file system of the journals, without the reserved space of a production journal."""
 
 
 def outage_seconds(speed: float) -> float:
@@ -61,58 +52,74 @@ def outage_seconds(speed: float) -> float:
 
 
 @dataclass
-class _Running:
+class RunningMember:
+    """A media server with its agent."""
+
     member: Member
-    agent: Agent
-    journal: SqliteJournal
+    media_server: SimulatedMediaServer
     relay: Relay
-    make_agent: Callable[[], tuple[Agent, SqliteJournal]]
-    """Opens the journal and continues where it ended, as a restarted program does."""
+    open_agent: Callable[[int], tuple[Agent, SqliteJournal]]
+    """Opens the journal and continues where it ended, as a restarted program does, with an interval of the syncs."""
+    agent: Agent = field(init=False)
+    journal: SqliteJournal = field(init=False)
     task: asyncio.Task[None] | None = None
+
+    def start(self, sync_interval_ms: int) -> None:
+        """Start the agent."""
+        self.agent, self.journal = self.open_agent(sync_interval_ms)
+
+    def restart(self, sync_interval_ms: int) -> None:
+        """Start the agent again, with the same journal."""
+        self.journal.close()
+        self.start(sync_interval_ms)
 
 
 class Estate:
     """A running estate. `url` and `token_file` are what a console needs."""
 
-    def __init__(self, service: RunningService, token_file: Path, clock: DemoClock, agents: list[_Running]) -> None:
+    def __init__(
+        self, region: Region, service: RunningService, token_file: Path, clock: DemoClock, members: list[RunningMember]
+    ) -> None:
+        self.region = region
         self.url = service.url
         self.token_file = token_file
         self._clock = clock
-        self._agents = agents
+        self.members = members
 
-    async def make_history(self, progress: Callable[[float], None]) -> None:
-        """Make the history before the demo. `progress` receives the finished share, from 0 to 1."""
-        for done_ms in range(0, HISTORY_MS, HISTORY_POLL_MS):
-            await self._all(lambda agent: agent.poll())
-            if done_ms % HISTORY_SYNC_MS == 0:
-                await self._all(lambda agent: agent.sync())
-            progress(done_ms / HISTORY_MS)
-            self._clock.step(HISTORY_POLL_MS)
-        await self._all(lambda agent: agent.poll())
-        await self._all(lambda agent: agent.sync())
+    def member(self, server: str) -> RunningMember:
+        """Return a server of the estate by its name."""
+        return next(running for running in self.members if running.member.server == server)
 
-    async def _all(self, act: Callable[[Agent], Awaitable[None]]) -> None:
-        # One after the other: the service receives them in the same order in every run.
-        for running in self._agents:
-            await act(running.agent)
+    def has(self, server: str) -> bool:
+        """Return whether the server belongs to the estate."""
+        return any(running.member.server == server for running in self.members)
 
     async def read_and_sync_up(self) -> None:
         """Run the agents at this instant of the stepped clock: a reading, and a sync if due."""
-        for running in self._agents:
+        # One after the other: the service receives them in the same order in every run.
+        for running in self.members:
             await running.agent.poll()
             if running.agent.schedule.due_ms <= self._clock.elapsed_ms():
                 await running.agent.sync()
 
+    async def sync_all(self) -> None:
+        """Take a reading of each server and report it."""
+        for running in self.members:
+            await running.agent.poll()
+            await running.agent.sync()
+
+    @property
+    def now_ms(self) -> int:
+        """The demo's time."""
+        return self._clock.now_ms()
+
     async def cut(self, server: str) -> None:
         """Cut the network of a server's agent."""
-        await self._running(server).relay.cut()
+        await self.member(server).relay.cut()
 
     async def heal(self, server: str) -> None:
         """Restore the network."""
-        await self._running(server).relay.heal()
-
-    def _running(self, server: str) -> _Running:
-        return next(running for running in self._agents if running.member.server == server)
+        await self.member(server).relay.heal()
 
     async def execute(self, line: str) -> None:
         """Execute a line such as `cut edge-2` or `speed 12`; other lines are ignored."""
@@ -120,19 +127,19 @@ class Estate:
         if what == "speed":
             self._clock.release(float(server))
         act = {"cut": self.cut, "heal": self.heal, "crash": self.crash}.get(what)
-        if act is not None and server in {running.member.server for running in self._agents}:
+        if act is not None and self.has(server):
             await act(server)
 
     async def live(self, speed: float, outage: bool = True) -> None:
-        """Run until cancelled. After a few seconds, one agent loses its network for a while."""
+        """Run until cancelled. After a few seconds, the agent of `CUT_OFF` loses its network for a while."""
         self._clock.release(speed)
         async with asyncio.TaskGroup() as tasks:
-            for running in self._agents:
+            for running in self.members:
                 tasks.create_task(self._keep_running(running))
-            if outage:
+            if outage and self.has(CUT_OFF):
                 tasks.create_task(self._cut_and_heal(speed))
 
-    async def _keep_running(self, running: _Running) -> None:
+    async def _keep_running(self, running: RunningMember) -> None:
         """Run a server's agent, and restart it after a crash."""
         while True:
             running.task = asyncio.create_task(running.agent.run())
@@ -144,12 +151,11 @@ class Estate:
                     running.task.cancel()
                     raise
             await asyncio.sleep(CRASHED_FOR_SECONDS)
-            running.journal.close()
-            running.agent, running.journal = running.make_agent()
+            running.restart(SYNC_INTERVAL_MS)
 
     async def crash(self, server: str) -> None:
         """Abort a server's agent. It is restarted a little later with the same journal."""
-        task = self._running(server).task
+        task = self.member(server).task
         if task is not None:
             task.cancel()
 
@@ -161,71 +167,106 @@ class Estate:
 
 
 @asynccontextmanager
-async def running_estate(directory: Path, seed: int, port: int, clock: DemoClock) -> AsyncIterator[Estate]:
-    """The estate while the block runs. The clock is stopped at the start of the history, `HISTORY_MS` before the demo.
+async def running_estate(
+    directory: Path,
+    region: Region,
+    clock: DemoClock,
+    *,
+    seed: int = 0,
+    port: int = 0,
+    sync_interval_ms: int = SYNC_INTERVAL_MS,
+    alerts: AlertSettings | None = None,
+) -> AsyncIterator[Estate]:
+    """The estate while the block runs; the clock is stopped before.
 
-    All files are in `directory`, which the caller removes. The service listens on `port`, 0 for a free one.
+    All files are in `directory`, which the caller removes. With the files of a prepared history there, the media
+    servers, agents and service continue from them, and `seed` is that of the audience from then on. The service listens
+    on `port`, 0 for a free one.
     """
-    tokens = {member.server: secrets.token_urlsafe(24) for member in MEMBERS}
+    tokens = {member.server: secrets.token_urlsafe(24) for member in region.members}
     token_file = _write_secret(directory / "admin-token", admin := secrets.token_urlsafe(24))
     tokens_file = _write_secret(directory / "tokens.toml", _tokens_toml(admin, tokens))
     async with AsyncExitStack() as stack:
         service = await stack.enter_async_context(
             run_service(
-                store_url=f"sqlite:///{directory / 'usage.db'}",
+                store_url=f"sqlite:///{directory / STORE}",
                 tokens=read_tokens(tokens_file, {}),
                 clock=clock,
                 port=port,
                 customers=CUSTOMERS,
+                statement_key=new_key(),
+                alerts=alerts,
+                boot=_BOOT,
+                released_ms=MONTH_FROM_MS,  # the demo's time is its own
             )
         )
-        programme = make_programme(seed, clock.now_ms() - 20 * MINUTE_MS)
-        agents = []
-        for index, member in enumerate(MEMBERS):
+        media_servers = _media_servers(directory, region, seed)
+        running = []
+        for member in region.members:
             relay = Relay(service.port)
             await relay.heal()
             stack.push_async_callback(relay.cut)
-            media_server = SimulatedMediaServer(
-                programme, member.share, seed * 1000 + index, clock.now_ms() - 20 * MINUTE_MS
-            )
             link = ServiceLink(
                 f"http://127.0.0.1:{relay.port}", member.server, _token(tokens[member.server]), clock=clock
             )
             stack.push_async_callback(link.close)
-            make_agent = _agent_maker(directory, member, media_server, link, clock, seed, index)
-            running = _Running(member, *make_agent(), relay, make_agent)
-            stack.callback(_close_journal, running)
-            agents.append(running)
-        yield Estate(service, token_file, clock, agents)
+            media_server = media_servers[member.server]
+            open_agent = _agent_opener(directory, region, member, SimulatedSource(media_server, clock), link, clock)
+            running.append(RunningMember(member, media_server, relay, open_agent))
+            running[-1].start(sync_interval_ms)
+            stack.callback(_close_journal, running[-1])
+        yield Estate(region, service, token_file, clock, running)
 
 
-def _agent_maker(
-    directory: Path,
-    member: Member,
-    media_server: SimulatedMediaServer,
-    link: ServiceLink,
-    clock: DemoClock,
-    seed: int,
-    index: int,
-) -> Callable[[], tuple[Agent, SqliteJournal]]:
-    def make() -> tuple[Agent, SqliteJournal]:
-        journal = SqliteJournal(directory / f"{member.server}.journal.db", synchronous="off")
+def save_media_servers(directory: Path, estate: Estate) -> None:
+    """Write the states of the media servers, from which `running_estate` continues."""
+    states = {running.member.server: running.media_server.state() for running in estate.members}
+    (directory / MEDIA_SERVERS).write_bytes(msgspec.json.encode(states))
+
+
+def _media_servers(directory: Path, region: Region, seed: int) -> dict[str, SimulatedMediaServer]:
+    """Return the media servers by name: with what was prepared in the directory, or from the start of the month."""
+    file = directory / MEDIA_SERVERS
+    seeds = {member.server: 1000 * seed + 10 * region.number + index for index, member in enumerate(region.members)}
+    if not file.exists():
+        broadcasts = programme(region)
+        return {
+            member.server: SimulatedMediaServer(broadcasts, member.share, seeds[member.server], MONTH_FROM_MS)
+            for member in region.members
+        }
+    states = msgspec.json.decode(file.read_bytes(), type=dict[str, SimulatedState])
+    on_air = SimulatedMediaServer.resume(states[region.members[0].server], (), 1, 0).on_air
+    broadcasts = night_from_now(region, seed, on_air)
+    return {
+        member.server: SimulatedMediaServer.resume(
+            states[member.server], broadcasts, member.share, seeds[member.server]
+        )
+        for member in region.members
+    }
+
+
+def _agent_opener(
+    directory: Path, region: Region, member: Member, source: SimulatedSource, link: ServiceLink, clock: DemoClock
+) -> Callable[[int], tuple[Agent, SqliteJournal]]:
+    def open_agent(sync_interval_ms: int) -> tuple[Agent, SqliteJournal]:
+        path = directory / f"{member.server}.journal.db"
+        journal = SqliteJournal(path, synchronous="off", vfs=_JOURNALS_ON_DISK)
         agent = Agent(
             server=member.server,
-            source=SimulatedSource(media_server, clock),
-            ledger=Ledger(journal, f"demo-{seed}-{index}", member.server, member.role, SYNC_INTERVAL_MS),
+            source=source,
+            ledger=Ledger(journal, f"demo-{member.server}", member.server, member.role, sync_interval_ms),
             link=link,
-            schedule=SyncSchedule(member.server, SYNC_INTERVAL_MS, clock.elapsed_ms(), Random(seed + index)),
-            poll_interval_ms=POLL_INTERVAL_MS,
+            schedule=SyncSchedule(member.server, sync_interval_ms, clock.elapsed_ms(), Random(member.server)),
+            poll_interval_ms=region.poll_interval_ms,
             clock=clock,
-            run="demo",
+            run=_BOOT,
         )
         return agent, journal
 
-    return make
+    return open_agent
 
 
-def _close_journal(running: _Running) -> None:
+def _close_journal(running: RunningMember) -> None:
     running.journal.close()
 
 
@@ -245,42 +286,3 @@ def _write_secret(path: Path, text: str) -> Path:
     path.touch(mode=0o600)
     path.write_text(text, "utf-8")
     return path
-
-
-async def run_headless(
-    directory: Path,
-    seed: int,
-    speed: float,
-    port: int,
-    now_ms: int,
-    progress: Callable[[float], None],
-    ready: Callable[[str, Path], None],
-    stop: asyncio.Event,
-    lines: asyncio.Queue[str] | None = None,
-) -> None:
-    """Run the estate until `stop`: history, then `ready(url, token_file)`, then live.
-
-    With `lines`, only their commands (`cut edge-2`) cause events; without, the outage happens by itself.
-    """
-    async with running_estate(directory, seed, port, DemoClock(now_ms - HISTORY_MS)) as estate:
-
-        async def lived() -> None:
-            await estate.make_history(progress)
-            ready(estate.url, estate.token_file)
-            await estate.live(speed, outage=lines is None)
-
-        living = asyncio.create_task(lived())
-        stopping = asyncio.create_task(stop.wait())
-        listening = asyncio.create_task(_listen(estate, lines)) if lines is not None else stopping
-        await asyncio.wait({living, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        listening.cancel()
-        if living.done():
-            living.result()
-        living.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await living
-
-
-async def _listen(estate: Estate, lines: asyncio.Queue[str]) -> None:
-    while True:
-        await estate.execute(await lines.get())

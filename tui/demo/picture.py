@@ -62,25 +62,14 @@ class ScreenCell(NamedTuple):
 
 def picture(lines: Sequence[Iterable[Segment]], columns: int, *, ink: str, ground: str) -> str:
     """Return the lines of a screen as an SVG file. `ink` and `ground` are the default colours."""
-    width, height = columns * CELL_WIDTH + 2 * MARGIN, len(lines) * CELL_HEIGHT + 2 * MARGIN
+    width, height = size_of(columns, len(lines))
     size = f'width="{width}" height="{height}"'
     shades: dict[str, str] = {}
-    body: list[str] = []
-    for row, line in enumerate(lines):
-        cells = list(_cells(line, CellStyle(ink, ground)))
-        top = MARGIN + row * CELL_HEIGHT
-        body += _grounds(cells, top, ground)
-        body += _shapes(cells, top, shades)
-        body += _texts(cells, top)
-    patterns = [
-        f'<pattern id="{name}" width="3" height="4" patternUnits="userSpaceOnUse">'
-        f'<path d="M0 0h1.5v2h-1.5zM1.5 2h1.5v2h-1.5z" fill="{colour}"/></pattern>'
-        for colour, name in shades.items()
-    ]
+    body = [shape for row, line in enumerate(lines) for shape in draw_line(line, row, shades, ink=ink, ground=ground)]
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {width} {height}">',
-            *(["<defs>", *patterns, "</defs>"] if patterns else []),
+            *shade_patterns(shades),
             f'<rect {size} rx="6" fill="{ground}"/>',
             f'<g font-family="{FONTS}" font-size="{FONT_SIZE}" xml:space="preserve">',
             *body,
@@ -89,6 +78,28 @@ def picture(lines: Sequence[Iterable[Segment]], columns: int, *, ink: str, groun
             "",
         ]
     )
+
+
+def size_of(columns: int, rows: int) -> tuple[int, int]:
+    """Return width and height of the picture of a screen, in pixels."""
+    return columns * CELL_WIDTH + 2 * MARGIN, rows * CELL_HEIGHT + 2 * MARGIN
+
+
+def draw_line(line: Iterable[Segment], row: int, shades: dict[str, str], *, ink: str, ground: str) -> list[str]:
+    """Return the elements of a line of a screen. `shades` receives the patterns that they use: name by colour."""
+    cells = list(_cells(line, CellStyle(ink, ground)))
+    top = MARGIN + row * CELL_HEIGHT
+    return [*_grounds(cells, top, ground), *_shapes(cells, top, shades), *_texts(cells, top)]
+
+
+def shade_patterns(shades: dict[str, str]) -> list[str]:
+    """Return the definitions of the patterns in `shades`."""
+    patterns = [
+        f'<pattern id="{name}" width="3" height="4" patternUnits="userSpaceOnUse">'
+        f'<path d="M0 0h1.5v2h-1.5zM1.5 2h1.5v2h-1.5z" fill="{colour}"/></pattern>'
+        for colour, name in shades.items()
+    ]
+    return ["<defs>", *patterns, "</defs>"] if patterns else []
 
 
 # Cells

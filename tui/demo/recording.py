@@ -6,21 +6,21 @@ It takes seconds, on a clock that only this script moves: the same seed makes th
 import asyncio
 import contextlib
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 
 from textual.message import Message
 
 from streamusage.client.usage_client import UsageClient
-from tui.app.messages import CoveragePolled
+from tui.app.messages.views import CoveragePolled
 from tui.app.poller import Poller
 from tui.demo.clock import SteppedClock
-from tui.demo.estate import CUT_OFF, HISTORY_MS, Estate, running_estate
+from tui.demo.estate import Estate
+from tui.demo.headless import prepared_estates
+from tui.demo.regions import BEGINS_MS, CUT_OFF, EU, HISTORY_FROM_MS, MONTH_FROM_MS
 from tui.model.gaps.coverage_book import CoverageBook
 from tui.recording.knowledge import fetch_days
 from tui.recording.recording import Recording
 
-BEGINS_MS = int(datetime(2026, 11, 21, 20, 15, tzinfo=UTC).timestamp()) * 1000
 STEP_MS = 10_000
 BEFORE_STEPS, AWAY_STEPS, AFTER_STEPS = 6, 24, 18
 _CARRIERS_EVERY = 6
@@ -29,11 +29,10 @@ _HEALED_WITHIN_STEPS = 60
 
 async def make_recording(path: Path, seed: int) -> int:
     """Write the recording and return its number of polls. Raises `RecordingError` before anything runs."""
-    clock = SteppedClock(BEGINS_MS - HISTORY_MS)
+    clock = SteppedClock(BEGINS_MS, MONTH_FROM_MS)
     tape = Recording(path, clock)
     with tempfile.TemporaryDirectory(prefix="streamtop-demo-") as directory, contextlib.closing(tape):
-        async with running_estate(Path(directory), seed, 0, clock) as estate:
-            await estate.make_history(lambda _: None)
+        async with prepared_estates(Path(directory), clock, seed=seed, regions=(EU,)) as (estate,):
             token = estate.token_file.read_text("utf-8").strip()
             async with UsageClient(estate.url, token, clock=clock) as client:
                 return await _Recorder(estate, client, clock, tape).record()
@@ -48,7 +47,7 @@ class _Recorder:
         self._poller = Poller(client, self._apply_message, interval_seconds=86_400, clock=clock)
 
     async def record(self) -> int:
-        self._poller.subscribe(coverage_from_ms=BEGINS_MS - HISTORY_MS, carriers_from_ms=BEGINS_MS - HISTORY_MS)
+        self._poller.subscribe(coverage_from_ms=HISTORY_FROM_MS, carriers_from_ms=HISTORY_FROM_MS)
         polling = asyncio.create_task(self._poller.run())
         try:
             await self._until(1)
@@ -82,7 +81,7 @@ class _Recorder:
             self._poller.subscribe(
                 at_once=False,
                 coverage_from_ms=self._book.changes_from(),
-                carriers_from_ms=BEGINS_MS - HISTORY_MS if asks_carriers else None,
+                carriers_from_ms=HISTORY_FROM_MS if asks_carriers else None,
             )
             polls = self._poller.polls
             self._poller.refresh()

@@ -4,7 +4,7 @@ A caption is shown until its condition holds. ctrl+n shows the next one at once,
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,7 +20,7 @@ from streamusage.core.coverage import Provenance
 from tui.app.console_app import ConsoleApp
 from tui.app.endings import Endings
 from tui.config.settings import ConnectionSettings
-from tui.demo.estate import CUT_OFF
+from tui.demo.regions import BEGINS_MS, CUT_OFF
 from tui.screens.confirm_delete import ConfirmDelete
 from tui.screens.days import DaysScreen
 from tui.screens.gap import GapScreen
@@ -30,7 +30,7 @@ from tui.widgets.lines import Line, Part
 POLL_SECONDS = 0.5
 _CHECK_EVERY_SECONDS = 0.2
 _CRASHED = "edge-1"
-SPEED = 12
+SPEED = 20
 """Speed of time once the outage has begun. Until then it is real time, so that midnight waits for the reader."""
 
 
@@ -67,7 +67,12 @@ def _filled(app: "TourApp") -> bool:
     gaps = next((screen for screen in app.screen_stack if isinstance(screen, GapsScreen)), None)
     timeline = gaps.book.servers.get(CUT_OFF) if gaps else None
     spans = timeline.spans if timeline else []
-    return any(span.state is Provenance.BACKFILLED for span in spans) and not _owed(app)
+    recent = [span for span in spans if span.to_ms > BEGINS_MS]
+    return any(span.state is Provenance.BACKFILLED for span in recent) and not _owed(app)
+
+
+def _by_customer(app: "TourApp") -> bool:
+    return isinstance(app.screen, DaysScreen) and app.screen.shows_groups
 
 
 STEPS = (
@@ -146,8 +151,16 @@ STEPS = (
     ),
     TourStep(
         (
-            "Both days, and their coverage. RECOVERED was added by the delta.",
-            "⏎ shows a day by server, tab by stream. Press esc until you are back.",
+            "A month: final days never change, ADJUSTED came later; ▄ is partial, × is lost.",
+            "⏎ shows a day by server, tab by stream. Press shift+tab for the customers.",
+        ),
+        _by_customer,
+        "shift+tab",
+    ),
+    TourStep(
+        (
+            "The month by customer. What is closed is in a signed statement:",
+            "streamtop daily export writes it. Press esc until you are back.",
         ),
         _on_sessions,
         "esc",
@@ -264,10 +277,12 @@ class TourApp(ConsoleApp):
             screen.query(Caption).remove()
 
 
-def run_tour(url: str, token: str, control: Callable[[str], None], journal_path: Path) -> int:
-    """Run the tour until the console is quit; return the exit code."""
+def run_tour(attach: Mapping[str, Any], control: Callable[[str], None]) -> int:
+    """Run the tour on the first service until the console is quit; return the exit code."""
+    token_file = Path(attach["token_file"])
+    token, journal_path = token_file.read_text("utf-8").strip(), token_file.with_name("deleted.ndjson")
     with Endings() as endings:
-        return asyncio.run(_run(url, token, control, journal_path, endings))
+        return asyncio.run(_run(attach["url"], token, control, journal_path, endings))
 
 
 async def _run(url: str, token: str, control: Callable[[str], None], journal_path: Path, endings: Endings) -> int:

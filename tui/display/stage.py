@@ -1,6 +1,7 @@
 """The stage: it receives what Textual writes and returns what to send to the terminal instead. Pure."""
 
 import re
+from collections.abc import Sequence
 
 from tui.display.cells import BLANK, Cell, Line, Terminal
 from tui.display.frames import Place, Run, parse_frame
@@ -52,6 +53,11 @@ class Stage:
         self._painted: set[int] = set()
         """Lines that Textual has painted in this size."""
         self.forget()
+
+    @property
+    def lines(self) -> Sequence[Line]:
+        """The screen as Textual meant it. The lines change with the next write."""
+        return self._meant
 
     def forget(self) -> None:
         """Note that the terminal may show anything: the next frame writes every line."""

@@ -111,6 +111,17 @@ def moment(at_ms: int | None, now_ms: int, tz: tzinfo | None, *, cells: int | No
     return whole if cells is None or len(whole) <= cells else date
 
 
+def time_text(at_ms: int, tz: tzinfo) -> str:
+    """Return `2026-11-21 12:03:04` in the zone, the number itself outside the calendar, and `–` for an unknown time.
+
+    A time that the zone's clock shows twice has its offset: `2026-10-25 02:30:00+02`.
+    """
+    if not at_ms:
+        return UNKNOWN
+    then = _local(at_ms, tz)
+    return str(at_ms) if then is None else f"{then:%Y-%m-%d} {clock_time(at_ms, tz, seconds=True)}"
+
+
 def clock_time(at_ms: int, tz: tzinfo | None, *, seconds: bool = False) -> str:
     """Return `12:44` or, with seconds, `12:44:07`; with its offset (`02:44+01`) where the clock shows it twice."""
     then = _local(at_ms, tz)

@@ -1,7 +1,8 @@
 """Staleness of the figures on screen in four levels: live, late, stale, offline. Pure."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from tui.model import formats
 
@@ -16,8 +17,7 @@ class StalenessLevel(StrEnum):
     OFFLINE = "offline"
 
 
-@dataclass(frozen=True)
-class Freshness:
+class Freshness(msgspec.Struct, frozen=True):
     """The age of the figures on screen and the next attempt to refresh them."""
 
     step: StalenessLevel

@@ -21,3 +21,12 @@ def close_names(typed: str, names: Iterable[str]) -> list[str]:
         *get_close_matches(wanted.split(" ")[0], by_text, MOST_SUGGESTED),
     ]
     return list(dict.fromkeys(by_text[text] for text in found))[:MOST_SUGGESTED]
+
+
+def did_you_mean(typed: str, names: Iterable[str]) -> str:
+    """Return `; did you mean edge-1 or edge-2?` for names that resemble the typed one; empty without such names."""
+    by_text: dict[str, str] = {}
+    for name in names:
+        by_text.setdefault(name.casefold(), name)
+    close = get_close_matches(typed.casefold(), by_text, MOST_SUGGESTED)
+    return f"; did you mean {' or '.join(by_text[text] for text in close)}?" if close else ""

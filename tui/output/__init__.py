@@ -1,5 +1,6 @@
-"""Results on standard output as a table, JSON, NDJSON or CSV, from one description of a row."""
+"""Results on standard output as a table, JSON, NDJSON or CSV, from one declaration of the columns."""
 
-from tui.output.printer import CsvField, Format, TableColumn, View, print_rows, same_named
+from tui.output.columns import UTC, Cell, ColumnError, ListColumn, View, attributes
+from tui.output.printer import Format, Printing, print_rows
 
-__all__ = ["CsvField", "Format", "TableColumn", "View", "print_rows", "same_named"]
+__all__ = ["UTC", "Cell", "ColumnError", "Format", "ListColumn", "Printing", "View", "attributes", "print_rows"]

@@ -16,7 +16,7 @@ import msgspec
 from streamusage.core.usage import RECORD_FIELDS
 from tui.model.sessions.columns import COLUMNS, ExportField
 from tui.model.sessions.store import Session
-from tui.output import CsvField
+from tui.output import ListColumn
 from tui.output.printer import csv_text, json_text
 
 _KEY_FIELDS = (
@@ -50,7 +50,10 @@ def table_csv(sessions: Iterable[Session], *, knows_live: bool = True, of_severa
 
     With `of_several`, the first field is the service of each.
     """
-    return csv_text(sessions, [CsvField[Session](*field) for field in _fields(knows_live, of_several)])
+    return csv_text(
+        sessions,
+        [ListColumn[Session](name, value, is_time=is_time) for name, value, is_time in _fields(knows_live, of_several)],
+    )
 
 
 def table_json(sessions: Iterable[Session], *, knows_live: bool = True, of_several: bool = False) -> Iterator[str]:

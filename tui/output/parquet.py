@@ -14,6 +14,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, NamedTuple, TypeVar
 
+from streamusage.extras import describe_unusable
+
 Row = TypeVar("Row")
 
 ROWS_A_GROUP = 100_000
@@ -57,8 +59,8 @@ def check_library() -> None:
     """Raise `LibraryMissingError` if Parquet cannot be written."""
     try:
         import pyarrow.parquet  # noqa: F401
-    except ImportError:
-        raise LibraryMissingError("writing Parquet needs pyarrow: pip install 'streamtop[parquet]'") from None
+    except ImportError as error:
+        raise LibraryMissingError(describe_unusable("writing Parquet", "parquet", error)) from None
 
 
 @contextmanager

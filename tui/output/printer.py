@@ -1,4 +1,4 @@
-"""Prints rows in one of four formats. A `View` declares the fields of a row once.
+"""Prints rows in one of four formats. A `View` declares the columns of a row once.
 
 JSON, NDJSON and CSV contain exact figures and are UTF-8 in every locale. The table is for people: text from outside is
 sanitised. Output is written in blocks, so that a long list starts to appear at once.
@@ -8,26 +8,25 @@ import codecs
 import csv
 import io
 import re
+import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from itertools import islice
-from operator import attrgetter
-from typing import Any, BinaryIO, Generic, TypeVar
+from itertools import chain, islice
+from typing import BinaryIO, Generic
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from streamusage.core.text import escape_json
 from tui.display.ascii import to_ascii
 from tui.model.text import sanitize, shortened, width
-
-Row = TypeVar("Row")
-Cell = str | int | float | bool | None
+from tui.output.columns import UTC as UTC_ZONE
+from tui.output.columns import Cell, ListColumn, Row, View, fields_of, in_order, selected
+from tui.output.table_layout import NARROWEST_TEXT, SEPARATOR, WIDEST_CELL, fit
 
 BLOCK_ROWS = 1000
-WIDEST_CELL = 60
-"""Widest column in cells. On a terminal longer text is cut; elsewhere it is printed in full."""
 
 _SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20"
 """With these a formula begins: some spreadsheets accept the wide forms, too."""
@@ -47,51 +46,80 @@ class Format(StrEnum):
     CSV = "csv"
 
 
-class TableColumn(msgspec.Struct, Generic[Row], frozen=True):
-    """A column of the table: its title and a row's text. `figure` aligns it right."""
+class Printing(msgspec.Struct, frozen=True):
+    """How rows are printed: the format, and which columns and rows."""
 
-    title: str
-    text: Callable[[Row], str]
-    figure: bool = False
-
-
-class CsvField(msgspec.Struct, Generic[Row], frozen=True):
-    """A column of the CSV: its name and a row's value. A time in milliseconds has an ISO column, too, at the end."""
-
-    name: str
-    value: Callable[[Row], Cell]
-    is_time: bool = False
+    format: Format = Format.TABLE
+    columns: Sequence[str] = ()
+    """Names of columns; by default those of the view."""
+    sort: Sequence[str] = ()
+    """Names of columns, each with `-` before it for the largest first; by default the order of the rows."""
+    headers: bool = True
+    limit: int | None = None
+    """Most rows."""
 
 
-def same_named(*names: str, is_time: bool = False) -> list[CsvField[Any]]:
-    """Return CSV columns of the row's attributes with the same names."""
-    return [CsvField(name, attrgetter(name), is_time) for name in names]
+class Printed(msgspec.Struct, Generic[Row], frozen=True):
+    """What is printed of rows: lines, the rows among them, and the columns that the terminal is too narrow for."""
+
+    lines: Iterable[str]
+    rows: Sequence[Row]
+    left_out: Sequence[str] = ()
 
 
-class View(msgspec.Struct, Generic[Row], frozen=True):
-    """The fields of one kind of row. `document` returns what is encoded as a row's JSON; by default the row itself."""
+def lay_out(
+    rows: Sequence[Row], view: View[Row], printing: Printing, *, cells: int | None = None, only_visible: bool = False
+) -> Printed[Row]:
+    """Return the lines of the rows. `cells` is the width of the terminal that they must fit, `None` elsewhere.
 
-    columns: Sequence[TableColumn[Row]]
-    fields: Sequence[CsvField[Row]]
-    document: Callable[[Row], object] | None = None
-
-
-def print_rows(rows: Sequence[Row], view: View[Row], output_format: Format) -> None:
-    """Write the rows to standard output."""
-    sys.stdout.flush()
-    out, on_terminal = sys.stdout.buffer, sys.stdout.isatty()
-    documents = map(view.document, rows) if view.document is not None else rows
-    match output_format:
-        case Format.JSON:
-            chunks = json_text(documents)
-        case Format.NDJSON:
-            chunks = ndjson_text(documents)
-        case Format.CSV:
-            chunks = csv_text(rows, view.fields, only_visible=on_terminal)
+    Raises `ColumnError` for a column that the view does not have.
+    """
+    chosen = selected(view, printing.columns)
+    found = in_order(rows, view, printing.sort)[: printing.limit]
+    match printing.format:
         case Format.TABLE:
-            chunks = table_text(rows, view.columns, cut=on_terminal)
-    encoding = sys.stdout.encoding if output_format is Format.TABLE else "utf-8"
-    write_blocks(chunks, out, encoding)
+            shown = chosen or view.table_columns()
+            cut = Table(found, shown, view.tz, cells=cells, leave_out=() if chosen else view.narrow)
+            return Printed(cut.lines(headers=printing.headers), found, cut.left_out)
+        case Format.CSV:
+            fields = chosen or view.csv_columns()
+            return Printed(csv_text(found, fields, only_visible=only_visible, headers=printing.headers), found)
+        case Format.JSON:
+            return Printed(json_text(documents(found, view, chosen)), found)
+        case Format.NDJSON:
+            return Printed(ndjson_text(documents(found, view, chosen)), found)
+
+
+def print_rows(rows: Sequence[Row], view: View[Row], printing: Printing) -> Printed[Row]:
+    """Write the rows to standard output, and return what was written. Raises `ColumnError`."""
+    sys.stdout.flush()
+    on_terminal = sys.stdout.isatty()
+    cells = shutil.get_terminal_size().columns if on_terminal else None
+    printed = lay_out(rows, view, printing, cells=cells, only_visible=on_terminal)
+    write_blocks(printed.lines, sys.stdout.buffer, encoding_of(printing.format))
+    return printed
+
+
+def encoding_of(output_format: Format) -> str:
+    """Return the encoding of a format on standard output: the locale's for the table, which is for people."""
+    return sys.stdout.encoding if output_format is Format.TABLE else "utf-8"
+
+
+def documents(rows: Iterable[Row], view: View[Row], chosen: Sequence[ListColumn[Row]] = ()) -> Iterator[object]:
+    """Yield each row as JSON has it: the view's document, or the chosen columns. Each time is also in ISO form."""
+    if chosen:
+        times = [column for column in chosen if column.is_time]
+        for row in rows:
+            yield dict(fields_of(row, chosen)) | _iso_fields(row, times)
+        return
+    times = [column for column in view.csv_columns() if column.is_time]
+    for row in rows:
+        document = row if view.document is None else view.document(row)
+        yield msgspec.to_builtins(document) | _iso_fields(row, times)
+
+
+def _iso_fields(row: Row, times: Sequence[ListColumn[Row]]) -> dict[str, str | None]:
+    return {f"{column.name}_iso": iso_time(column.value(row)) for column in times}
 
 
 def write_blocks(lines: Iterable[str], out: BinaryIO, encoding: str = "utf-8") -> None:
@@ -127,7 +155,9 @@ def ndjson_text(rows: Iterable[object]) -> Iterator[str]:
         yield f"{_json(row)}\n"
 
 
-def csv_text(rows: Iterable[Row], fields: Sequence[CsvField[Row]], *, only_visible: bool = False) -> Iterator[str]:
+def csv_text(
+    rows: Iterable[Row], fields: Sequence[ListColumn[Row]], *, only_visible: bool = False, headers: bool = True
+) -> Iterator[str]:
     """Yield a line of names, then a line a row. Text that a spreadsheet would run gets an apostrophe.
 
     The last columns have each time of the row as ISO text in UTC: `startTime_iso` for `startTime`. `only_visible` shows
@@ -137,7 +167,8 @@ def csv_text(rows: Iterable[Row], fields: Sequence[CsvField[Row]], *, only_visib
     writer = csv.writer(line, lineterminator="\n")
     times = [at for at, field in enumerate(fields) if field.is_time]
     header: list[Cell] = [*(field.name for field in fields), *(f"{fields[at].name}_iso" for at in times)]
-    for cells in _with_header(header, (_with_iso_times([field.value(row) for field in fields], times) for row in rows)):
+    lines = (_with_iso_times([field.value(row) for field in fields], times) for row in rows)
+    for cells in chain([header] if headers else [], lines):
         writer.writerow([_csv_cell(cell, only_visible=only_visible) for cell in cells])
         yield line.getvalue()
         line.seek(0)
@@ -145,10 +176,10 @@ def csv_text(rows: Iterable[Row], fields: Sequence[CsvField[Row]], *, only_visib
 
 
 def _with_iso_times(cells: list[Cell], times: Sequence[int]) -> list[Cell]:
-    return cells + [_iso_time(cells[at]) for at in times]
+    return cells + [iso_time(cells[at]) for at in times]
 
 
-def _iso_time(at_ms: Cell) -> str | None:
+def iso_time(at_ms: Cell) -> str | None:
     """Return `2026-11-21T12:03:04.000Z`; nothing for an unknown time, or one outside the calendar."""
     if not at_ms or not isinstance(at_ms, int):
         return None
@@ -176,35 +207,66 @@ def inert(text: str) -> str:
     return f"'{marked}" if marked.startswith(FORMULA_STARTS) else marked
 
 
-def table_text(rows: Sequence[Row], columns: Sequence[TableColumn[Row]], *, cut: bool) -> Iterator[str]:
-    """Yield aligned lines below a line of titles; nothing without rows."""
-    if not rows:
-        return
-    widths = [width(column.title) for column in columns]
-    for row in rows:
-        for at, column in enumerate(columns):
-            widths[at] = max(widths[at], min(width(_cell(column, row, cut)), WIDEST_CELL))
-    yield _line([column.title for column in columns], columns, widths)
-    for row in rows:
-        yield _line([_cell(column, row, cut) for column in columns], columns, widths)
+class Table(Generic[Row]):
+    """Aligned lines of rows, in a terminal of `cells`; of any width with `None`, where nothing is shortened.
+
+    A terminal too narrow for all columns leaves out those of `leave_out`, in this order.
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[Row],
+        columns: Sequence[ListColumn[Row]],
+        tz: ZoneInfo = UTC_ZONE,
+        *,
+        cells: int | None = None,
+        leave_out: Sequence[str] = (),
+    ) -> None:
+        self._rows, self._tz, self._cut = rows, tz, cells is not None
+        titles = [width(column.heading(tz)) for column in columns]
+        widths = list(titles)
+        for row in rows:
+            for at, column in enumerate(columns):
+                widths[at] = max(widths[at], min(width(self._cell(column, row)), WIDEST_CELL))
+        self._shown, self._widths, self.left_out = list(columns), widths, list[str]()
+        if cells is not None and rows:
+            names = [column.name for column in columns]
+            smallest = [
+                max(min(full, NARROWEST_TEXT), title) if column.shrinks else full
+                for column, full, title in zip(columns, widths, titles, strict=True)
+            ]
+            layout = fit(widths, smallest, [names.index(name) for name in leave_out if name in names], cells)
+            self._shown, self._widths = [columns[at] for at in layout.shown], layout.widths
+            self.left_out = [column.heading(tz) for at, column in enumerate(columns) if at not in layout.shown]
+
+    def lines(self, *, headers: bool = True) -> Iterator[str]:
+        """Yield the rows below a line of titles; nothing without rows."""
+        if not self._rows:
+            return
+        if headers:
+            yield self._line([column.heading(self._tz) for column in self._shown])
+        for row in self._rows:
+            yield self._line([self._cell(column, row) for column in self._shown])
+
+    def _cell(self, column: ListColumn[Row], row: Row) -> str:
+        text = sanitize(column.shown(row, self._tz))
+        return shortened(text, WIDEST_CELL) if self._cut else text
+
+    def _line(self, texts: Sequence[str]) -> str:
+        padded = []
+        for text, column, cells_wide in zip(texts, self._shown, self._widths, strict=True):
+            if self._cut:
+                text = shortened(text, cells_wide)
+            padding = " " * (cells_wide - width(text))
+            padded.append(padding + text if column.figure else text + padding)
+        return SEPARATOR.join(padded).rstrip() + "\n"
 
 
-def _cell(column: TableColumn[Row], row: Row, cut: bool) -> str:
-    text = sanitize(column.text(row))
-    return shortened(text, WIDEST_CELL) if cut else text
-
-
-def _line(cells: Sequence[str], columns: Sequence[TableColumn[Row]], widths: Sequence[int]) -> str:
-    padded = []
-    for cell, column, cells_wide in zip(cells, columns, widths, strict=True):
-        padding = " " * (cells_wide - width(cell))
-        padded.append(padding + cell if column.figure else cell + padding)
-    return "  ".join(padded).rstrip() + "\n"
-
-
-def _with_header(header: list[Cell], rows: Iterable[list[Cell]]) -> Iterator[list[Cell]]:
-    yield header
-    yield from rows
+def table_text(
+    rows: Sequence[Row], columns: Sequence[ListColumn[Row]], tz: ZoneInfo = UTC_ZONE, *, cells: int | None = None
+) -> Iterator[str]:
+    """Yield the lines of a table."""
+    return Table(rows, columns, tz, cells=cells).lines()
 
 
 def _json(row: object) -> str:

@@ -9,14 +9,14 @@ from tui.model.daily.day_shares import accounting_zone
 from tui.model.gaps.coverage_book import CoverageBook
 from tui.recording.errors import RecordingError
 from tui.recording.knowledge import COVERAGE_MS, fetch_coverage, fetch_days
-from tui.recording.recording import Recording
+from tui.recording.recording import PollWriter
 
 COVERAGE_EVERY_SECONDS = 60
 DAYS_EVERY = 15
 """Daily statistics are fetched with each fifteenth coverage: a month of a large estate is a long answer."""
 
 
-async def record_knowledge(client: UsageClient, recording: Recording, tz: tzinfo | None) -> None:
+async def record_knowledge(client: UsageClient, recording: PollWriter, tz: tzinfo | None) -> None:
     """Write what can have changed once a minute, until the recording cannot be written or this is cancelled.
 
     A plain Stream Manager has nothing to record. A request that fails is made again a minute later.

@@ -10,7 +10,7 @@ from streamusage.api.daily import DailyStatistics, DailySums
 from streamusage.api.extension import Coverage, Placements, ServerCoverage
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.days import day_of, zone
-from tui.app.messages import CoveragePolled, DayPolled, DayRowsPolled, MonthPolled
+from tui.app.messages.views import CoveragePolled, DayPolled, DayRowsPolled, MonthPolled
 from tui.model.daily.months import first_of, last_of, month_of, rows_of
 from tui.model.gaps.coverage_book import CoverageBook
 

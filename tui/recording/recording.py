@@ -1,39 +1,40 @@
-"""Recordings: what a console polled, written and played back poll by poll. One JSON value a line; no token is in it."""
+"""Recordings: what a console polled, poll by poll. One JSON value a line; no token is in it."""
 
 import asyncio
 import contextlib
+import gzip
 import io
 import tarfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO, Unpack
+from typing import BinaryIO
 
 import msgspec
 from textual.message import Message
 
+from streamusage.api.alerts import AlertSummary
 from streamusage.api.extension import Coverage, Placements, ServerStatus
 from streamusage.core.clock import Clock
-from streamusage.core.usage import SessionKey
-from tui.app.messages import CoveragePolled, HistoryMissing, PollFailed, SessionsPolled
-from tui.app.ports import SubscriptionChanges
+from tui.app.messages import PollFailed, SessionsPolled
+from tui.app.messages.views import CoveragePolled
+from tui.config.profiles import DEFAULT_POLL_INTERVAL_S
 from tui.model.sessions.store import Session
 from tui.recording.errors import RecordingError
-from tui.recording.knowledge import Knowledge, RecordedDays
-
-NO_HISTORY = "a recording has no history; the trend is drawn from its polls"
+from tui.recording.knowledge import RecordedDays
 
 _GZIP = b"\x1f\x8b"
+_OBJECT = b"{"
+"""Start of every line of a recording."""
 TAPE_IN_BUNDLE = "streamtop-incident/replay.tape"
-
-NO_SERVICE = "this is a recording: it has only what was polled then"
 
 
 class RecordedPoll(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One poll. `why_failed` is empty for one that succeeded."""
 
     at: int
-    """UTC milliseconds by the service's clock; for a failed poll by this machine's."""
+    """UTC milliseconds by the service's clock; for a failed poll, and where there are several, by this machine's."""
     changed: list[Session] = []
     removed: list[tuple[str, str, int]] = []
     reset: bool = False
@@ -47,26 +48,23 @@ class RecordedPoll(msgspec.Struct, kw_only=True, omit_defaults=True):
     carriers: Placements | None = None
     days: RecordedDays | None = None
     """Daily statistics for the days view; alone in its line."""
+    alerts: AlertSummary | None = None
+    service: str = ""
+    """The profile of the service that was polled, where there are several."""
+    now: int = 0
+    """UTC milliseconds by the clock of that service, for a poll that succeeded."""
+    services: list[str] = []
+    """All services of the recording, in their order, where there are several; in its first line only."""
 
 
-class Recording:
-    """Writes polls to a new file that only the user can read. The first poll holds every session.
+class PollWriter:
+    """Writes the polls of one service. The first of them holds every session. `service` names one of several."""
 
-    Raises `RecordingError`.
-    """
-
-    def __init__(self, path: Path, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, write: Callable[[RecordedPoll], None], clock: Clock, service: str = "") -> None:
+        self._write, self._clock, self._service = write, clock, service
         self.polled_at_ms = 0
-        """Time of the newest poll in it."""
+        """Time of the newest poll."""
         self.has_poll = asyncio.Event()
-        try:
-            path.touch(mode=0o600, exist_ok=False)
-            self._file: BinaryIO = path.open("ab", buffering=0)
-        except FileExistsError:
-            raise RecordingError(f"{path} exists already; a recording is never overwritten") from None
-        except OSError as error:
-            raise RecordingError(f"{path} cannot be written: {error.strerror}") from None
 
     def write_message(self, message: Message) -> None:
         """Write a poll; other messages are ignored. Raises `RecordingError`."""
@@ -82,6 +80,7 @@ class Recording:
                     servers=message.servers,
                     cannot_show=message.cannot_show,
                     knows_live=message.knows_live,
+                    alerts=message.alerts,
                 )
             case CoveragePolled():
                 recorded = RecordedPoll(at=message.coverage.now, coverage=message.coverage, carriers=message.carriers)
@@ -91,13 +90,40 @@ class Recording:
                 )
             case _:
                 return
-        self._write(recorded)
+        self._write_line(recorded)
 
     def write_days(self, days: RecordedDays) -> None:
         """Write daily statistics, with the time of the newest poll. Raises `RecordingError`."""
-        self._write(RecordedPoll(at=self.polled_at_ms, days=days))
+        self._write_line(RecordedPoll(at=self.polled_at_ms, days=days))
 
-    def _write(self, recorded: RecordedPoll) -> None:
+    def _write_line(self, recorded: RecordedPoll) -> None:
+        if self._service:
+            # Clocks of services differ, and a recording has one course of time.
+            recorded.service, recorded.now, recorded.at = self._service, recorded.at, self._clock.now_ms()
+        self._write(recorded)
+
+
+class Recording(PollWriter):
+    """A new file of polls that only the user can read. Raises `RecordingError`."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        super().__init__(self._append, clock)
+        self._services: list[str] = []
+        try:
+            path.touch(mode=0o600, exist_ok=False)
+            self._file: BinaryIO = path.open("ab", buffering=0)
+        except FileExistsError:
+            raise RecordingError(f"{path} exists already; a recording is never overwritten") from None
+        except OSError as error:
+            raise RecordingError(f"{path} cannot be written: {error.strerror}") from None
+
+    def of_services(self, names: Iterable[str]) -> dict[str, PollWriter]:
+        """Return the writers of several services, by name. The first line that is written names all of them."""
+        self._services = list(names)
+        return {name: PollWriter(self._append, self._clock, name) for name in self._services}
+
+    def _append(self, recorded: RecordedPoll) -> None:
+        recorded.services, self._services = self._services, []
         try:
             self._file.write(msgspec.json.encode(recorded) + b"\n")
         except OSError as error:
@@ -111,15 +137,34 @@ class Recording:
 def read_recording(path: Path) -> list[RecordedPoll]:
     """Return the polls of a recording or of an incident bundle, oldest first. Raises `RecordingError`.
 
-    An incomplete last line is left out.
+    The recording may be compressed with gzip. An incomplete last line is left out.
     """
     try:
         with path.open("rb") as file:
-            is_archive = file.read(len(_GZIP)) == _GZIP
+            is_compressed = file.read(len(_GZIP)) == _GZIP
             file.seek(0)
-            return list(_decode_lines(path, _tape_in_bundle(path) if is_archive else file))
+            if not is_compressed:
+                return list(_decode_lines(path, file))
+            with gzip.open(file) as tape:
+                if tape.peek(1)[:1] == _OBJECT:
+                    return list(_decode_lines(path, tape))
+            return list(_decode_lines(path, _tape_in_bundle(path)))
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise RecordingError(f"{path} is not a complete incident bundle or compressed recording: {error}") from None
     except OSError as error:
         raise RecordingError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def services_of(polls: Sequence[RecordedPoll]) -> list[str]:
+    """Return the services of a recording of several, in their order; empty for one of one service."""
+    return list(dict.fromkeys([*(polls[0].services if polls else ()), *(p.service for p in polls if p.service)]))
+
+
+def poll_interval_s(polls: Iterable[RecordedPoll]) -> float:
+    """Return the usual time between two successful polls of a service; a console's default where there are too few."""
+    at_ms = [poll.at for poll in polls if not poll.why_failed and poll.coverage is None and poll.days is None]
+    between = sorted(after - before for before, after in pairwise(at_ms) if after > before)
+    return between[(len(between) - 1) // 2] / 1000 if between else DEFAULT_POLL_INTERVAL_S
 
 
 def _tape_in_bundle(path: Path) -> list[bytes]:
@@ -145,79 +190,3 @@ def _decode_lines(path: Path, lines: Iterable[bytes]) -> Iterator[RecordedPoll]:
             if line.endswith(b"\n"):
                 raise RecordingError(f"{path}, line {number}: this is not a recording of streamtop") from None
             return
-
-
-class Player:
-    """Plays a recording as a poll source: at once up to an instant, from there on at the pace of the recording."""
-
-    def __init__(
-        self, polls: list[RecordedPoll], post: Callable[[Message], object], from_ms: int, clock: Clock
-    ) -> None:
-        self._polls, self._post, self._from_ms, self._clock = polls, post, from_ms, clock
-        self.interval_seconds = 1.0
-        self.times_slower = 1
-        self.no_service_reason = NO_SERVICE
-        self.knowledge = Knowledge()
-        """The coverage and the days played so far."""
-        self._is_coverage_subscribed = False
-
-    async def run(self) -> None:
-        """Play to the end, then keep the last poll on the screen."""
-        last_ms: int | None = None
-        for number, poll in enumerate(self._polls):
-            if last_ms is not None and poll.at > self._from_ms:
-                await asyncio.sleep(max(0, poll.at - max(last_ms, self._from_ms)) / 1000 * self.times_slower)
-            elif number % 50 == 0:
-                await asyncio.sleep(0)
-            last_ms = poll.at
-            if poll.days is not None:
-                self.knowledge.add_days(poll.days)
-            else:
-                self._publish(_message_of(poll))
-        await asyncio.Event().wait()
-
-    def _publish(self, message: Message) -> None:
-        if isinstance(message, CoveragePolled):
-            self.knowledge.coverage.append(message)
-            if not self._is_coverage_subscribed:
-                return
-        self._post(message)
-
-    def refresh(self) -> None:
-        """Do nothing: a recording has no service."""
-
-    def start_over(self) -> None:
-        """Do nothing: a recording has no service."""
-
-    def subscribe(
-        self,
-        *,
-        at_once: bool = True,
-        coverage_from_of: Mapping[str, int] | None = None,
-        **changes: Unpack[SubscriptionChanges],
-    ) -> None:
-        """Post the coverage played so far to a gap view. History is never recorded: post why it is missing."""
-        if chart := changes.get("history_of"):
-            self._post(HistoryMissing(chart.key, NO_HISTORY))
-        if "coverage_from_ms" in changes:
-            before, self._is_coverage_subscribed = self._is_coverage_subscribed, changes["coverage_from_ms"] is not None
-            if self._is_coverage_subscribed and (at_once or not before):
-                for message in self.knowledge.coverage:
-                    self._post(message)
-
-
-def _message_of(poll: RecordedPoll) -> Message:
-    if poll.why_failed:
-        return PollFailed(poll.why_failed, False, poll.retry_in_ms)
-    if poll.coverage is not None:
-        return CoveragePolled(poll.coverage, poll.carriers)
-    removed = [SessionKey(*key) for key in poll.removed]
-    return SessionsPolled(
-        poll.changed,
-        removed,
-        poll.reset,
-        poll.at,
-        poll.servers,
-        poll.cannot_show,
-        knows_live=poll.knows_live,
-    )

@@ -19,6 +19,7 @@ from tui.widgets import bars
 from tui.widgets.audience import AudienceStrip
 from tui.widgets.key_hints import NAME_FILTER_HINTS, hint_parts
 from tui.widgets.lines import INK_CLASSES, Line, Part
+from tui.widgets.page import PageView
 
 if TYPE_CHECKING:
     from tui.screens.picker import Picked
@@ -62,7 +63,7 @@ class ConsoleScreen(Screen[None]):
     @property
     def is_drawn(self) -> bool:
         """Whether its widgets exist: not before the first layout, and no longer while it closes."""
-        return self.is_mounted and bool(self.query("#keys"))
+        return self.is_mounted and any(child.id == "keys" for child in self.children)
 
     @property
     def is_on_top(self) -> bool:
@@ -73,9 +74,14 @@ class ConsoleScreen(Screen[None]):
         """Call `callback` for every value of a feed, until the screen is removed."""
         self._unsubscribe.append(feed.subscribe(callback))
 
+    def prepare(self) -> None:
+        """Prepare the widgets of the view."""
+
     def on_mount(self) -> None:
-        """Subscribe to the feeds of every view, and draw after the first layout."""
-        # Textual calls this and the subclass's own. Before the first layout there is nothing to draw on.
+        """Prepare the widgets, subscribe to the feeds of every view, and draw after the first layout."""
+        if not self.children:
+            return  # the console ends while the view opens
+        self.prepare()
         self.subscribe(self.port.feeds.state, self._receive_state)
         self.subscribe(self.port.feeds.notices, self._receive_notice)
         self.call_after_refresh(self.state_changed, polled=True)
@@ -288,3 +294,26 @@ class ConsoleScreen(Screen[None]):
         from tui.screens.page import PageScreen
 
         self.app.push_screen(PageScreen(format_poll_timing(self.state), closed_by=("L",)))
+
+
+class ScrollingScreen(ConsoleScreen):
+    """A view of one page, which the keys for rows scroll.
+
+    Each key scrolls at once. A scroll in the next frame would start where the page was before the keys ahead of it.
+    """
+
+    def action_move(self, lines: int) -> None:
+        """Scroll by lines."""
+        self.query_one(PageView).scroll_relative(y=lines, animate=False, immediate=True)
+
+    def action_move_page(self, pages: int) -> None:
+        """Move pages down, or up (below zero)."""
+        self.action_move(pages * max(1, self.query_one(PageView).size.height - 1))
+
+    def action_first(self) -> None:
+        """Move to the first line."""
+        self.query_one(PageView).scroll_home(animate=False, immediate=True)
+
+    def action_last(self) -> None:
+        """Move to the last line."""
+        self.query_one(PageView).scroll_end(animate=False, immediate=True)

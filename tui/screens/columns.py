@@ -39,7 +39,7 @@ class ColumnsScreen(Dialog[list[str]]):
                 yield Line(id=f"choice-{number}")
             yield Line(id="picker-keys")
 
-    def on_mount(self) -> None:
+    def prepare(self) -> None:
         """Prepare the widgets."""
         self.query_one("#picker-title", Line).show([(" Columns, as far as they fit", "strong")])
         self.query_one("#picker-keys", Line).show(

@@ -19,21 +19,19 @@ from tui.deletion import plan as delete_plan
 from tui.deletion.flow import ReadRecords, RecordsUnreadableError
 from tui.deletion.plan import DeletePlan
 from tui.model.text import sanitize
-from tui.screens.dialog import Dialog
+from tui.screens.dialog import ConfirmDialog, DialogField
 
 READING_MS = 700
 """How long a change is shown before a press can confirm it. Presses closer together, as of a held key, are one."""
 
 
-class ConfirmDelete(Dialog[list[UsageRecord] | None]):
+class ConfirmDelete(ConfirmDialog[list[UsageRecord] | None]):
     """Dismissed with the records to delete, all among the frozen keys, or with `None`.
 
     `read_records` fetches the records again; it raises `RecordsUnreadableError`.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "cancel", show=False),
-        Binding("left,right", "other_button", "other button", show=False),
         Binding("up", "scroll(-1)", "up", show=False),
         Binding("down", "scroll(1)", "down", show=False),
     ]
@@ -69,7 +67,7 @@ class ConfirmDelete(Dialog[list[UsageRecord] | None]):
             yield Static("", markup=False, id="since", classes="since")
             if plan.to_type and not plan.impossible_reason:
                 yield Static(plan.typing_prompt, markup=False)
-                yield _NameInput(id="name")
+                yield DialogField(id="name")
                 yield Static("", markup=False, id="refusal", classes="error")
                 yield Static("tab: buttons   esc: cancel", markup=False, classes="hint")
             elif not plan.impossible_reason:
@@ -79,7 +77,7 @@ class ConfirmDelete(Dialog[list[UsageRecord] | None]):
                 if not plan.impossible_reason:
                     yield Button(delete_plan.button_label(plan), id="go", disabled=bool(plan.to_type))
 
-    def on_mount(self) -> None:
+    def prepare(self) -> None:
         """Prepare the widgets."""
         self.query_one("#since").display = False
         names = self.query("#name")
@@ -89,32 +87,9 @@ class ConfirmDelete(Dialog[list[UsageRecord] | None]):
         else:
             self.query_one("#cancel").focus()
 
-    def on_resize(self) -> None:
-        """Draw for the new size."""
-        # The next key goes to what has the focus: it must be visible, however small the terminal is.
-        self.call_after_refresh(self._show_focused)
-
-    def _show_focused(self) -> None:
-        if self.focused is not None:
-            self.focused.scroll_visible(animate=False)
-
     def action_scroll(self, lines: int) -> None:
         """Scroll by lines."""
-        self.query_one("#dialog").scroll_relative(y=lines, animate=False)
-
-    def action_cancel(self) -> None:
-        """Close the dialog without deleting."""
-        self.dismiss(None)
-
-    def action_other_button(self) -> None:
-        """Move the focus to the other button."""
-        go = self.query("#go")
-        if isinstance(self.focused, Button) and go and not go.first().disabled:
-            self.query_one("#cancel" if self.focused.id == "go" else "#go").focus()
-
-    @on(Button.Pressed, "#cancel")
-    def _cancelled(self) -> None:
-        self.dismiss(None)
+        self.query_one("#dialog").scroll_relative(y=lines, animate=False, immediate=True)
 
     def _is_confirmed_by(self, typed: str) -> bool:
         # The name as it is drawn is accepted too: not every character of a name can be typed.
@@ -191,10 +166,3 @@ def _describe_difference(typed: str, expected: str) -> str:
     if expected.startswith(typed):
         return f"The end is missing ({expected[len(typed) :]}); nothing was deleted."
     return f"{sanitize(typed)} is not {expected}; nothing was deleted."
-
-
-class _NameInput(Input):
-    """An input whose cursor does not blink."""
-
-    def on_mount(self) -> None:
-        self.cursor_blink = False

@@ -12,7 +12,7 @@ from textual.binding import BindingType
 from textual.widgets import Input
 
 from tui.app.actions import Action, Context, bindings
-from tui.app.messages import DayRowsPolled, GroupsPolled, MonthPolled
+from tui.app.messages.views import DayRowsPolled, GroupsPolled, MonthPolled
 from tui.model.daily.days import NO_DAYS, join_names
 from tui.model.daily.groups import GroupRows
 from tui.model.daily.months import DailyTotals, DayRows, Month, first_of
@@ -67,7 +67,7 @@ class DaysScreen(ConsoleScreen):
             yield Line(id=f"description-{number}")
         yield Line(id="keys")
 
-    def on_mount(self) -> None:
+    def prepare(self) -> None:
         """Prepare the widgets."""
         self.subscribe(self.port.feeds.month, self._show_month)
         self.subscribe(self.port.feeds.day_rows, self._show_day_rows)
@@ -94,6 +94,11 @@ class DaysScreen(ConsoleScreen):
     def opened(self) -> date | None:
         """The day that is shown; `None` for the month."""
         return self._servers.opened
+
+    @property
+    def shows_groups(self) -> bool:
+        """Whether streams, scopes or customers are shown, and not days or servers."""
+        return self._groups.rows is not None
 
     def available_actions(self) -> list[Action]:
         """Return the actions of this view; those of days and servers have no use for groups."""

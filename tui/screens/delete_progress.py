@@ -12,7 +12,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Static
 
-from tui.deletion.execute import Outcome, describe_outcome
+from tui.deletion.execute import Outcome, describe_outcome, describe_rest
+from tui.deletion.journal import DeletionJournalError
 from tui.model.text import sanitize
 from tui.screens.dialog import Dialog
 from tui.screens.page import PageScreen
@@ -40,7 +41,7 @@ class DeleteProgress(Dialog[None]):
             with Horizontal(id="buttons"):
                 yield Button("Stop", id="stop")
 
-    def on_mount(self) -> None:
+    def prepare(self) -> None:
         """Prepare the widgets."""
         self.show_progress(0)
 
@@ -88,4 +89,12 @@ def format_outcome(outcome: Outcome) -> list[str]:
     ]
     if len(outcome.not_tried) > MOST_LISTED:
         lines.append(f"… and {len(outcome.not_tried) - MOST_LISTED:,} more")
-    return [*lines, "", "All of them are in the journal of deleted records: streamtop journal"]
+    rest = [f"{sentence[0].upper()}{sentence[1:]}." for sentence in describe_rest(outcome)]
+    if not isinstance(outcome.failure, DeletionJournalError):
+        rest.append("The records of all of them are in the journal of deleted records: streamtop journal")
+    return [
+        *lines,
+        "",
+        *rest,
+        "Close this, look at what the table still lists, and delete again.",
+    ]

@@ -8,13 +8,13 @@ from textual.binding import BindingType
 
 from streamusage.api.extension import CoverageSpan, Outage, ServerStatus
 from tui.app.actions import Context, bindings
-from tui.app.messages import GapDetailsFetched
+from tui.app.messages.views import GapDetailsFetched
 from tui.model import formats
 from tui.model.gaps.coverage_book import CoverageBook
 from tui.model.gaps.gap_timeline import GapFigures, drawn
 from tui.model.gaps.grid import GLYPHS, by_protocol, period
 from tui.model.text import padded, padded_left, sanitize
-from tui.screens.base import ConsoleScreen
+from tui.screens.base import ScrollingScreen
 from tui.widgets.audience import AudienceStrip
 from tui.widgets.gap_lines import delta_lines, timeline_lines
 from tui.widgets.lines import Line, Part
@@ -25,7 +25,7 @@ _SLOT_CELLS = 11
 _SLOT_TITLES = (("CONNECTIONS", 13), ("OUT", 11), ("PEAK OUT", 16))
 
 
-class GapScreen(ConsoleScreen):
+class GapScreen(ScrollingScreen):
     """The gaps of one cell, one at a time. `row` is the server, or the stream where `of_stream`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Context.GAP)]
@@ -61,7 +61,7 @@ class GapScreen(ConsoleScreen):
         yield PageView(id="page")
         yield Line(id="keys")
 
-    def on_mount(self) -> None:
+    def prepare(self) -> None:
         """Prepare the widgets."""
         self.subscribe(self.port.feeds.gap_details, self._show_details)
         self.subscribe(self.port.feeds.gaps, self._follow_gaps)
@@ -204,22 +204,6 @@ class GapScreen(ConsoleScreen):
         return lines
 
     # Keys
-
-    def action_move(self, lines: int) -> None:
-        """Scroll by lines."""
-        self.query_one(PageView).scroll_relative(y=lines, animate=False)
-
-    def action_move_page(self, pages: int) -> None:
-        """Move pages down, or up (below zero)."""
-        self.action_move(pages * max(1, self.query_one(PageView).size.height - 1))
-
-    def action_first(self) -> None:
-        """Move to the first row."""
-        self.query_one(PageView).scroll_home(animate=False)
-
-    def action_last(self) -> None:
-        """Move to the last row."""
-        self.query_one(PageView).scroll_end(animate=False)
 
     def action_next_gap(self) -> None:
         """Move to the next gap."""

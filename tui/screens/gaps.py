@@ -9,9 +9,9 @@ from textual.binding import BindingType
 from textual.widgets import Input
 
 from streamusage.core.coverage import Provenance
-from tui.app import gc_tuning
+from tui import gc_tuning
 from tui.app.actions import Context, bindings
-from tui.app.messages import CoveragePolled, DayPolled
+from tui.app.messages.views import CoveragePolled, DayPolled
 from tui.model import formats
 from tui.model.accounting_start import accounting_start, describe_start
 from tui.model.gaps.backfills import Backfills
@@ -76,7 +76,7 @@ class GapsScreen(ConsoleScreen):
         yield Line(id="legend")
         yield Line(id="keys")
 
-    def on_mount(self) -> None:
+    def prepare(self) -> None:
         """Prepare the widgets."""
         self.subscribe(self.port.feeds.coverage, self.show_coverage)
         self.subscribe(self.port.feeds.day, self._show_day)
@@ -240,7 +240,7 @@ class GapsScreen(ConsoleScreen):
             right.append((f"{sanitize(self._name_filter)} ({formats.count(made.hidden)} hidden)  ", "accent"))
         if self._most_missing_first:
             right.append(("most missing first  ", "accent"))
-        if made.from_ms < (self.book.from_ms or 0):
+        if made.from_ms < (self.book.from_ms or 0) and not self.port.poller.no_service_reason:
             right.append(("loading …  ", "quiet"))
         length = (f"{formats.duration(self.window.cell_ms)} a cell ", "quiet")
         # Who owes is not cut: the axis shows the length of cells, and "since" matters less below 100 %.

@@ -50,6 +50,8 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "delete_everything": "records",
         "undo": "records",
         "journal": "journal",
+        "silence": "alerts",
+        "end_silence": "alerts",
         "arm": "read-only",
     },
     "Share": {
@@ -62,6 +64,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     "Go": {
         "gaps": "gaps",
         "servers": "servers",
+        "alerts": "alerts",
         "days": "days",
         "open": "row",
         "profile": "service",

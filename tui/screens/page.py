@@ -14,12 +14,20 @@ from tui.screens.dialog import Dialog
 
 
 class PageScreen(Dialog[None]):
-    """Shows lines that are safe to draw. The keys in `closed_by` close it too."""
+    """Shows lines that are safe to draw. The keys in `closed_by` close it too.
+
+    The screen has the keys that scroll, not the container: a container scrolls in a later frame, from where it was at
+    the press, so that of several keys at once only one would scroll.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,enter", "dismiss", "close", show=False),
         Binding("j,down", "scroll(1)", "down", show=False),
         Binding("k,up", "scroll(-1)", "up", show=False),
+        Binding("pagedown", "scroll_page(1)", "page down", show=False),
+        Binding("pageup", "scroll_page(-1)", "page up", show=False),
+        Binding("home", "first", "first line", show=False),
+        Binding("end", "last", "last line", show=False),
     ]
 
     def __init__(self, lines: list[str], closed_by: tuple[str, ...] = ()) -> None:
@@ -29,7 +37,7 @@ class PageScreen(Dialog[None]):
 
     def compose(self) -> ComposeResult:
         """Return the widgets."""
-        with VerticalScroll(id="help"):
+        with VerticalScroll(id="help", can_focus=False):
             yield Static(Text("\n".join([*self._lines, "", "esc: close   j k: scroll"])), markup=False, id="page")
 
     def on_key(self, event: Key) -> None:
@@ -39,9 +47,21 @@ class PageScreen(Dialog[None]):
             event.prevent_default()
             self.dismiss()
 
-    def action_scroll(self, by: int) -> None:
-        """Scroll by lines."""
-        self.query_one("#help").scroll_relative(y=by, animate=False)
+    def action_scroll(self, lines: int) -> None:
+        """Scroll down, or up (below zero)."""
+        self.query_one("#help").scroll_relative(y=lines, animate=False, immediate=True)
+
+    def action_scroll_page(self, pages: int) -> None:
+        """Scroll pages down, or up (below zero)."""
+        self.action_scroll(pages * self.query_one("#help").scrollable_content_region.height)
+
+    def action_first(self) -> None:
+        """Scroll to the first line."""
+        self.query_one("#help").scroll_home(animate=False, immediate=True)
+
+    def action_last(self) -> None:
+        """Scroll to the last line."""
+        self.query_one("#help").scroll_end(animate=False, immediate=True)
 
 
 class CommandPage(PageScreen):

@@ -77,7 +77,7 @@ class Picker(Dialog[Picked | None]):
                 yield Line(id=f"choice-{number}")
             yield Line(id="picker-keys")
 
-    def on_mount(self) -> None:
+    def prepare(self) -> None:
         """Prepare the widgets."""
         hints = PICKER_HINTS if self._choices else EMPTY_PICKER_HINTS
         self.query_one("#picker-keys", Line).show(hint_parts(hints, self._inner_cells))

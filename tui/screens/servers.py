@@ -61,7 +61,7 @@ class ServersScreen(ConsoleScreen):
         yield Line(id="status")
         yield Line(id="keys")
 
-    def on_mount(self) -> None:
+    def prepare(self) -> None:
         """Prepare the widgets."""
         self.table.focus()
 

@@ -1,10 +1,13 @@
 """The detail of the session under the cursor: when it opens, beside the table or over it, and what it follows."""
 
-from tui.model.sessions.chart import look_at
+from typing import TYPE_CHECKING
+
 from tui.model.sessions.store import Session
 from tui.screens.delete_dialogs import no_session_reason
 from tui.screens.session_exports import SessionExports
-from tui.widgets.detail import DetailView
+
+if TYPE_CHECKING:
+    from tui.widgets.detail import DetailView
 
 WIDE_FROM_CELLS = 110
 """From this width on the detail is beside the table, below it over the table."""
@@ -20,10 +23,17 @@ class SessionDetail(SessionExports):
     _opened_beside = False
     """Whether the detail was opened on a very wide terminal: it closes on a smaller one."""
 
+    _detail: "DetailView | None" = None
+
     @property
-    def detail(self) -> DetailView:
-        """The detail."""
-        return self.query_one(DetailView)
+    def detail(self) -> "DetailView":
+        """The detail, which is made when it is opened first."""
+        if self._detail is None:
+            from tui.widgets.detail import DetailView
+
+            self._detail = DetailView(self.state, id="detail")
+            self.query_one("#body").mount(self._detail)
+        return self._detail
 
     @property
     def detail_is_open(self) -> bool:
@@ -82,5 +92,9 @@ class SessionDetail(SessionExports):
             self.detail.show(None if session is None else session.key)
 
     def _watch_history(self, session: Session | None) -> None:
-        chart = look_at(session, self.state.now_ms()) if session else None
-        self.port.poller.subscribe(history_of=chart)
+        if session is None:
+            self.port.poller.subscribe(history_of=None)
+            return
+        from tui.model.sessions.chart import look_at
+
+        self.port.poller.subscribe(history_of=look_at(session, self.state.now_ms()))

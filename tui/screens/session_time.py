@@ -1,6 +1,5 @@
 """The times of the session table: pause, steps through the polls, jumps."""
 
-from streamusage.core.instants import InstantError, parse_instant
 from tui.screens.base import ConsoleScreen
 from tui.widgets.lines import Part
 
@@ -29,6 +28,8 @@ class SessionTime(ConsoleScreen):
 
     def action_jump(self, to: str = "") -> None:
         """Show the table as it was at a time."""
+        from streamusage.core.instants import InstantError, parse_instant
+
         try:
             at_now = parse_instant(to)
         except InstantError:

@@ -23,7 +23,6 @@ from tui.screens.session_detail import SessionDetail
 from tui.screens.session_time import SessionTime
 from tui.widgets import bars
 from tui.widgets.audience import AudienceStrip
-from tui.widgets.detail import DetailView
 from tui.widgets.filter_prompt import INDENT, FilterPrompt
 from tui.widgets.key_hints import FILTER_HINTS, actions_in_detail, hint_parts
 from tui.widgets.lines import Line, Part
@@ -52,16 +51,15 @@ class SessionsScreen(SessionDetail, SessionTime, DeleteDialogs):
         yield Line(id="header")
         yield AudienceStrip(self.state, id="audience")
         yield Line(id="summary")
-        with Horizontal(id="body"):
+        with Horizontal(id="body"):  # the detail is mounted here when it is opened
             yield SessionTable(self.state, id="table")
-            yield DetailView(self.state, id="detail")
         yield FilterPrompt(id="prompt")
         yield Line(id="caret")
         yield Line(id="wrong")
         yield Line(id="status")
         yield Line(id="keys")
 
-    def on_mount(self) -> None:
+    def prepare(self) -> None:
         """Prepare the widgets."""
         self.subscribe(self.port.feeds.history, lambda _: self.state_changed(polled=False))
         self.query_one(FilterPrompt).history = list(self._filters)
@@ -88,7 +86,8 @@ class SessionsScreen(SessionDetail, SessionTime, DeleteDialogs):
                 self._watch_history(self.table.cursor_session)
         else:
             self.table.repaint()
-        self.detail.update()
+        if self.detail_is_open:
+            self.detail.update()
         self._draw_lines()
 
     def _receive_notice(self, notice: Notice) -> None:
@@ -141,7 +140,7 @@ class SessionsScreen(SessionDetail, SessionTime, DeleteDialogs):
     def action_move_page(self, pages: int) -> None:
         """Move pages down, or up (below zero)."""
         if self.detail_is_open and not self.has_class("wide"):
-            self.detail.scroll_relative(y=pages * self.detail.size.height, animate=False)
+            self.detail.scroll_relative(y=pages * self.detail.size.height, animate=False, immediate=True)
         else:
             self._move_to(self.table.cursor_row + pages * self.table.page_rows)
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from tui.app.actions import Action
 from tui.app.state import ConsoleState
 from tui.model import formats
+from tui.model.alert_list import mark_of
 from tui.model.sessions.live_list import UNREADABLE
 from tui.model.staleness import StalenessLevel
 from tui.model.text import sanitize, shortened, width
@@ -21,6 +22,8 @@ _STEP_INKS = {
     StalenessLevel.STALE: "bad",
     StalenessLevel.OFFLINE: "bad",
 }
+
+_ALERT_INKS = {"critical": "bad", "warning": "warn", "info": "strong"}
 
 SKEW_SHOWN_FROM_MS = 5_000
 """Clocks further apart than this are shown: ages in other tools will not agree."""
@@ -74,6 +77,9 @@ def _facts(state: ConsoleState) -> list[_Fact]:
         facts.append(_Fact([(f"   clock {state.skew_ms / 1000:+.0f}s", "warn")], 2))
     if state.doubts_clock():
         facts.append(_Fact([("   clock doubtful", "bad")], 4))
+    if mark := mark_of(state.alerts):
+        severity = None if state.alerts is None else state.alerts.severity
+        facts.append(_Fact([(f"   {mark}", _ALERT_INKS.get(severity or "warning", "warn"))], 4))
     unread, owing = state.longest_unread_server(), state.unseen.owing_most
     if unread is not None:
         facts.append(_Fact([(f"   · {shortened(sanitize(unread.server), 16)} {NO_READING}", "bad")], 3))

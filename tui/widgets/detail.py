@@ -56,7 +56,7 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         """Show another session, from its top."""
         if key != self._key:
             self._key = key
-            self.scroll_to(y=0, animate=False)
+            self.scroll_to(y=0, animate=False, immediate=True)
         self.update()
 
     def update(self) -> None:

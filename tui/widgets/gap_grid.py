@@ -85,6 +85,11 @@ class GapGridView(HeadedTable):
             return 0
         return self.grid.cells - 1 if self.at_ms is None else self.grid.cell_at(self.at_ms)
 
+    @property
+    def selection(self) -> tuple[int, int] | None:
+        """The row and the cell under the cursor."""
+        return None if self.gap_row is None else (self.row, name_cells(self.size.width) + 2 + self.cell)
+
     def gaps_here(self) -> list[CoverageSpan]:
         """Return the gaps in the cell under the cursor, oldest first."""
         row = self.gap_row

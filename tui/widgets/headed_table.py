@@ -5,7 +5,7 @@ Only the cells that differ from the screen are drawn again: over a slow line eve
 
 from collections.abc import Callable, Iterable, Sequence
 
-from textual.geometry import Region, Size
+from textual.geometry import Offset, Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -24,6 +24,20 @@ class HeadedTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
     def draw_line(self, y: int) -> Strip:
         """Return a line of the widget as it must look now."""
         raise NotImplementedError
+
+    @property
+    def selection(self) -> tuple[int, int] | None:
+        """The selected row and the cell in it; `None` without a selection."""
+        return None
+
+    @property
+    def selection_place(self) -> Offset | None:
+        """The place of the selection on the screen; `None` where it is not visible."""
+        if self.selection is None:
+            return None
+        row, cell = self.selection
+        line = row - self.scroll_offset.y + 1
+        return self.region.offset + Offset(cell, line) if 1 <= line < self.size.height else None
 
     @property
     def page_rows(self) -> int:
@@ -99,6 +113,12 @@ class LineTable(HeadedTable):
         self._heading: Sequence[Part] = ()
         self._rows = 0
         self._draw_row: Callable[[int], Sequence[Part]] = lambda _: ()
+        self._selected = 0
+
+    @property
+    def selection(self) -> tuple[int, int] | None:
+        """The selected row."""
+        return (self._selected, 0) if self._selected < self._rows else None
 
     @property
     def row_count(self) -> int:
@@ -108,17 +128,21 @@ class LineTable(HeadedTable):
     def show(
         self, heading: Sequence[Part], rows: int, draw_row: Callable[[int], Sequence[Part]], *, visible: Iterable[int]
     ) -> None:
-        """Show other rows. `draw_row` returns a row by its number; the rows in `visible` are scrolled to, in order."""
+        """Show other rows. `draw_row` returns a row by its number; the rows in `visible` are scrolled to, in order, and
+        the last of them is the selected one.
+        """
         self._heading, self._rows, self._draw_row = heading, rows, draw_row
         self.set_row_count(rows)
         for row in visible:
             self.keep_visible(row)
+            self._selected = row
         self.repaint()
 
     def move_cursor(self, before: int, after: int, *, visible: Iterable[int]) -> None:
         """Redraw the two rows that a move of the cursor changes; the rows in `visible` are scrolled to."""
         for row in visible:
             self.keep_visible(row)
+        self._selected = after
         self.repaint_cursor(before, after)
 
     def on_resize(self) -> None:

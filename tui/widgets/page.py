@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from textual.geometry import Region, Size
+from textual.geometry import Offset, Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -17,6 +17,16 @@ class PageView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._lines: Sequence[Sequence[Part]] = ()
+        self.selected_line: int | None = None
+        """The line that has the cursor, on a page that has one."""
+
+    @property
+    def selection_place(self) -> Offset | None:
+        """The place of the selected line on the screen; `None` where it is not visible."""
+        if self.selected_line is None:
+            return None
+        line = self.selected_line - self.scroll_offset.y
+        return self.region.offset + Offset(0, line) if 0 <= line < self.size.height else None
 
     def show(self, lines: Sequence[Sequence[Part]]) -> None:
         """Show other lines."""

@@ -15,9 +15,16 @@ SEEN_MARK = "·"
 LINE_MARK = "█"
 
 
+NO_PLOTEXT = "no chart: plotext cannot be used (docs/installing.md)"
+
+
 @cache
 def _plotext() -> Any:
-    import plotext
+    """Return the library; `None` where it was built without a C++ compiler, or left out by a distribution."""
+    try:
+        import plotext
+    except ImportError:
+        return None
 
     plotext.terminal.limit(False, False)  # else a plot is cut to the terminal in which the program was started
     return plotext
@@ -29,6 +36,8 @@ def plot(chart: Chart, cells: int, lines: int, *, braille: bool = True) -> list[
     Figures that leave a server out are filled with dots. Where there is no figure, nothing is drawn.
     """
     plotext = _plotext()
+    if plotext is None:
+        return [NO_PLOTEXT[:cells].ljust(cells), *([" " * cells] * (lines - 1))][:lines]
     figure = plotext.figure
     figure.clear()
     figure.plot_size(cells, lines)
@@ -63,6 +72,8 @@ def _area(chart: Chart, first: int, last: int, cells: int) -> tuple[list[float],
 def bars(heights: Sequence[tuple[int, int, str]], highest: int, cells: int, lines: int) -> list[str]:
     """Return vertical bars of one cell's width. `heights` are (place, height, mark); a bar of height 0 is not drawn."""
     plotext = _plotext()
+    if plotext is None:
+        return [NO_PLOTEXT[:cells].ljust(cells), *([" " * cells] * (lines - 1))][:lines]
     figure = plotext.figure
     figure.clear()
     figure.plot_size(cells, lines)

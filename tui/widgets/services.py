@@ -48,7 +48,7 @@ def service_facts(state: ConsoleState) -> list[tuple[list[Part], bool]]:
             parts.append((f" ARMED {formats.age(part.armed_for_ms())}", "bad"))
         elif part.settings.read_only:
             parts.append((" RO", "strong"))
-        if part.skew_ms is not None and abs(part.skew_ms) >= SKEW_SHOWN_FROM_MS:
+        if part.shows_skew and part.skew_ms is not None and abs(part.skew_ms) >= SKEW_SHOWN_FROM_MS:
             parts.append((f" clock {part.skew_ms / 1000:+.0f}s", "warn"))
         facts.append(([("  ", ""), *parts], in_time))
     return sorted(facts, key=lambda fact: fact[1])

@@ -56,6 +56,11 @@ class SessionTable(HeadedTable):
         """The row under the cursor."""
         return self._cursor_row
 
+    @property
+    def selection(self) -> tuple[int, int] | None:
+        """The row under the cursor; `None` in an empty table."""
+        return None if self.cursor_key is None else (self._cursor_row, 0)
+
     def move_to(self, row: int) -> None:
         """Move the cursor to a row of the table as it is drawn now."""
         last = len(self._state.view) - 1
@@ -99,7 +104,7 @@ class SessionTable(HeadedTable):
         else:
             self._set_cursor(row)
             if top and row != anchor_row:
-                self.scroll_to(y=max(0, top + row - anchor_row), animate=False)
+                self.scroll_to(y=max(0, top + row - anchor_row), animate=False, immediate=True)
             self.keep_visible(self._cursor_row)
         self.repaint()
 

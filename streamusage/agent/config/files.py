@@ -23,8 +23,8 @@ from streamusage.agent.config.sources import (
     duration_between,
     reject_url_secrets,
 )
-from streamusage.agent.config.toml_lines import TomlLines
 from streamusage.api.report import Role
+from streamusage.core.toml.toml_lines import TomlLines
 
 
 class ConfigError(Exception):

@@ -145,8 +145,8 @@ class Ledger:
         return offset_ms
 
     def shown_time(self, at_ms: int, machine_offset_ms: int) -> int:
-        """Return a filed time for display: an undated one by the machine's wall clock, which may be wrong."""
-        runs = [run for run in self._head.undated if run.first_ms <= at_ms]
+        """Return a filed instant, or the start of a slot, for display: an undated one by the machine's wall clock."""
+        runs = [run for run in self._head.undated if slot_of(run.first_ms) <= at_ms]
         return at_ms - runs[-1].offset_ms + machine_offset_ms if runs else at_ms
 
     def confirm_offset(self, run: str, offset_ms: int) -> None:
@@ -525,6 +525,13 @@ class Ledger:
         with self._journal.transaction() as tx:
             own = tx.oldest_slot_since(acknowledged)
         return min(bridged if own is None else [own, *bridged], default=None)
+
+    def count_unacknowledged(self) -> int:
+        """Return how many rows the service has not acknowledged."""
+        acknowledged = self._head.acknowledged
+        bridged = sum(row.revision > acknowledged for row in self._bridge)
+        with self._journal.transaction() as tx:
+            return bridged + tx.count_since(acknowledged)
 
     def handle_refusal(self, refusal: Refusal) -> None:
         """Record why a report was not applied. No row is dropped, whatever the reason. Raises `JournalError`.

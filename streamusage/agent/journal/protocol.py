@@ -115,6 +115,10 @@ class Transaction(Protocol):
         """Return the start of the oldest slot that changed since a revision; `None` where none did."""
         ...
 
+    def count_since(self, revision: int) -> int:
+        """Return how many of the journal's own rows changed after a revision."""
+        ...
+
     def samples_between(self, from_ms: int, to_ms: int) -> Iterable[SampleRow]:
         """Return the samples of slots that start in the interval."""
         ...

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from itertools import accumulate
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 import apsw
 import msgspec
@@ -274,6 +274,12 @@ class SqliteTransaction:
         query = "SELECT min(CAST(key AS INTEGER)) FROM rows WHERE life = 0 AND revision > ? AND kind = 'SlotRow'"
         ((oldest,),) = self._connection.execute(query, (revision,)).fetchall()
         return None if oldest is None else int(oldest)
+
+    def count_since(self, revision: int) -> int:
+        """See `Transaction.count_since`."""
+        query = "SELECT count(*) FROM rows WHERE life = 0 AND revision > ?"  # as above, the index only
+        row = self._connection.execute(query, (revision,)).fetchone()
+        return cast(tuple[int], row)[0]
 
     def delete(self, kind: type[Any], key: RowKey) -> None:
         """See `Transaction.delete`."""

@@ -95,8 +95,29 @@ class LineBoots(NamedTuple):
         """
         if boot == self.present or self._was_reloaded(boot):
             return False
-        is_unseen = not self.is_same or started_at + self.clock_error_ms >= self.passage.last_at
+        is_unseen = not self.is_same or self.latest_start_of(line, started_at) >= self.passage.last_at
         return is_unseen and self._may_be_of_present(line, started_at)
+
+    def latest_start_of(self, line: EndedConnection, started_at: int) -> int:
+        """Return when the connection of a line began at the latest, where the time of the line is known."""
+        return started_at + start_precision_ms(line) + self.clock_error_ms
+
+    def unseen_until(self, boot: str, line: EndedConnection, started_at: int) -> int:
+        """Return until when a connection of the present boot may have begun that no reading showed, where a line ends
+        one of an earlier boot that nothing proves to be its own; 0 if there is none.
+        """
+        if boot == self.present or self._was_reloaded(boot):
+            return 0
+        if self.is_ambiguous(boot, line, started_at):
+            return self.latest_start_of(line, started_at) + 1
+        return 0 if self.is_dated(line) else self.reading.at
+
+    def may_end_connections(self, boot: str) -> bool:
+        """Return whether lines of an earlier boot may be in this reading: it has just ended, or served connections
+        beside the present one until now.
+        """
+        has_just_ended = not self.is_same and boot == self.of_last_reading
+        return has_just_ended or boot in self.draining or retired.raw_name(boot) in self.reading.drained
 
     def earlier_from(self, line: EndedConnection, started_at: int) -> int | None:
         """Return when a connection of an earlier boot began at the earliest, if it may be that of a line; `None` where

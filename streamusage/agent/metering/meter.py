@@ -41,6 +41,7 @@ from streamusage.agent.metering.unreadable import counted_spans, split_unreadabl
 from streamusage.agent.metering.viewer_matching import (
     DRIFT_PER_MS,
     LONGEST_ANSWER_MS,
+    Page,
     Window,
     find_left_viewers,
     match_by_duration,
@@ -52,6 +53,7 @@ from streamusage.core.coverage import Interval, by_slot, slot_of, spread
 from streamusage.core.reasons import (
     CLOCK_SET_FORWARD,
     COUNTER_FELL,
+    ID_USED_AGAIN,
     LENGTH_UNKNOWN,
     LINES_UNDATED,
     NO_READING,
@@ -203,6 +205,9 @@ class _Step:
         """Whether the machine's clock cannot have been set and set back unnoticed since the last reading."""
         self.lacks_bytes = False
         """Whether bytes of an earlier boot are not counted, because nothing proves that they are its own."""
+        self.lacks_viewers_until = 0
+        """Until when viewers may have joined who are not counted, because their lines end viewers of an earlier boot.
+        """
         if not self.same_boot:
             self._retire_boot()
         open_connections = (
@@ -316,7 +321,9 @@ class _Step:
         What is incomplete is marked also where no time passes because of a backward correction.
         """
         before = self.before.at
-        if self.at == before and (self.unreadable or not self.same_boot or self._why_incomplete()):
+        if self.at == before and (
+            self.unreadable or not self.same_boot or self.lacks_viewers_until or self._why_incomplete()
+        ):
             self.at += 1
         at = self.at
         if at == before:
@@ -346,7 +353,7 @@ class _Step:
         if self._pause_was_too_long():
             return NO_READING
         if self.lacks_bytes:
-            return LINES_UNDATED
+            return WORKER_REPLACED if self.is_back else LINES_UNDATED
         if self.passage.passed_ms is None and any(not audience.shown_only for audience in self.reading.audiences):
             return LENGTH_UNKNOWN
         if self.has_fallen or counters.has_fallen(self.before.counters, self.reading.counters):
@@ -359,7 +366,13 @@ class _Step:
         """Return the spans up to now: all of it `partial` for a reason, else the minutes of unreadable lines."""
         if misses:
             return [SpanAddition(from_ms, self.at, "partial", misses)]
-        return counted_spans(Interval(from_ms, self.at), unreadable_minutes(self.unreadable, self.passage, self.now))
+        spans = []
+        if self.lacks_viewers_until > from_ms:
+            until = min(self.lacks_viewers_until, self.at)
+            spans.append(SpanAddition(from_ms, until, "partial", ID_USED_AGAIN))
+            from_ms = until
+        minutes = unreadable_minutes(self.unreadable, self.passage, self.now)
+        return spans + counted_spans(Interval(from_ms, self.at), minutes)
 
     def _pause_was_too_long(self) -> bool:
         if self.reading.logs_ends:
@@ -522,13 +535,16 @@ class _Step:
         # A viewer who is matched by duration only may be another one: then the time of the line proves nothing, either.
         is_dated = is_dated and (boot == self.boot or served is not None or self.is_clock_observed)
         is_proven = (is_dated or is_boot_certain) and not self.boots.is_ambiguous(boot, line, dated_start)
-        if line.counter or is_proven or self.boots.is_certain(boot, line):
+        is_of_boot = is_proven or self.boots.is_certain(boot, line)
+        if line.counter or is_of_boot:
             self._credit(boot, ended_at, line)
         elif boot != self.boot and (line.bytes_in or line.bytes_out):
             self.lacks_bytes = True
         if line.kind == "publish":
             self.publishes.end(f"{boot}/{line.connection_id}", line, started_at, ended_at)
         elif known is not None:
+            if not is_of_boot and (until := self.boots.unseen_until(boot, line, dated_start)):
+                self.lacks_viewers_until = max(self.lacks_viewers_until, until, self.before.at + 1)
             self._end_viewer(known, line, ended_at, seen_viewers)
         elif line.refused or retired.was_given_up(self.retired, boot, started_at, self.last_at):
             return
@@ -556,8 +572,10 @@ class _Step:
         line_began_at = ended_at - line.duration_ms
         if self.passage.are_lines_exact and self.passage.is_possible(line.ended_at, self.now):
             answer_ms = self.reading.age_slack_ms
+            page = Page(seen, answer_ms, self.now - answer_ms - self.boots.clock_error_ms)
             earlier_from = self.boots.earlier_from(line, line_began_at)
-            known = match_viewer(line, line_began_at, self.viewers, boots, seen, answer_ms, earlier_from)
+            may_end = self.boots.may_end_connections
+            known = match_viewer(line, line_began_at, self.viewers, boots, page, may_end, earlier_from)
             if known is not None:
                 return known, ended_at, True
             if self.passage.is_between(line.ended_at, self.now):

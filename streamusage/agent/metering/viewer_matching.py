@@ -5,7 +5,7 @@ and name only the peer of a connection. Their sources list only viewers who are 
 that such a line never ends a viewer who is listed: which of several of one peer it was, nothing could show.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from streamusage.agent.reading import SHARED, EndedConnection, ViewerReading
@@ -33,30 +33,64 @@ def start_precision_ms(line: EndedConnection) -> int:
     return line.granularity_ms + min(CLOCK_SLACK_MS, line.granularity_ms) + line.duration_ms // DRIFT_PER_MS
 
 
+class Page(NamedTuple):
+    """The newest page, for lines that may end a viewer whom it shows."""
+
+    seen: Collection[str]
+    """The viewers on it."""
+    answer_ms: int
+    """How late it was answered."""
+    shown_at: int
+    """Until when its viewers stayed at least."""
+
+
 def match_viewer(
     line: EndedConnection,
     started_at: int,
     viewers: Mapping[str, ViewerRow],
     boots: list[str],
-    seen: Collection[str],
-    answer_ms: int = 0,
+    page: Page,
+    may_end_connections: Callable[[str], bool],
     earlier_boots_from: int | None = None,
 ) -> ViewerRow | None:
     """Return the viewer of the given boots, the present one first, that a log line ends; `None` where no reading showed
     it.
 
-    Of several candidates the one with the nearest start is chosen. `seen` contains the viewers that the page shows; a
-    line that names only a peer ends none of them. `answer_ms` is how late the newest page was answered. Viewers of
-    earlier boots that began before `earlier_boots_from` are left out: a page shows the latest possible start.
+    Of several candidates the one with the nearest start is chosen, of those first whose lines are to be expected:
+    viewers of the present boot who have left, and those of a boot that `may_end_connections`. Else a viewer who was
+    shown for hours would stay, and these hours would count again for one who joined just before a crash. A line that
+    names only a peer ends no viewer on the page, and a line that was written before the page none of them either.
+    Viewers of earlier boots that began before `earlier_boots_from` are left out: a page shows the latest possible
+    start.
     """
     by_peer = line.connection_id.startswith("@")
     earlier = later = start_precision_ms(line)
     if not by_peer:
-        answer_ms = max(answer_ms, LONGEST_ANSWER_MS if line.granularity_ms else 0)
+        answer_ms = max(page.answer_ms, LONGEST_ANSWER_MS if line.granularity_ms else 0)
         earlier, later = earlier + answer_ms, later - line.granularity_ms + answer_ms
-    candidates = _find_candidates(line, viewers, boots, seen, earlier_boots_from)
-    matching = (viewer for viewer in candidates if -earlier <= viewer.started_at - started_at <= later)
-    return min(matching, key=lambda viewer: abs(viewer.started_at - started_at), default=None)
+    candidates = _find_candidates(line, viewers, boots, page.seen, earlier_boots_from)
+    was_written_before = started_at + line.duration_ms + line.granularity_ms < page.shown_at - CLOCK_SLACK_MS
+    matching = (
+        viewer
+        for viewer in candidates
+        if -earlier <= viewer.started_at - started_at <= later
+        and not (was_written_before and viewer.viewer_id in page.seen)
+    )
+    return min(
+        matching,
+        key=lambda viewer: (
+            _rank(viewer.viewer_id, boots[0], page, may_end_connections),
+            abs(viewer.started_at - started_at),
+        ),
+        default=None,
+    )
+
+
+def _rank(viewer_id: str, present_boot: str, page: Page, may_end_connections: Callable[[str], bool]) -> int:
+    """Return 0 where a line of a viewer is to be expected, else 1."""
+    boot = viewer_id.rpartition("/")[0]
+    is_expected = viewer_id not in page.seen if boot == present_boot else may_end_connections(boot)
+    return 0 if is_expected else 1
 
 
 class Window(NamedTuple):

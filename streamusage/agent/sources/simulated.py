@@ -6,8 +6,11 @@ seed produce the same history, however often it is read, because it advances in 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from random import Random
+from typing import Self
+
+import msgspec
 
 from streamusage.agent.reading import EndedConnection, PublishReading, Reading, StreamCounterReading, ViewerReading
 from streamusage.core.clock import Clock
@@ -39,6 +42,22 @@ class Broadcast:
         return self.audience * rise * waves
 
 
+class SimulatedState(msgspec.Struct, frozen=True):
+    """A media server at an instant, to continue from there in another process. Its log begins anew."""
+
+    now: int
+    next_number: int
+    started_at: int
+    boot: str
+    bytes_in: int
+    bytes_out: int
+    bytes_of: list[tuple[str, str, int, int]]
+    log_lines: int
+    """How many lines the log has had."""
+    streams: list[tuple[dict[str, str | int], int, int, int, list[tuple[int, str, int, int, int]]]]
+    """The fields of its broadcast, number, start and bytes per viewer of each stream, and its viewers."""
+
+
 @dataclass
 class _SimulatedViewer:
     number: int
@@ -62,6 +81,11 @@ class _SimulatedStream:
 class SimulatedMediaServer:
     """One server: it has every broadcast of the programme, with its share of the viewers."""
 
+    tick_ms = TICK_MS
+    """Step of its own time. It may be changed between readings."""
+    has_log = True
+    """Whether it logs who leaves, and what it logged can be read."""
+
     def __init__(self, programme: Sequence[Broadcast], share: float, seed: int, started_at: int) -> None:
         self._scheduled = sorted(programme, key=lambda broadcast: broadcast.from_ms, reverse=True)
         self._share = share
@@ -76,12 +100,84 @@ class SimulatedMediaServer:
         self._bytes_of: dict[tuple[str, str], tuple[int, int]] = {}
         """Bytes in and out of each stream of the boot, by scope and name."""
         self.log: list[EndedConnection] = []
+        self._log_from = 0
+        """Number of the first line of `log`: those before belong to an earlier process."""
+
+    @classmethod
+    def resume(cls, state: SimulatedState, programme: Sequence[Broadcast], share: float, seed: int) -> Self:
+        """Return the server of a state, which continues with the broadcasts of the programme and another seed."""
+        server = cls(programme, share, seed, state.started_at)
+        server._now, server._next_number, server.boot = state.now, state.next_number, state.boot
+        server.bytes_in, server.bytes_out, server._log_from = state.bytes_in, state.bytes_out, state.log_lines
+        server._bytes_of = {(scope, name): (sums[0], sums[1]) for scope, name, *sums in state.bytes_of}
+        for fields, number, started_at, bytes_per_viewer, viewers in state.streams:
+            broadcast = msgspec.convert(fields, Broadcast)
+            stream = _SimulatedStream(broadcast, number, started_at, bytes_per_viewer)
+            stream.viewers = {viewer[0]: _SimulatedViewer(*viewer) for viewer in viewers}
+            server._streams.append(stream)
+        return server
+
+    def state(self) -> SimulatedState:
+        """Return the state. The log's lines are left out: they have to be read before."""
+        return SimulatedState(
+            now=self._now,
+            next_number=self._next_number,
+            started_at=self.started_at,
+            boot=self.boot,
+            bytes_in=self.bytes_in,
+            bytes_out=self.bytes_out,
+            bytes_of=[(scope, name, *sums) for (scope, name), sums in self._bytes_of.items()],
+            log_lines=self._log_from + len(self.log),
+            streams=[
+                (
+                    asdict(stream.broadcast),
+                    stream.number,
+                    stream.started_at,
+                    stream.bytes_per_viewer,
+                    [
+                        (viewer.number, viewer.protocol, viewer.started_at, viewer.leaves_at, viewer.joined_at_bytes)
+                        for viewer in stream.viewers.values()
+                    ],
+                )
+                for stream in self._streams
+            ],
+        )
+
+    @property
+    def on_air(self) -> list[Broadcast]:
+        """The broadcasts that are on air."""
+        return [stream.broadcast for stream in self._streams]
 
     def advance(self, to_ms: int) -> None:
         """Advance to a time, in whole ticks."""
-        while self._now + TICK_MS <= to_ms:
-            self._now += TICK_MS
+        while self._now + self.tick_ms <= to_ms:
+            idle_to_ms = min(to_ms, self._scheduled[-1].from_ms if self._scheduled else to_ms)
+            if not self._streams and idle_to_ms > self._now + self.tick_ms:
+                self._now += (idle_to_ms - self._now - 1) // self.tick_ms * self.tick_ms
+                continue
+            self._now += self.tick_ms
             self._tick()
+
+    def restart(self, at_ms: int) -> None:
+        """Lose power and start again: counters begin at 0, and no line is logged of who was connected."""
+        self.advance(at_ms)
+        self._scheduled += [
+            replace(stream.broadcast, from_ms=self._now)
+            for stream in self._streams
+            if stream.broadcast.to_ms > self._now
+        ]
+        self._scheduled.sort(key=lambda broadcast: broadcast.from_ms, reverse=True)
+        self._streams = []
+        self.started_at = self._now
+        self.boot = f"{self.boot.partition('+')[0]}+{self._now}"
+        self.bytes_in = self.bytes_out = 0
+        self._bytes_of = {}
+
+    def log_lines(self, from_cursor: str | None, to_cursor: str | None = None) -> tuple[EndedConnection, ...]:
+        """Return the lines of the log between two cursors; by default from its start and up to its end."""
+        first = 0 if from_cursor is None else max(0, int(from_cursor) - self._log_from)
+        end = len(self.log) if to_cursor is None else max(0, int(to_cursor) - self._log_from)
+        return tuple(self.log[first:end])
 
     def reading(self, at_ms: int, cursor: str | None) -> Reading:
         """Return the counters at a time, and the log from the cursor on."""
@@ -117,9 +213,9 @@ class SimulatedMediaServer:
                 StreamCounterReading(scope=scope, name=name, bytes_in=bytes_in, bytes_out=bytes_out)
                 for (scope, name), (bytes_in, bytes_out) in self._bytes_of.items()
             ),
-            ended=tuple(self.log[len(self.log) if cursor is None else int(cursor) :]),
-            cursor=str(len(self.log)),
-            logs_ends=True,
+            ended=() if cursor is None or not self.has_log else self.log_lines(cursor),
+            cursor=str(self._log_from + len(self.log)),
+            logs_ends=self.has_log,
         )
 
     def _tick(self) -> None:
@@ -141,7 +237,7 @@ class SimulatedMediaServer:
 
     def _advance_stream(self, stream: _SimulatedStream) -> None:
         bitrate_bps = stream.broadcast.bitrate_bps * self._random.uniform(0.9, 1.1)
-        moved_bytes = int(bitrate_bps * TICK_MS / 8000)
+        moved_bytes = int(bitrate_bps * self.tick_ms / 8000)
         stream.bytes_per_viewer += moved_bytes
         sent_bytes = moved_bytes * len(stream.viewers)
         self.bytes_in += moved_bytes
@@ -153,7 +249,7 @@ class SimulatedMediaServer:
             self._remove_viewer(stream, viewer)
         missing = stream.broadcast.target_viewers(self._now) * self._share - len(stream.viewers)
         # A tenth of the missing viewers joins in each second, so that the number rises as that of a real audience.
-        joining = max(0.0, missing / 10)
+        joining = max(0.0, missing / max(1, 10 * TICK_MS // self.tick_ms))
         for _ in range(int(joining) + (self._random.random() < joining % 1)):
             self._add_viewer(stream)
 
@@ -216,7 +312,7 @@ class SimulatedSource:
 
     async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
         """As `Source.ended_between`."""
-        return tuple(self._server.log[int(from_cursor) : int(to_cursor)])
+        return self._server.log_lines(from_cursor, to_cursor)
 
     async def close(self) -> None:
         """Do nothing: no connection is open."""

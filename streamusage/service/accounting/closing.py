@@ -92,6 +92,16 @@ class ClosedDays(NamedTuple):
         return f"{days} of {self.tz} for {self.servers} server{'' if self.servers == 1 else 's'}"
 
 
+class UnclosedDay(NamedTuple):
+    """A day of an account zone that is over and not closed for all of its servers."""
+
+    tz: str
+    day: date
+    ended_at: int
+    owing: tuple[str, ...]
+    """Servers that it waits for."""
+
+
 class LateStep(NamedTuple):
     """A server that was discovered after days in which it ran were closed, and some of those days."""
 
@@ -138,6 +148,29 @@ def days_due(
     expected = expected_servers(connection, now_ms)
     steps = ((tz, _step(connection, tz, expected, now_ms, settle_ms)) for tz in zones)
     return [(step.day, tz.key) for tz, step in steps if isinstance(step, ClosingStep)]
+
+
+def unclosed_days(
+    connection: Connection, zones: Sequence[ZoneInfo], now_ms: int, settle_ms: int, limit: int
+) -> list[UnclosedDay]:
+    """Return the days that are over and not closed, the first ones of each zone."""
+    expected = expected_servers(connection, now_ms)
+    found = []
+    for tz in zones:
+        starts = (closed_until(connection, tz), min((item.since for item in expected), default=None))
+        start = next((at for at in starts if at is not None), None)
+        if start is None or start >= now_ms:
+            continue
+        day = _first_closable(day_of(start, tz), tz, expected)
+        for _ in range(limit):
+            interval = day_interval(day, tz)
+            if interval.to_ms > now_ms:
+                break
+            closed = closed_servers(connection, tz, day)
+            owing = tuple(name for name in servers_owing(expected, interval, settle_ms) if name not in closed)
+            found.append(UnclosedDay(tz.key, day, interval.to_ms, owing))
+            day += timedelta(days=1)
+    return found
 
 
 def advance_accounting(

@@ -178,6 +178,18 @@ def count_open(connection: Connection) -> dict[str, int]:
     return {kind: int(count) for kind, count in connection.execute(query)}
 
 
+def load_open(connection: Connection, limit: int) -> list[Disagreement]:
+    """Return the disagreements that last, the newest ones, of servers that are part of the estate."""
+    query = (
+        select(disagreements)
+        .join(servers, servers.c.server == disagreements.c.server)
+        .where(disagreements.c.open == 1, servers.c.removed == "")
+        .order_by(disagreements.c.hour.desc(), *(disagreements.c[name] for name in ("kind", "server", "scope", "name")))
+        .limit(limit)
+    )
+    return list(map(_disagreement, connection.execute(query)))
+
+
 def forget_disagreements(connection: Connection, server: str, from_ms: int) -> None:
     """Delete the disagreements and marks of a server's hours from an instant on, whose figures a repair moves."""
     for table in (disagreements, unchecked_hours):

@@ -10,12 +10,13 @@ from sqlalchemy import Connection, and_, bindparam, delete, func, select
 
 from streamusage.core.coverage import Interval
 from streamusage.service.rules.rollups import HOUR_MS
+from streamusage.service.rules.scope_hours import fold_hour
 from streamusage.service.rules.stream_hours import StreamHour, roll_up_streams
 from streamusage.service.rules.stream_slots import ShareColumns
 from streamusage.service.store.schema import stream_hours, stream_slots
 from streamusage.service.store.sql import upsert
 from streamusage.service.store.statements import PreparedStatement
-from streamusage.service.store.streams.stream_hours import decode_hour, encode_hour
+from streamusage.service.store.streams.stream_hours import decode_hour, encode_hour, encode_scopes, stamp_of
 from streamusage.service.store.streams.stream_slots import decode_columns
 
 STEP_BYTES = 2**20
@@ -71,7 +72,11 @@ def sum_stream_hours(connection: Connection, server: str, interval: Interval) ->
     """Sum the hours by stream of a server that begin in an interval; it begins and ends with an hour."""
     _FORGET.run(connection, of_server=server, from_ms=interval.from_ms, to_ms=interval.to_ms)
     summed = roll_up_minutes(connection, [server], interval).get(server, {})
-    rows = [{"hour": start, "server": server} | encode_hour(hour)._asdict() for start, hour in summed.items()]
+    rows = []
+    for start, hour in summed.items():
+        stored = encode_hour(hour)
+        digest = {"scopes": encode_scopes(fold_hour(hour)), "stamp": stamp_of(stored)}
+        rows.append({"hour": start, "server": server} | stored._asdict() | digest)
     upsert(connection, stream_hours, rows)
 
 
@@ -94,7 +99,8 @@ def iterate_stored_hours(
 
     Raises `ValueError`, `msgspec.MsgspecError` or `zlib.error` for a damaged row.
     """
-    columns = [column for column in stream_hours.c if with_minutes or column.name != "minutes"]
+    names_of_columns = ("hour", "server", "figures", *(("minutes",) if with_minutes else ()))
+    columns = [stream_hours.c[name] for name in names_of_columns]
     within = and_(stream_hours.c.hour >= interval.from_ms, stream_hours.c.hour < interval.to_ms)
     for batch in _batches(sorted(names)):
         for row in connection.execute(select(*columns).where(within, stream_hours.c.server.in_(batch))):

@@ -21,6 +21,7 @@ from streamusage.service.http.operations import OPERATIONS, STREAM_PATH, Operati
 from streamusage.service.http.requests import redact_path
 from streamusage.service.http.responses import json_response
 from streamusage.service.http.routes.agents import agent_handlers
+from streamusage.service.http.routes.alerts import alert_handlers
 from streamusage.service.http.routes.daily import daily_handlers
 from streamusage.service.http.routes.evidence import evidence_handlers
 from streamusage.service.http.routes.extension import extension_handlers
@@ -44,6 +45,7 @@ def make_app(service: Service) -> ASGIApp:
         **extension_handlers(service),
         **daily_handlers(service),
         **evidence_handlers(service),
+        **alert_handlers(service),
         **operator_handlers(service),
     }
 

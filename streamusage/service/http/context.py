@@ -17,6 +17,8 @@ from starlette.responses import Response
 from streamusage.evidence.keys import StatementKey
 from streamusage.service.accounting.closing import GRACE_MS, SETTLE_MS
 from streamusage.service.accounting.corrections import APPROVAL_BY_SECOND_TOKEN, ApprovalPolicy
+from streamusage.service.alerts.engine import AlertEngine
+from streamusage.service.alerts.settings import AlertSettings
 from streamusage.service.errors import StoreError, UnreachableStoreError
 from streamusage.service.http.errors import ApiError
 from streamusage.service.http.failed_logins import FailedLogins
@@ -92,6 +94,9 @@ class Service:
     """From which difference on figures that must agree are a disagreement."""
     statement_key: StatementKey | None = None
     """The key that signs statements; without one, they are not signed."""
+    alert_settings: AlertSettings | None = None
+    """Rules and receivers of alerts; `None` for a process that sends none."""
+    alerts: AlertEngine = field(init=False)
     bodies: RequestBodies = field(init=False)
     names: NameQuotas = field(init=False)
     in_flight: RequestsInFlight = field(init=False)
@@ -107,6 +112,10 @@ class Service:
 
     def __post_init__(self) -> None:
         """Create the parts that keep the limits."""
+        alerts = AlertEngine(
+            self, self.store, self.clock, self.alert_settings, self.account_zones, self.close_settle_ms
+        )
+        object.__setattr__(self, "alerts", alerts)
         object.__setattr__(self, "bodies", RequestBodies(self.limits, BODIES_LIMIT_BYTES))
         object.__setattr__(self, "names", NameQuotas(self.limits, self.clock.now_ms))
         object.__setattr__(self, "in_flight", RequestsInFlight(self.limits))

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from streamusage.api.alerts import AlertList, AlertStatus, ReceiverStatus, Silence
 from streamusage.api.daily import (
     Adjustments,
     BackfilledPart,
@@ -308,6 +309,41 @@ AUDIT = msgspec.to_builtins(
     Audit(
         now=NOW,
         entries=[AuditEntry(at=NOW, who="boss", operation="delete stream", scope="live", name="keynote", records=3)],
+    )
+)
+ALERTS = msgspec.to_builtins(
+    AlertList(
+        now=NOW,
+        is_configured=True,
+        sender="usage-1:4711",
+        checked_at=NOW - 4_000,
+        rules=3,
+        alerts=[
+            AlertStatus(
+                id="93256c8ef2e38f321e52",
+                episode=NOW - 6 * _MINUTE,
+                rule="server missing",
+                kind="server-missing",
+                severity="critical",
+                phase="firing",
+                labels={"server": "edge-3"},
+                summary="edge-3 is missing since 2018-04-30 09:09 UTC",
+                since=NOW - 6 * _MINUTE,
+                fired_at=NOW - _MINUTE,
+                notified_at=NOW - _MINUTE,
+            )
+        ],
+        receivers=[ReceiverStatus(name="ops", format="json", host="https://alerts.example.net", delivered=12)],
+    )
+)
+SILENCE = msgspec.to_builtins(
+    Silence(
+        id="5f0c2a91",
+        matchers={"server": "edge-*"},
+        created_at=NOW,
+        ends_at=NOW + 120 * _MINUTE,
+        by="boss",
+        reason="new disks",
     )
 )
 EPOCH = msgspec.to_builtins(EpochIssued(epoch=1, based_on=Based(0, 0), now=NOW))

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta
 
+from streamusage.api.alerts import AlertList, DeliveryTest, DeliveryTestRequest, SilenceRequest, SilenceResult, Silences
 from streamusage.api.daily import Adjustments, CloseResult, Daily, DailySums, SumGroup
 from streamusage.api.disagreements import Disagreements
 from streamusage.api.evidence import Chain, CorrectionResult, Corrections, SignedStatement
@@ -511,6 +512,72 @@ CLOCK = Operation(
     failures=(404, *_BODY_FAILURES, 422),
 )
 
+ALERTS = Operation(
+    "GET",
+    "/api/v1/alerts",
+    "alerts_api_v1_alerts_get",
+    "Alerts that are pending, fire or ended lately, and their receivers",
+    tag="alerts",
+    access=Access.READER,
+    answer=AlertList,
+    example=examples.ALERTS,
+)
+SILENCES = Operation(
+    "GET",
+    "/api/v1/alerts/silences",
+    "silences_api_v1_alerts_silences_get",
+    "Silences that have not ended",
+    tag="alerts",
+    access=Access.READER,
+    answer=Silences,
+    example={"now": examples.NOW, "silences": [examples.SILENCE]},
+)
+SILENCE = Operation(
+    "POST",
+    "/api/v1/alerts/silences",
+    "silence_api_v1_alerts_silences_post",
+    "Keep messages about matching alerts back for a time",
+    tag="alerts",
+    access=Access.ADMIN,
+    answer=SilenceResult,
+    example={"now": examples.NOW, "silence": examples.SILENCE},
+    body=SilenceRequest,
+    body_example={"matchers": {"server": "edge-*"}, "for_ms": 7_200_000, "reason": "new disks"},
+    failures=(*_BODY_FAILURES, 422),
+)
+END_SILENCE = Operation(
+    "DELETE",
+    "/api/v1/alerts/silences/{id}",
+    "end_silence_api_v1_alerts_silences__id__delete",
+    "End a silence now",
+    tag="alerts",
+    access=Access.ADMIN,
+    answer=SilenceResult,
+    example={"now": examples.NOW, "silence": examples.SILENCE},
+    parameters=(Parameter("id", {"type": "string", "minLength": 1, "maxLength": 64}, "path", True),),
+    failures=(404,),
+)
+TEST_RECEIVER = Operation(
+    "POST",
+    "/api/v1/alerts/test",
+    "test_api_v1_alerts_test_post",
+    "Send a test message to a receiver and return what it answers",
+    tag="alerts",
+    access=Access.ADMIN,
+    answer=DeliveryTest,
+    example={
+        "now": examples.NOW,
+        "receiver": "ops",
+        "is_delivered": True,
+        "status": 200,
+        "took_ms": 41,
+        "answer": "ok",
+    },
+    body=DeliveryTestRequest,
+    body_example={"receiver": "ops"},
+    failures=(404, 409, *_BODY_FAILURES, 422),
+)
+
 REMOVE_SERVER = Operation(
     "DELETE",
     "/api/v1/servers/{server}",
@@ -584,9 +651,23 @@ METRICS = Operation(
     "Metrics for Prometheus",
     tag="operations",
     access=Access.READER,
+    parameters=(
+        Parameter(
+            "include",
+            {"enum": ["process", "estate"]},
+            description="Metrics of the process that answers, or of the estate, which all processes on a store have",
+        ),
+    ),
     responses={
-        200: {"description": "Prometheus' text format", "content": {"text/plain": {"schema": {"type": "string"}}}}
+        200: {
+            "description": "Prometheus' text format, or OpenMetrics if Accept names it",
+            "content": {
+                "text/plain": {"schema": {"type": "string"}},
+                "application/openmetrics-text": {"schema": {"type": "string"}},
+            },
+        }
     },
+    failures=(400,),
 )
 
 OPERATIONS = (
@@ -595,6 +676,7 @@ OPERATIONS = (
     CHANGES, SERVERS, COVERAGE, DISAGREEMENTS, PLACEMENTS, TRENDS, HISTORY, IMPORT,
     DAILY, DAILY_SUMS, ADJUSTMENTS, CLOSE_DAY,
     STATEMENT, CHAIN, CORRECTIONS, PROPOSE_CORRECTION, APPROVE_CORRECTION, REVERSE_CORRECTION,
+    ALERTS, SILENCES, SILENCE, END_SILENCE, TEST_RECEIVER,
     REMOVE_SERVER, REPAIR_SERVER, ORPHANS, AUDIT, HEALTH, READY, METRICS,
 )  # fmt: skip
 """Every operation except `/openapi.json` itself."""

@@ -15,6 +15,7 @@ from streamusage.service.accounting.hours import resum_hours
 from streamusage.service.accounting.ledger import record_adjustments
 from streamusage.service.accounting.utc_days import resum_days
 from streamusage.service.errors import ContradictionError, EpochTooHighError, PartsPendingError
+from streamusage.service.ingest.expired_minutes import leave_out_expired, record_left_out
 from streamusage.service.ingest.session_maximum import FROM_START, find_changed_sums
 from streamusage.service.ingest.sessions import live_sessions, refresh_records, sessions_of, write_sessions
 from streamusage.service.rules.apply import (
@@ -43,6 +44,7 @@ from streamusage.service.store.engines.locks import LockSet
 from streamusage.service.store.report_parts import decode_part, encode_part, save_parts, take_next_part
 from streamusage.service.store.schema import held, servers, stream_key
 from streamusage.service.store.server_rows import (
+    add_totals,
     load_epoch_slots,
     load_live_publishes,
     load_stored_rows,
@@ -184,12 +186,15 @@ def ingest_report(
     if mark is not None:
         parts = (*parts[:-1], encode_part(mark_end(decode_part(parts[-1]), mark, state.watermark or 0)))
     try:
-        refuse_folded(report, state.minutes_kept_from)
-        applied = _accept(connection, state, report, now_ms, len(parts))
+        counted = leave_out_expired(connection, report, now_ms)
+        refuse_folded(counted, state.minutes_kept_from)
+        applied = _accept(connection, state, counted, now_ms, len(parts))
     except ContradictionError as error:
         return quarantine_report(
             connection, report.server, body, f"report quarantined for an operator: {error}", now_ms, report
         )
+    if not parts:
+        record_left_out(connection, report.server, report, counted, now_ms)
     if state.since is None:
         applied = _after_unread_time(connection, applied)
     # A server that reports is reachable, and part of the estate again if it was removed.
@@ -233,7 +238,9 @@ def apply_next_part(connection: Connection, server: str, now_ms: int) -> int:
     if part is None:
         return 0
     state, condition_before = load_state(connection, server)
-    applied = apply_part(state, part, load_stored_rows(connection, server, part))
+    counted = leave_out_expired(connection, part, now_ms)
+    applied = apply_part(state, counted, load_stored_rows(connection, server, counted))
+    record_left_out(connection, server, part, counted, now_ms)
     condition = condition_before
     if not condition.removed:
         condition = condition._replace(owes=_owes(connection, applied.state, now_ms))
@@ -338,6 +345,7 @@ def _write(
     _ACCEPTED.run(connection, of_server=server)
     save_slots(connection, server, epoch, applied.slots)
     save_streams(connection, server, epoch, applied.streams)
+    add_totals(connection, server, applied.gained)
     save_pieces(connection, server, applied.pieces)
     _update_accounting(connection, before, applied, now_ms)
     _mark_changed_hours(connection, applied)

@@ -53,7 +53,13 @@ from streamusage.service.rules.repair import (
 from streamusage.service.rules.session_matching import StreamStart
 from streamusage.service.rules.stream_slots import move_streams
 from streamusage.service.store.audit import record_audit
-from streamusage.service.store.change_feed import SAMPLES_KEPT_FROM, SLOTS_KEPT_FROM, read_counter, set_counter
+from streamusage.service.store.change_feed import (
+    FIGURES_MOVED,
+    SAMPLES_KEPT_FROM,
+    SLOTS_KEPT_FROM,
+    read_counter,
+    set_counter,
+)
 from streamusage.service.store.coverage_rows import is_known_server
 from streamusage.service.store.schema import (
     held,
@@ -296,6 +302,8 @@ def _move_slots(connection: Connection, server: str, relocation: Relocation) -> 
     )
     for epoch, moved in after.items():
         save_slots(connection, server, epoch, list(moved.values()))
+    if after:
+        set_counter(connection, FIGURES_MOVED, 1)
 
 
 def _move_stream_slots(connection: Connection, server: str, relocation: Relocation) -> None:

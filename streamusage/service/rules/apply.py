@@ -35,6 +35,7 @@ from streamusage.core.coverage import LATE_AFTER_INTERVALS, SLOT_MS, Interval, P
 from streamusage.core.figures import LARGEST_COUNT, SLOT_SUM_NAMES, SlotSums, slot_sums
 from streamusage.core.reasons import canonical_reason
 from streamusage.service.errors import ContradictionError, EpochTooHighError
+from streamusage.service.rules.gained import GainedFigures, gained_figures
 from streamusage.service.rules.parts import ReportPart
 from streamusage.service.rules.spans import find_hidden_mark, lay_out_spans, place_mark
 from streamusage.service.rules.stream_slots import StoredStreams, check_streams, newer_streams
@@ -165,6 +166,8 @@ class AppliedReport(NamedTuple):
     viewers_closed: Sequence[str]
     outages: Sequence[OutageRow]
     streams: Sequence[StoredStreams] = ()
+    gained: Sequence[GainedFigures] = ()
+    """What the slots add to all that the server reported."""
 
 
 LARGEST_EPOCH_LEAP = 10_000
@@ -394,6 +397,7 @@ def _apply_rows(
         streams=newer_streams(
             stored.streams, rows.stream_slots, lambda slot: _came_late(state, slot, newly_covered, newly_ends, now)
         ),
+        gained=gained_figures(stored.slots, slots),
     )
 
 

@@ -6,11 +6,14 @@ rise.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+import msgspec
 
 from streamusage.api.report import Report
 from streamusage.core.instants import format_utc
 from streamusage.service.errors import ContradictionError
+from streamusage.service.rules.parts import ReportPart
 from streamusage.service.rules.repair import is_ahead
 from streamusage.service.rules.utc_days import DAY_MS, utc_day_of
 
@@ -22,6 +25,8 @@ HOURS_AHEAD_MS = 2 * DAY_MS
 """How much longer hours are kept than minutes, at least: a day of any time zone with a minute that may change consists
 of kept hours.
 """
+
+Rows = TypeVar("Rows", Report, ReportPart)
 
 
 class KeptFrom(NamedTuple):
@@ -76,13 +81,26 @@ def refuse_folded(report: Report, minutes_kept_from: int) -> None:
 
     What of them is counted already is no longer known, so they can neither be added nor left out.
     """
-    slots = [row.slot for rows in (report.slots, report.stream_slots) for row in rows]
-    oldest = min(slots, default=minutes_kept_from)
-    if oldest < minutes_kept_from:
+    oldest = oldest_minute(report)
+    if oldest is not None and oldest < minutes_kept_from:
         raise ContradictionError(
             f"it has figures of {format_utc(oldest)}, but of the time before {format_utc(minutes_kept_from)} only sums "
             "of hours are kept (--minute-statistics-days): what of them is counted already is not known"
         )
+
+
+def oldest_minute(rows: Report | ReportPart) -> int | None:
+    """Return the oldest minute that rows have figures of; `None` if they have none."""
+    return min((row.slot for of_kind in (rows.slots, rows.stream_slots) for row in of_kind), default=None)
+
+
+def without_minutes_before(rows: Rows, kept_from: int) -> Rows:
+    """Return the rows without the figures of minutes before an instant."""
+    return msgspec.structs.replace(
+        rows,
+        slots=tuple(row for row in rows.slots if row.slot >= kept_from),
+        stream_slots=tuple(row for row in rows.stream_slots if row.slot >= kept_from),
+    )
 
 
 def _midnight(*ends: int) -> int:

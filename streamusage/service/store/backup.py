@@ -13,7 +13,6 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pysqlite3 import dbapi2
 from sqlalchemy import Connection, Table, func, insert, select
 from sqlalchemy.exc import DBAPIError
 
@@ -21,14 +20,15 @@ from streamusage.core.open_files import OWNER_ONLY
 from streamusage.service.errors import StoreError
 from streamusage.service.rules.utc_days import DAY_MS
 from streamusage.service.store.engines import ENGINES, resolve
+from streamusage.service.store.engines import apsw_dbapi as dbapi
 from streamusage.service.store.engines.protocol import Progress
 from streamusage.service.store.engines.sqlite import connect_to_file, sqlite_url
-from streamusage.service.store.page_checksums import has_page_checksums, vacuum_target
+from streamusage.service.store.migrations.running import migration_order
+from streamusage.service.store.page_checksums import has_page_checksums, vacuum_into
 from streamusage.service.store.schema import DIVIDED_BY, audit, metadata, servers, usage
 from streamusage.service.store.store import (
     Store,
     is_in_use,
-    migration_order,
     open_unchanged,
     writing_migrated,
 )
@@ -114,6 +114,7 @@ def _restore_file(url: str, path: Path, source: _Source, progress: Progress, *, 
             _copy_backup(source, fresh, progress)
         progress("reading back", 0, 0)
         summary = _check_copy(fresh)
+        _give_to_owner_of_folder(fresh)
         _sync(fresh)
         kept_as = _set_aside(path) if path.exists() else None
         fresh.replace(path)
@@ -173,13 +174,12 @@ def _copy_to_file(store: Store, fresh: Path, progress: Progress) -> None:
 
 def _copy_backup(source: _Source, target: Path, progress: Progress) -> None:
     progress("copying", 0, 0)
-    name = vacuum_target(target)
     with closing(source.connect()) as connection:
         if source.ignores_checksums:
             found = [str(text) for (text,) in connection.execute("PRAGMA integrity_check(1)")]
             if found != ["ok"]:
                 raise BackupError(f"the backup {source.path} is damaged ({found[0]}); the store was not changed")
-        connection.execute("VACUUM INTO ?", (name,))
+        vacuum_into(connection, target)
 
 
 def _check_copy(path: Path) -> CopySummary:
@@ -229,7 +229,7 @@ def _is_empty_file(path: Path) -> bool:
                 for table in _CONTENT_TABLES
                 if table.name in tables
             ) and tables <= {*metadata.tables, "alembic_version"}
-    except dbapi2.Error:
+    except dbapi.Error:
         return False
 
 
@@ -251,6 +251,14 @@ def _set_aside(path: Path) -> Path:
             part.rename(kept_as.with_name(kept_as.name + suffix))
     os.link(path, kept_as)
     return kept_as
+
+
+def _give_to_owner_of_folder(path: Path) -> None:
+    """Give a file that root wrote to the owner of its folder: a service with a user of its own must open its store."""
+    if os.geteuid() == 0:
+        folder = path.parent.stat()
+        with suppress(OSError):
+            os.chown(path, folder.st_uid, folder.st_gid)
 
 
 @contextmanager
@@ -279,7 +287,7 @@ def _hint(source: _Source) -> str:
 def _translated(what: str, advice: str = "") -> Iterator[None]:
     try:
         yield
-    except (OSError, dbapi2.Error, DBAPIError) as error:
+    except (OSError, dbapi.Error, DBAPIError) as error:
         cause = error.orig if isinstance(error, DBAPIError) else (getattr(error, "strerror", None) or error)
         raise BackupError(f"{what}: {' '.join(str(cause).split())}{advice}") from error
 

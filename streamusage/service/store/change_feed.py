@@ -13,7 +13,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
 from streamusage.service.store.engines import ENGINES
-from streamusage.service.store.schema import counters, lives, tombstones
+from streamusage.service.store.schema import counters, lives, servers, tombstones
 from streamusage.service.store.sql import upsert
 from streamusage.service.store.statements import PreparedStatement
 
@@ -33,6 +33,13 @@ SLOTS_KEPT_FROM = "slots_kept_from"
 """The counter that holds the instant before which slots were discarded."""
 SAMPLES_KEPT_FROM = "samples_kept_from"
 """The counter that holds the slot before which samples were discarded."""
+TOTALS_COUNT_FROM = "totals_count_from"
+"""The counter that holds the instant from which totals count every slot: `FROM_THE_BEGINNING` where they always did."""
+FROM_THE_BEGINNING = 1
+FIGURES_MOVED = "figures_moved"
+"""The counter that is 1 after a repair moved slots: they are late since, but totals count them as they arrived."""
+UPGRADE_MS = 7 * 86_400_000
+"""For how long after the first start of a version with totals another process may be of an earlier one."""
 
 
 class ChangeCursor(NamedTuple):
@@ -102,6 +109,10 @@ def begin_life(connection: Connection, now_ms: int, history: str) -> None:
     """Record that a life begins in a history of the database. Cursors name the life in which they were issued."""
     if last_change(connection) is None:
         connection.execute(insert(counters).values(name="change", value=0))
+        set_counter(connection, TOTALS_COUNT_FROM, FROM_THE_BEGINNING)
+    elif not read_counter(connection, TOTALS_COUNT_FROM):
+        newest = connection.execute(select(func.max(servers.c.watermark))).scalar() or 0
+        set_counter(connection, TOTALS_COUNT_FROM, max(now_ms, newest) + UPGRADE_MS)
     before = connection.execute(select(func.max(lives.c.number))).scalar() or 0
     connection.execute(
         insert(lives).values(

@@ -14,9 +14,9 @@ from sqlalchemy import Connection, delete, func, insert, select
 
 from streamusage.core.days import day_interval
 from streamusage.service.rules.trusted_time import OFF_MS, TrustedTime
+from streamusage.service.store.migrations.running import MIGRATIONS
 from streamusage.service.store.schema import accepted_times, audit, clocks, held, servers, usage
 from streamusage.service.store.sql import upsert
-from streamusage.service.store.store import MIGRATIONS
 
 KEPT_MS = 30 * 86_400_000
 """How long the row of a former boot is kept."""
@@ -88,6 +88,6 @@ def accept_time(connection: Connection, wall_ms: int) -> None:
 
 def newest_migration_ms() -> int:
     """Return the date of the newest migration that has one: no earlier wall clock can be right."""
-    revisions = ScriptDirectory(str(MIGRATIONS)).walk_revisions()
+    revisions = ScriptDirectory(str(MIGRATIONS), recursive_version_locations=True).walk_revisions()
     days = [date.fromisoformat(day) for revision in revisions if (day := getattr(revision.module, "written", None))]
     return day_interval(max(days), ZoneInfo("UTC")).from_ms

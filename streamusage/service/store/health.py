@@ -83,6 +83,11 @@ class StoreHealth:
         if fault is not None and fault.hinders_reads:
             raise self._error(fault, "nothing was read")
 
+    def describe_fault(self) -> str:
+        """Return why the store may not be used now; empty if it may."""
+        fault = self._look()
+        return "" if fault is None else str(self._error(fault, "nothing is written to it"))
+
     def check_kept(self) -> None:
         """Raise `UnusableStoreError` if what was committed just now may be in a file that is gone."""
         fault = self._look()

@@ -9,7 +9,7 @@ from hashlib import blake2b
 
 from sqlalchemy import BigInteger, Column, ColumnElement, Index, LargeBinary, MetaData, Table, literal_column, text
 
-from streamusage.core.figures import SLOT_SUM_NAMES
+from streamusage.core.figures import SLOT_SUM_NAMES, STREAM_SUM_NAMES
 from streamusage.core.usage import RECORD_FIELDS
 from streamusage.service.store.engines import TABLE_OPTIONS
 from streamusage.service.store.sql import AnyText
@@ -43,6 +43,7 @@ def has_ended(flag: Column[int]) -> ColumnElement[bool]:
 
 
 _UNCONSIDERED = text("entries > considered")
+_IS_LOST = text("state = 'lost'")
 
 
 @lru_cache(maxsize=2_048)
@@ -149,6 +150,7 @@ spans = Table(
     _number("detected_at", null=True),
     _number("filled_at", null=True),
     Index("spans_by_end", "server", "to_ms"),
+    Index("spans_lost", "to_ms", sqlite_where=_IS_LOST, postgresql_where=_IS_LOST),
     **TABLE_OPTIONS,
 )
 
@@ -369,8 +371,21 @@ stream_hours = Table(
     _text("server", key=True),
     Column("figures", LargeBinary, nullable=False),  # of all its streams, see streams/stream_hours.py
     Column("minutes", LargeBinary, nullable=False),
+    Column("scopes", LargeBinary, nullable=True),  # the same added up by scope; null if an earlier version wrote it
+    _number("stamp", default="0"),  # a digest of figures and minutes; 0 if an earlier version wrote it
     Index("stream_hours_by_server", "server", "hour"),
+    Index("stream_hours_by_stamp", "hour", "stamp"),
 )
+
+totals = Table(
+    "totals",
+    metadata,
+    _text("server", key=True),
+    _text("protocol", key=True),  # empty for sums that are not kept by protocol
+    *(_number(name, default="0") for name in STREAM_SUM_NAMES),
+    *(_number(f"late_{name}", default="0") for name in STREAM_SUM_NAMES),
+)
+"""All that a server reported since the store has this table. A row only grows, whatever retention discards."""
 
 unchecked_hours = Table(
     "unchecked_hours",
@@ -519,4 +534,59 @@ corrections = Table(
     Index("corrections_by_day", "tz", "day", "server", "revision"),
     Index("corrections_by_approval", "approved_at"),
     Index("corrections_by_reversed", "reverses"),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    _text("id", key=True),  # of the rule and what the alert is about
+    _text("phase"),
+    _number("resolved_at", null=True),
+    Column("body", LargeBinary, nullable=False),  # JSON of alerts.states.AlertState
+    Index("alerts_by_phase", "phase", "resolved_at"),
+)
+
+alert_messages = Table(
+    "alert_messages",
+    metadata,
+    _number("number", key=True),  # they are sent in this order to each receiver
+    _text("key"),  # the idempotency key
+    _text("receiver"),
+    _text("event"),
+    _number("created_at"),
+    Column("body", LargeBinary, nullable=False),  # JSON of api.alerts.AlertMessage
+    Index("alert_messages_by_receiver", "receiver", "number"),
+)
+
+alert_receivers = Table(
+    "alert_receivers",
+    metadata,
+    _text("name", key=True),
+    *(
+        _number(name, default="0")
+        # failed attempts in a row, and when the next one is due; totals; when Alertmanager was sent all alerts last
+        for name in ("attempts", "next_at", "delivered", "failures", "dropped", "refreshed_at")
+    ),
+    _number("delivered_at", null=True),
+    _number("failed_at", null=True),
+    _text("error", default=""),  # of the newest attempt; empty after a success
+)
+
+alert_silences = Table(
+    "alert_silences",
+    metadata,
+    _text("id", key=True),
+    _number("ends_at"),
+    Column("body", LargeBinary, nullable=False),  # JSON of api.alerts.Silence
+    Index("alert_silences_by_end", "ends_at"),
+)
+
+alert_sender = Table(
+    "alert_sender",
+    metadata,
+    _text("name", key=True),  # one row
+    _text("holder"),  # the process that evaluates and sends; empty after it has ended
+    _number("beat"),  # one higher with each evaluation
+    _number("at"),  # trusted time of the newest one
+    Column("body", LargeBinary, nullable=False),  # JSON of alerts.rows.lease.SenderReport
 )

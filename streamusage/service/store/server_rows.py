@@ -26,6 +26,7 @@ from streamusage.service.rules.apply import (
     StoredSlot,
 )
 from streamusage.service.rules.coverage import cut_at_midnight
+from streamusage.service.rules.gained import GainedFigures
 from streamusage.service.rules.utc_days import utc_day_of
 from streamusage.service.store.schema import (
     outages,
@@ -35,9 +36,10 @@ from streamusage.service.store.schema import (
     slots,
     spans,
     stream_key,
+    totals,
     viewers,
 )
-from streamusage.service.store.sql import upsert
+from streamusage.service.store.sql import add_to, upsert
 from streamusage.service.store.statements import PreparedStatement
 from streamusage.service.store.streams.stream_slots import load_epoch_streams
 
@@ -147,6 +149,12 @@ def save_slots(connection: Connection, server: str, epoch: int, stored: Sequence
             for protocol, count in row.connections.items()
         ),
     )
+
+
+def add_totals(connection: Connection, server: str, gained: Sequence[GainedFigures]) -> None:
+    """Add what a report brings to all that the server reported."""
+    if gained:
+        add_to(connection, totals, [{"server": server} | figures._asdict() for figures in gained])
 
 
 def save_pieces(connection: Connection, server: str, pieces: Sequence[Piece]) -> None:

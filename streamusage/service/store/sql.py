@@ -55,3 +55,18 @@ def _upsert(engine_name: str, table: Table, columns: tuple[str, ...], keep: tupl
         else statement.on_conflict_do_nothing(index_elements=key)
     )
     return PreparedInsert(written, columns, engine.direct_driver)
+
+
+def add_to(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Add the numbers of each row to those of the stored row of the same key; without one, write it."""
+    _addition(connection.dialect.name, table).run(connection, rows)
+
+
+@cache
+def _addition(engine_name: str, table: Table) -> PreparedInsert:
+    engine = ENGINES[engine_name]
+    statement: Any = engine.insert(table)
+    key = [column.name for column in table.primary_key.columns]
+    added = {column.name: column + statement.excluded[column.name] for column in table.c if column.name not in key}
+    written = statement.on_conflict_do_update(index_elements=key, set_=added)
+    return PreparedInsert(written, tuple(table.c.keys()), engine.direct_driver)

@@ -9,13 +9,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, Transaction, event
 from sqlalchemy.engine import URL
@@ -34,6 +29,13 @@ from streamusage.service.store.engines.locks import LOCKS, WHOLE_STORE, LockSet,
 from streamusage.service.store.engines.protocol import Damage, Progress, StoreEngine
 from streamusage.service.store.engines.reachability import Reachability
 from streamusage.service.store.health import StoreHealth
+from streamusage.service.store.migrations.running import (
+    MigrationProgress,
+    Reporter,
+    migrate,
+    newest_schema_version,
+    read_schema_version,
+)
 from streamusage.service.store.store_file import StoreFile
 
 log = logging.getLogger(__name__)
@@ -43,14 +45,16 @@ HANGING_SECONDS = 10.0
 SEARCH_SECONDS = 30.0
 """How often it is searched for otherwise: a former primary that is cut off from the other servers works as before."""
 
-MIGRATIONS = Path(__file__).with_name("migrations")
+log_jobs = logging.getLogger("streamusage.service.jobs")
 
 
 class Store:
     """An open store. `writing` is for the writer alone; `reading` gives a snapshot to any thread."""
 
-    def __init__(self, engine: StoreEngine, url: URL, now_ms: int | None) -> None:
-        """Migrate the store and begin a life in it; with `now_ms=None` change nothing."""
+    def __init__(self, engine: StoreEngine, url: URL, now_ms: int | None, report: Reporter = log_jobs.info) -> None:
+        """Migrate the store and begin a life in it; with `now_ms=None` change nothing. `report` receives lines about
+        migrations.
+        """
         self.display_url = display_url(url)
         path = engine.file_of(url)
         self.file = file = None if path is None else StoreFile(path)
@@ -86,9 +90,12 @@ class Store:
         """The newest change that was read or written through this process, while there are standby readers."""
         try:
             if now_ms is not None:
-                engine.prepare_migrations(url)
-                with engine.migration_transaction(self._writer) as connection:
-                    _migrate(connection)
+                progress = MigrationProgress(report)
+                with progress.beating():
+                    progress.wait("waiting for other processes that open or migrate the store")
+                    engine.prepare_migrations(url, progress.begin)
+                    with engine.migration_transaction(self._writer) as connection:
+                        migrate(connection, progress)
                 # Reports need a new connection: on SQLite, one that changed tables takes 1.5 times as long for each.
                 self._writer.dispose()
                 with engine.migration_transaction(self._writer) as connection:
@@ -282,16 +289,16 @@ class Store:
         self._writer.dispose()
 
 
-def open_store(url: str, now_ms: int) -> Store:
+def open_store(url: str, now_ms: int, report: Reporter = log_jobs.info) -> Store:
     """Open the store at a URL such as `sqlite:////var/lib/streamtop/usage.db`, creating it if needed, or at
     `postgresql://user@host/database`, where the database must exist.
 
-    Raises `StoreError`.
+    `report` receives lines about migrations that take long. Raises `StoreError`.
     """
     engine, checked_url = resolve(url)
     _refuse_marked(engine, checked_url)
     engine.create(checked_url)
-    return Store(engine, checked_url, now_ms)
+    return Store(engine, checked_url, now_ms, report)
 
 
 def open_unchanged(url: str) -> Store:
@@ -335,7 +342,7 @@ def writing_migrated(url: str) -> Iterator[Connection]:
     try:
         with engine.migration_transaction(writing) as connection:
             try:
-                _migrate(connection)
+                migrate(connection)
             except CommandError as error:
                 raise StoreError(_open_error(display_url(checked_url), error)) from None
             yield connection
@@ -347,23 +354,6 @@ def is_in_use(url: str) -> bool:
     """Return whether another process has the store open."""
     engine, checked_url = resolve(url)
     return engine.is_in_use(checked_url)
-
-
-def read_schema_version(connection: Connection) -> str | None:
-    """Return the newest migration of the store; `None` if it is not a store."""
-    return MigrationContext.configure(connection).get_current_revision()
-
-
-def newest_schema_version() -> str:
-    """Return the newest migration of this program."""
-    return migration_order()[-1]
-
-
-@cache
-def migration_order() -> tuple[str, ...]:
-    """Return all migrations of this program, oldest first."""
-    revisions = ScriptDirectory.from_config(_config()).walk_revisions()
-    return tuple(reversed([script.revision for script in revisions]))
 
 
 def _refuse_marked(engine: StoreEngine, url: URL) -> None:
@@ -381,19 +371,6 @@ def _refuse_marked(engine: StoreEngine, url: URL) -> None:
             "run streamtop store verify, which names what is damaged and removes this mark if nothing is, or restore "
             f"a backup with streamtop store restore{anyway}"
         )
-
-
-def _migrate(connection: Connection) -> None:
-    config = _config()
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    return config
 
 
 def _open_error(display_url: str, error: Exception) -> str:

@@ -12,6 +12,7 @@ from streamusage.agent import runner
 from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.journal.rows import JournalTotals, slot_totals
 from streamusage.agent.journal.sqlite import JournalError, SqliteJournal, SqliteTransaction
+from streamusage.agent.liveness import Liveness
 from streamusage.agent.reading import EndedConnection, LogGoneError, Reading, SourceError
 from streamusage.agent.runner import Agent
 from streamusage.agent.sync.schedule import SyncSchedule
@@ -28,6 +29,7 @@ from streamusage.api.report import (
 )
 from streamusage.client.errors import InvalidAddressError, RefusedError
 from streamusage.core.reasons import LOG_GONE
+from streamusage.core.service_manager import ServiceManager
 from tests.faults.media_server import MediaServer
 from tests.support.agent.manual_clock import HandClock
 from tests.support.waiting import LONGEST_WAIT_S
@@ -250,3 +252,49 @@ async def test_replaced_token_is_used_within_one_interval(replaced: ReplacedAgen
         await agent.run()
     assert tried_at_ms[11] - tried_at_ms[10] > 100_000, "the token that is not replaced is tried rarely"
     assert tried_at_ms[12] - replaced_at_ms <= 10_000
+
+
+class Pings(ServiceManager):
+    """A service manager with a watchdog of two minutes, which records when it is notified."""
+
+    def __init__(self, clock: YieldingClock) -> None:
+        super().__init__("/none", watchdog_seconds=120)
+        self._clock = clock
+        self.at_ms: list[int] = []
+
+    def ping(self) -> bool:
+        self.at_ms.append(self._clock.now)
+        return True
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_watchdog_is_notified_until_the_loop_that_reads_hangs(
+    replaced: ReplacedAgent, monkeypatch: pytest.MonkeyPatch, hangs: bool
+) -> None:
+    monkeypatch.setattr(runner, "SHUTDOWN_SECONDS", 0.1)
+    clock = replaced.source.clock = replaced.service.clock = YieldingClock(replaced.clock.now)
+    began_ms, manager = clock.now, Pings(clock)
+
+    def seconds() -> float:
+        replaced.source.hangs = hangs and clock.now >= began_ms + 60_000
+        if clock.now >= began_ms + 900_000:
+            agent.stop()
+        return clock.now / 1000
+
+    agent = Agent(
+        server="edge-1",
+        source=replaced.source,
+        ledger=replaced.agent.ledger,
+        link=replaced.service,
+        schedule=SyncSchedule("edge-1", 10_000, clock.now, Random(1)),
+        poll_interval_ms=1_000,
+        clock=clock,
+        liveness=Liveness(manager, ["edge-1"], now=seconds),
+        request_seconds=(5.0, 30.0),
+    )
+    async with asyncio.timeout(LONGEST_WAIT_S):
+        await agent.run()
+    apart_ms = [later - earlier for earlier, later in zip(manager.at_ms, manager.at_ms[1:], strict=False)]
+    assert max(apart_ms) < 120_000
+    last_ms = manager.at_ms[-1] - began_ms
+    assert 60_000 <= last_ms <= 60_000 + 101_000 + 1_000 if hangs else last_ms > 850_000

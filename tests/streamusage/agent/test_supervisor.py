@@ -9,6 +9,7 @@ from streamusage.agent.status_file import read_status
 from streamusage.core.clock import SystemClock
 from tests.support.agent.agent_command import SECRET
 from tests.support.agent.http_answers import answer, answering
+from tests.support.manager_socket import manager_socket
 from tests.support.real.processes import Programs, until
 
 
@@ -51,9 +52,11 @@ async def test_unusable_journal_of_one_server_does_not_end_the_agent_of_another(
             for name, journal in (("edge-1", "no_directory/journal.db"), ("edge-2", "journal.db"))
         )
     )
-    with Programs(tmp_path) as programs:
+    with Programs(tmp_path) as programs, manager_socket(tmp_path) as manager:
         agent = programs.start(
-            "agent", [sys.executable, "-m", "streamusage.agent", "--config", str(path)], {"AGENT_TOKEN": SECRET}
+            "agent",
+            [sys.executable, "-m", "streamusage.agent", "--config", str(path)],
+            {"AGENT_TOKEN": SECRET, **manager.environment},
         )
 
         def is_read() -> bool:
@@ -63,6 +66,8 @@ async def test_unusable_journal_of_one_server_does_not_end_the_agent_of_another(
         await until(is_read, "edge-2 is read")
         await until(lambda: "edge-1 is no longer watched" in agent.output(), "the failure of edge-1 is logged")
         assert agent.running
+        ready = await asyncio.to_thread(manager.receive_until, "READY")
+        assert ready["STATUS"].startswith("edge-1 no longer watched, edge-2 ")
         assert await asyncio.to_thread(agent.stop) == 3, "the failure sets the exit code"
     assert SECRET not in agent.output()
     assert "Traceback" not in agent.output()
@@ -93,3 +98,33 @@ async def test_journal_that_is_removed_is_noticed_and_opened_again(tmp_path: Pat
         assert journal.exists()
         assert await asyncio.to_thread(agent.stop) == 0
     assert "Traceback" not in agent.output()
+
+
+async def test_service_manager_is_notified_of_start_work_and_end(tmp_path: Path) -> None:
+    (tmp_path / "hls.log").write_text("")
+    path = tmp_path / "agent.toml"
+    path.write_text(
+        '[service]\nurl = "http://127.0.0.1:1"\ntoken_env = "AGENT_TOKEN"\n'
+        + "".join(
+            f'[[source]]\nserver = "{name}"\nkind = "hls"\naccess_log = "{tmp_path / "hls.log"}"\n'
+            f'journal = "{tmp_path / name}.db"\n'
+            for name in ("edge-1", "edge-2")
+        )
+    )
+    with Programs(tmp_path) as programs, manager_socket(tmp_path, watchdog_seconds=1) as manager:
+        agent = programs.start(
+            "agent",
+            [sys.executable, "-m", "streamusage.agent", "--config", str(path)],
+            {"AGENT_TOKEN": SECRET, **manager.environment},
+        )
+        ready = await asyncio.to_thread(manager.receive)
+        assert ready == {"READY": "1", "STATUS": "edge-1 starting, edge-2 starting"}
+        assert (tmp_path / "edge-1.db").exists()
+        assert (tmp_path / "edge-2.db").exists()
+        status = "starting"
+        while "starting" in status:
+            status = (await asyncio.to_thread(manager.receive_until, "STATUS"))["STATUS"]
+        assert status.startswith("edge-1 ")
+        await asyncio.to_thread(manager.receive_until, "WATCHDOG")
+        assert await asyncio.to_thread(agent.stop) == 0
+        await asyncio.to_thread(manager.receive_until, "STOPPING")

@@ -12,6 +12,7 @@ from streamusage.agent.journal.sqlite import SqliteJournal
 from streamusage.agent.metering.passage import is_undated
 from streamusage.agent.reading import EndedConnection, Reading
 from streamusage.agent.runner import Agent, FencedError
+from streamusage.agent.status_file import owed_figures
 from streamusage.agent.sync.schedule import SyncSchedule
 from streamusage.api.report import (
     Acknowledgement,
@@ -450,6 +451,19 @@ async def test_agent_does_not_follow_a_service_that_doubts_its_clock(estate: Est
     await estate.finish()
     estate.check()
     assert not estate.reasons("partial")
+
+
+async def test_minute_that_waits_for_the_time_of_day_is_shown_by_the_machines_clock(estate: Estate) -> None:
+    estate.world.is_reachable = False
+    estate.world.now += 20_000
+    estate.boot()
+    began = estate.machine.now_ms()
+    await estate.live(33)
+    ledger = estate.agent.ledger
+    assert ledger.is_undated
+    owed = owed_figures(ledger, estate.machine.now_ms() - estate.machine.elapsed_ms())
+    assert owed.oldest_minute is not None
+    assert abs(owed.oldest_minute - began) <= MINUTE
 
 
 async def test_restarted_agent_knows_the_time_of_its_boot_without_the_service(estate: Estate) -> None:

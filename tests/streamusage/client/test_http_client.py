@@ -10,7 +10,8 @@ from streamusage.client.http_options import HttpOptions
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
 from streamusage.core.exit_codes import ExitCode
-from streamusage.service.server import Tls, run_service
+from streamusage.service.server import run_service
+from streamusage.service.serving.listening import Tls
 from streamusage.service.store.engines.sqlite import sqlite_url
 from streamusage.service.tokens import read_tokens
 from tests.support.agent.forward_proxy import forwarding

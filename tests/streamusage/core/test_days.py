@@ -44,3 +44,24 @@ def test_days_between_includes_both_ends() -> None:
 def test_unknown_zone_is_refused_by_name(name: str) -> None:
     with pytest.raises(UnknownZoneError, match="unknown time zone"):
         zone(name)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("Europe/Berln", "Europe/Berlin"),
+        ("europe/berlin", "Europe/Berlin"),
+        ("America/New York", "America/New_York"),
+        ("Kolkata", "Asia/Kolkata"),
+        ("utc", "UTC"),
+    ],
+)
+def test_unknown_zone_suggests_the_name_that_was_meant(typed: str, meant: str) -> None:
+    with pytest.raises(UnknownZoneError, match=f"unknown time zone '{typed}'; did you mean {meant}\\?$"):
+        zone(typed)
+
+
+@pytest.mark.parametrize("typed", ["Mars/Base", "GMT+2", "CEST", "+02:00", "x" * 10_000])
+def test_zone_that_resembles_none_or_another_offset_is_answered_with_an_example(typed: str) -> None:
+    with pytest.raises(UnknownZoneError, match=r"use a name of the tz database, such as Europe/Berlin$"):
+        zone(typed)

@@ -1,6 +1,7 @@
 """The serve command as a process: ready line, errors, log lines, and the store after a SIGKILL."""
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -8,16 +9,15 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import httpx
 import msgspec
 import pytest
-from pysqlite3 import dbapi2
 
 from streamusage.api.report import Based, Baseline, PeakWindow, Report, SlotRow, SpanRow
-from streamusage.service.store.engines.sqlite import sqlite_url
+from streamusage.service.store.engines.sqlite import connect_to_file, sqlite_url
 from tests.streamusage.service.conftest import A_DAY_AGO, USAGE, a_record, day_of_a_day_ago
 from tests.support.service.serve_command import ADMIN, AGENT, serving
 from tests.support.waiting import LONGEST_WAIT_S, wait_until
@@ -67,7 +67,7 @@ async def test_stop_answers_accepted_requests_before_it_ends(tmp_path: Path) -> 
             base = "/api/v1/agents/edge-1"
             issued = (await http.post(f"{base}/epochs", content=b'{"journal": "j1"}', headers=as_agent)).json()
             agent.epoch, agent.based_on, agent.counted = issued["epoch"], Based(**issued["based_on"]), 1
-            with dbapi2.connect(str(tmp_path / "usage.db"), isolation_level=None) as other:
+            with closing(connect_to_file(tmp_path / "usage.db")) as other:
                 other.execute("BEGIN IMMEDIATE")
                 report = asyncio.create_task(http.post(f"{base}/reports", content=agent._report(), headers=as_agent))
                 taken = asyncio.create_task(http.post("/api/v1/import", json=[a_record()], headers=as_admin))
@@ -112,6 +112,22 @@ def test_no_output_line_contains_a_token(tmp_path: Path) -> None:
     written = "".join(lines)
     assert written.count("GET ") == 14, "13 requests, and the path of the first login that failed"
     assert "s3cret" not in written
+
+
+def test_each_event_is_one_line_of_the_chosen_format(tmp_path: Path) -> None:
+    with serving(tmp_path, "--access-log", "--log-format", "json") as (process, url, lines):
+        httpx.get(f"{url}/nothing%0d%0aforged%1b[2J", timeout=LONGEST_WAIT_S)
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGTERM)
+        process.wait(LONGEST_WAIT_S)
+    events = [json.loads(line) for line in lines if line.startswith("{")]
+    assert len(events) == len(lines) - 2, "all but the lines of start and end"
+    assert {(event["level"], event["message"].split()[0]) for event in events} >= {
+        ("info", "GET"),
+        ("info", "reloaded"),
+    }
+    assert all(event["at"].endswith("Z") for event in events)
+    assert "".join(lines).replace("\n", "").isprintable()
 
 
 def test_startup_errors_name_their_cause_and_use_the_exit_codes(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from sqlalchemy import Connection, select
 
-from streamusage.service.server import Tls, TlsError
+from streamusage.service.serving.listening import Tls, TlsError
 from streamusage.service.store.schema import servers
 from tests.streamusage.service.conftest import Estate, an_estate
 from tests.support.service.parties.reporting import ReportingAgent, a_session

@@ -58,11 +58,14 @@ class ServiceProcess:
         return await self.streamtop(command, "--url", self.url, *more, stdin=stdin, STREAMTOP_TOKEN=token)
 
     async def records(self) -> list[dict[str, object]]:
-        """Return the records of the service, without what only our own service knows of them."""
+        """Return the records of the service, without ISO times and what only our own service knows of them."""
         ended = await self("ls", "--format", "json")
         assert ended.code == 0, ended.err
         records: list[dict[str, object]] = json.loads(ended.out)
-        return [{name: value for name, value in record.items() if name not in OWN_FIELDS} for record in records]
+        return [
+            {name: value for name, value in record.items() if name not in OWN_FIELDS and not name.endswith("_iso")}
+            for record in records
+        ]
 
 
 @asynccontextmanager

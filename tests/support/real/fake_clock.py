@@ -1,8 +1,23 @@
 """A wall clock of its own for a program, which a test sets while the program runs; elapsed time is the machine's."""
 
+import re
 from pathlib import Path
 
 from tests.support.needs import faketime_library, need
+
+_SHARED_MEMORY = Path("/dev/shm")
+_PROGRAM_ID = re.compile(r"(?:sem\.faketime_sem|faketime_shm)_(\d+)")
+
+
+def remove_left_behind() -> None:
+    """Remove what libfaketime leaves in shared memory of programs that were killed or replaced by `exec`.
+
+    It names its semaphore after the id of its program, and ends a program that finds one of its own id there.
+    """
+    for file in _SHARED_MEMORY.iterdir():
+        name = _PROGRAM_ID.fullmatch(file.name)
+        if name and not Path("/proc", name[1]).exists():
+            file.unlink(missing_ok=True)
 
 
 class FakeClock:
@@ -11,6 +26,7 @@ class FakeClock:
     def __init__(self, file: Path) -> None:
         """`file` has the offset, which programs read at each use of the clock. Without libfaketime, skip the test."""
         need("libfaketime")
+        remove_left_behind()
         self._file = file
         self.set_ahead(0)
 
@@ -29,3 +45,11 @@ class FakeClock:
             "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         }
+
+
+class SuspendedClock(FakeClock):
+    """A clock that a test sets forward as a machine that was suspended: elapsed time goes on with it."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {name: value for name, value in super().environment.items() if name != "FAKETIME_DONT_FAKE_MONOTONIC"}

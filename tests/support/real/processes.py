@@ -81,6 +81,13 @@ class RunningProgram:
             self._process.kill()
             return self._process.wait()
 
+    def wait(self, seconds: float) -> int:
+        """Wait for the end of the program, and kill it after `seconds`. Returns the exit code."""
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return self.stop(signal.SIGKILL)
+
     def kill(self) -> None:
         """Send SIGKILL, as a crash."""
         self.stop(signal.SIGKILL)
@@ -123,11 +130,6 @@ class Programs:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._programs: list[RunningProgram | DaemonProgram] = []
-
-    @property
-    def pids(self) -> list[int]:
-        """Return the process ids of all programs, including those that have ended."""
-        return [program.pid for program in self._programs]
 
     def start(self, name: str, arguments: Sequence[str], env: dict[str, str] | None = None) -> RunningProgram:
         program = RunningProgram(arguments, self.directory / f"{name}.{len(self._programs)}.out", env)

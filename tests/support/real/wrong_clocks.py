@@ -4,13 +4,9 @@ import asyncio
 import sys
 import time
 import uuid
-from pathlib import Path
 
 from tests.support.real import another_boot_program
 from tests.support.real.fake_clock import FakeClock
-
-_SHARED_MEMORY = Path("/dev/shm")
-
 
 _READ_AGAIN_S = 2.5
 """How long a process may show the previous time: libfaketime compares whole seconds."""
@@ -39,9 +35,3 @@ def another_boot(age_s: int = 60) -> list[str]:
     """Return the command of a Python interpreter on a machine that booted `age_s` ago, with a boot id of its own."""
     booted_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - age_s * 1_000_000_000
     return [sys.executable, another_boot_program.__file__, str(uuid.uuid4()), str(booted_ns)]
-
-
-def remove_shared_memory(pid: int) -> None:
-    """Remove what libfaketime leaves behind in a process that was killed."""
-    for name in (f"faketime_shm_{pid}", f"sem.faketime_sem_{pid}"):
-        (_SHARED_MEMORY / name).unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from alembic.config import Config
 from sqlalchemy import Connection
 
 from streamusage.service.store.engines import resolve
-from streamusage.service.store.store import MIGRATIONS
+from streamusage.service.store.migrations.running import MIGRATIONS
 
 
 @contextmanager
@@ -19,6 +19,7 @@ def writing_at(url: str, revision: str) -> Iterator[Connection]:
     writer = engine.writer(checked_url)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("recursive_version_locations", "true")
     config.set_main_option("path_separator", "os")
     try:
         with engine.migration_transaction(writer) as connection:

@@ -16,7 +16,7 @@ class Plans:
 
     def __init__(self) -> None:
         self.scans: dict[str, set[str]] = {}
-        """The tables that are read as a whole, each with the SQL."""
+        """The tables of the store that are read as a whole, each with the SQL; not the catalogs of PostgreSQL."""
         self.indexes: set[str] = set()
         """The indexes that are searched, without those of primary keys."""
         self.relations: set[str] = set()
@@ -33,7 +33,8 @@ class Plans:
         if "Relation Name" in plan:
             self.relations.add(plan["Relation Name"])
         if kind == "Seq Scan" or (kind in ("Index Scan", "Index Only Scan") and "Index Cond" not in plan):
-            self.scans.setdefault(plan["Relation Name"], set()).add(sql)
+            if not plan["Relation Name"].startswith("pg_"):
+                self.scans.setdefault(plan["Relation Name"], set()).add(sql)
         elif "Index Cond" in plan:
             self.indexes.add(plan["Index Name"])
         for part in plan.get("Plans", ()):

@@ -40,16 +40,17 @@ def serving(
         assert process.stderr is not None
         for line in process.stderr:
             lines.append(line)
-            ready.set()
+            if "the usage service listens at" in line:
+                ready.set()
         ready.set()
 
     reader = threading.Thread(target=read)
     reader.start()
     try:
         assert ready.wait(LONGEST_WAIT_S)
-        found = re.search(r"https?://[\d.]+:\d+", lines[0]) if lines else None
+        found = re.search(r"the usage service listens at (https?://[\d.]+:\d+)", "".join(lines))
         assert found, lines
-        yield process, found[0], lines
+        yield process, found[1], lines
     finally:
         process.kill()
         process.wait(LONGEST_WAIT_S)

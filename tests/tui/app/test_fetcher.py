@@ -7,7 +7,7 @@ from pathlib import Path
 from streamusage.client.usage_client import UsageClient
 from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
 from tests.support.console.pilot import console, wait_for, wait_for_figures
-from tui.app.messages import GroupsPolled
+from tui.app.messages.views import GroupsPolled
 from tui.model.daily.groups import GroupRequest
 
 

@@ -32,7 +32,8 @@ async def test_rm_deletes_all_sessions_of_a_stream(streamtop: Program) -> None:
         ended = await streamtop("rm", "live/keynote", "--yes", "--format", "json", "--url", manager.url, **TOKEN)
     assert ended.code == 0, ended.err
     assert manager.records == [other]
-    assert json.loads(ended.out) == [wire(start=1), wire(start=2)]
+    deleted = [{name: record[name] for name in wire()} for record in json.loads(ended.out)]
+    assert deleted == [wire(start=1), wire(start=2)]
     assert "2 sessions of live/keynote" in ended.err
 
 
@@ -190,6 +191,39 @@ async def test_rm_prints_what_it_deleted_before_a_failure(streamtop: Program) ->
     assert ended.code == 3, ended.err
     assert [record["startTime"] for record in json.loads(ended.out)] == [1]
     assert "1 deleted, 1 failed, 1 not tried" in ended.err
+
+
+@pytest.mark.parametrize("arguments", SELECTIONS)
+async def test_session_that_changed_after_it_was_listed_is_named_and_the_others_are_deleted(
+    streamtop: Program, arguments: tuple[str, ...]
+) -> None:
+    conflict = reply(409, json.dumps({"errorMessage": "the session has a newer record", "timestamp": 1}))
+    async with PlainManager(*(wire(start=start) for start in (1, 2, 3))) as manager:
+        respond = manager.respond
+        manager.respond = lambda request: conflict if "startTime=2" in request.target else respond(request)
+        ended = await streamtop("rm", *arguments, "--yes", "--format", "json", "--url", manager.url, **TOKEN)
+    assert ended.code == 4, ended.err
+    assert [record["startTime"] for record in json.loads(ended.out)] == [1, 3]
+    assert [record["startTime"] for record in manager.records] == [2]
+    *_, counts, failed, rest, journal, error = ended.err.splitlines()
+    assert counts == "of 3 sessions: 2 deleted, 1 failed: HTTP 409, “the session has a newer record”"
+    assert failed == "not deleted: live/keynote, started at 2: HTTP 409, “the session has a newer record”"
+    assert rest.startswith("1 session changed after being listed")
+    assert rest.endswith("; 1 still at the service")
+    assert journal.startswith(
+        f"the records of all 3 are in {streamtop.journal}; look at what is left with streamtop ls"
+    )
+    assert "could not delete the session of live/keynote that started at 2" in error
+
+
+async def test_delete_without_an_answer_may_have_happened(streamtop: Program) -> None:
+    async with PlainManager(wire(start=1), wire(start=2), wire(start=3)) as manager:
+        respond = manager.respond
+        manager.respond = lambda request: b"" if "startTime=2" in request.target else respond(request)
+        ended = await streamtop("rm", "live/keynote", "--yes", "--url", manager.url, **TOKEN)
+    assert ended.code == 3, ended.err
+    assert "of 3 sessions: 1 deleted, 1 failed, 1 not tried: " in ended.err
+    assert "the one without an answer may be deleted all the same; 1 still at the service" in ended.err
 
 
 async def test_two_deleters_of_a_real_service_report_each_session_once(service: ServiceProcess) -> None:

@@ -77,7 +77,8 @@ async def test_failed_rm_names_what_is_left_and_can_be_run_again(streamtop: Prog
         assert ended.code == 3, ended.err
         assert [record["startTime"] for record in json.loads(ended.out)] == list(range(1, 81))
         assert "of 200 sessions: 80 deleted, 1 failed, 119 not tried" in ended.err
-        assert f"all are kept in {streamtop.journal}; run the same command again for the rest" in ended.err
+        assert f"the records of all 200 are in {streamtop.journal}; look at what is left" in ended.err
+        assert "run the same command again to delete it" in ended.err
         manager.resume()
         assert (await streamtop(*command, **TOKEN)).code == 0
         assert manager.records == []

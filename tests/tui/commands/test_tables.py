@@ -33,9 +33,9 @@ def test_gaps_exclude_live_spans_and_keep_unknown_figures_empty() -> None:
     assert document[1]["delta"] is None
 
     view = gap_view(found, ZoneInfo("UTC"))
-    rows = list(csv.DictReader(io.StringIO("".join(csv_text(found, view.fields)))))
+    rows = list(csv.DictReader(io.StringIO("".join(csv_text(found, view.csv_columns())))))
     assert rows[0]["delta_connections_by_protocol_hls"] == "1"
     assert rows[1]["delta_connections"] == "", "unknown is not zero"
-    table = "".join(table_text(found, view.columns, cut=True))
+    table = "".join(table_text(found, view.table_columns(), cells=400))
     assert "4.21 GB" in table
     assert "1m" in table

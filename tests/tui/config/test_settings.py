@@ -222,6 +222,7 @@ def test_token_is_not_in_the_repr(prod: Path) -> None:
         ("[profiles.a]\npoll_interval = 0", r"profiles\.a\.poll_interval"),
         ("[profiles.a]\nlargest_answer_mb = 0", r"profiles\.a\.largest_answer_mb"),
         ('[profiles.a]\ntz = "Mars/Base"', r"profiles\.a\.tz: unknown time zone"),
+        ('[profiles.a]\ntz = "Europe/Berln"', r"profiles\.a\.tz: .*; did you mean Europe/Berlin\?"),
         ('[profiles.a]\nproxy = "http://me:pw@proxy"', r"profiles\.a\.proxy"),
         ('[profiles.a]\napi_version = "2.0"', r"profiles\.a\.api_version"),
         ('[profiles.a]\ntoken = "secret"', r"profiles\.a\.token: unknown setting"),

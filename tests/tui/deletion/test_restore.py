@@ -19,7 +19,8 @@ from tui.app.console_app import ConsoleApp
 from tui.config.settings import ConnectionSettings
 from tui.deletion.journal import DeletedRecord, read_journal
 from tui.deletion.restore import MOST_LISTED, list_restorable
-from tui.recording.recording import Player, RecordedPoll
+from tui.recording.player import Player
+from tui.recording.recording import RecordedPoll
 from tui.screens.help import HelpScreen
 from tui.screens.picker import Picker
 

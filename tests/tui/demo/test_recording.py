@@ -1,5 +1,6 @@
 """The demo's recording: the same bytes for the same seed, and its replay shows the outage as a gap."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ from tests.support.console.pilot import screen_text, wait_for
 from tests.support.console.records import session
 from tui.app.console_app import ConsoleApp
 from tui.config.settings import ConnectionSettings
-from tui.demo.estate import CUT_OFF
+from tui.demo.packaged_recording import RECORDING
 from tui.demo.recording import make_recording
+from tui.demo.regions import CUT_OFF
 from tui.recording.errors import RecordingError
-from tui.recording.recording import NO_SERVICE, Player, RecordedPoll, read_recording
+from tui.recording.player import NO_SERVICE, Player
+from tui.recording.recording import RecordedPoll, read_recording
 from tui.screens.gap import GapScreen
 from tui.screens.gaps import GapsScreen
 
@@ -23,6 +26,8 @@ async def test_recording_is_deterministic_and_replays_the_outage(tmp_path: Path)
     made = await make_recording(tape, seed=1)
     assert await make_recording(again, seed=1) == made
     assert tape.read_bytes() == again.read_bytes()
+    packaged = gzip.decompress(RECORDING.read_bytes())
+    assert packaged == tape.read_bytes(), "the demo has changed: make recording"
     with pytest.raises(RecordingError, match="exists already"):
         await make_recording(tape, seed=1)
 

@@ -10,15 +10,14 @@ from streamusage.client.usage_client import UsageClient
 from streamusage.core.coverage import Provenance
 from tests.support.console.frozen_service import frozen_service
 from tests.support.console.pilot import wait_for, wait_for_figures
-from tui.demo.clock import DemoClock
-from tui.demo.command import BEFORE_MIDNIGHT_MS, DAY_MS
-from tui.demo.estate import HISTORY_MS, running_estate
+from tui.demo.headless import demo_clock, prepared_estates
+from tui.demo.regions import BEGINS_MS, DAY_MS, EU
 from tui.demo.tour import STEPS, Caption, TourApp
 from tui.model.text import width
 from tui.screens.days import DaysScreen
 from tui.screens.gaps import GapsScreen
 
-MIDNIGHT = 20_500 * DAY_MS
+MIDNIGHT = BEGINS_MS - BEGINS_MS % DAY_MS + DAY_MS
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.caption[0][:20])
@@ -27,17 +26,15 @@ def test_caption_fits_80_columns(step: object) -> None:
 
 
 async def test_tour_advances_by_keys_and_backfills_over_midnight(tmp_path: Path) -> None:
-    clock = DemoClock(MIDNIGHT - BEFORE_MIDNIGHT_MS - HISTORY_MS)
-    async with running_estate(tmp_path, 1, 0, clock) as estate:
-        await estate.make_history(lambda _: None)
+    async with prepared_estates(tmp_path, demo_clock(), seed=1, regions=(EU,)) as (estate,):
         living = asyncio.create_task(estate.live(1, outage=False))
         commands: list[str] = []
         tasks = []
 
         def send_line(line: str) -> None:
             commands.append(line)
-            # Midnight after 15 s. At several times this speed the estate leaves a busy machine no time for the console.
-            faster = "speed 20" if line.startswith("speed") else line
+            # Midnight after 20 s. At several times this speed the estate leaves a busy machine no time for the console.
+            faster = "speed 30" if line.startswith("speed") else line
             tasks.append(asyncio.create_task(estate.execute(faster)))
 
         async with UsageClient(estate.url, estate.token_file.read_text().strip()) as client:
@@ -51,27 +48,31 @@ async def test_tour_advances_by_keys_and_backfills_over_midnight(tmp_path: Path)
                 await pilot.press("ctrl+n")
                 await wait_for(pilot, lambda: app.step == 7, "midnight and the healing")
                 gaps = next(screen for screen in app.screen_stack if isinstance(screen, GapsScreen))
-                filled = [span for span in gaps.book.servers["edge-2"].spans if span.state is Provenance.BACKFILLED]
+                spans = [span for span in gaps.book.servers["edge-2"].spans if span.to_ms > BEGINS_MS]
+                filled = [span for span in spans if span.state is Provenance.BACKFILLED]
                 assert filled[0].from_ms < MIDNIGHT < filled[-1].to_ms
-                assert commands == ["cut edge-2", "speed 12", "crash edge-1", "heal edge-2"]
+                assert commands == ["cut edge-2", "speed 20", "crash edge-1", "heal edge-2"]
                 await pilot.press("n", "n", "enter")
                 await wait_for(pilot, lambda: app.step == 8, "the gap in full")
                 await pilot.press("escape", "y")
                 await wait_for(pilot, lambda: app.step == 9, "the days")
                 days = app.screen
                 assert isinstance(days, DaysScreen)
-                await wait_for(pilot, lambda: len(days._rows()) == 2, "both days")
-                await pilot.press("escape", "escape")
-                await wait_for(pilot, lambda: app.step == 10, "the sessions")
+                await wait_for(pilot, lambda: len(days._rows()) == 29, "the month, and the day after midnight")
+                await pilot.press("shift+tab")
+                await wait_for(pilot, lambda: app.step == 10, "the customers")
+                while app.screen is not app.sessions_screen:
+                    await pilot.press("escape")
+                await wait_for(pilot, lambda: app.step == 11, "the sessions")
                 await pilot.press("end")
-                while app.step == 10:  # deletes are off while the machine is too busy to poll in time
+                while app.step == 11:  # deletes are off while the machine is too busy to poll in time
                     await wait_for(pilot, lambda: app.state.freshness().allows_deletes, "fresh figures")
                     await pilot.press("d")
                     await wait_for(
-                        pilot, lambda: app.step == 11 or not app.state.freshness().allows_deletes, "the dialog"
+                        pilot, lambda: app.step == 12 or not app.state.freshness().allows_deletes, "the dialog"
                     )
                 await pilot.press("enter")
-                await wait_for(pilot, lambda: app.step == 12, "the end")
+                await wait_for(pilot, lambda: app.step == 13, "the end")
                 await pilot.press("ctrl+t")
                 await pilot.pause()
                 assert not app.screen.query(Caption)

@@ -11,15 +11,21 @@ from textual.keys import _character_to_key
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from tests.support.console.pilot import open_console
+from tests.support.console.pilot import is_gap_grid_drawn, open_console, wait_for
 from tests.support.waiting import LONGEST_WAIT_S
 from tui.app.actions import Context
 from tui.app.console_app import ConsoleApp
+from tui.screens.gap import GapScreen
 from tui.widgets.filter_prompt import FilterPrompt
 
 pytestmark = pytest.mark.usefixtures("fast_keys")
 
-NAMED = {"⏎": "enter", "⎋": "escape", "↓": "down", "↑": "up", "⇥": "tab", "⌫": "backspace"}
+NAMED = {"⏎": "enter", "⎋": "escape", "↓": "down", "↑": "up", "⇥": "tab", "⌫": "backspace"} | {
+    "⇟": "pagedown",
+    "⇞": "pageup",
+    "⇱": "home",
+    "⇲": "end",
+}
 
 
 def key_event(character: str) -> events.Key:
@@ -107,6 +113,45 @@ async def test_screen_that_opens_receives_the_next_key(
     async with open_console(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
         await press_at_once(pilot, keys)
         assert [type(screen).__name__ for screen in app.screen_stack] == screens
+
+
+@pytest.mark.parametrize(
+    ("opening", "widget", "keys", "lines"),
+    [("?", "#help", "jjjk", 2), ("?", "#help", "↓↓↓↑", 2), ("?", "#help", "⇱⇟⇟⇞j", 7), ("d", "#dialog", "↑↑↑↓", -2)],
+)
+async def test_every_key_of_a_burst_scrolls(
+    store_of_an_hour: Path, tmp_path: Path, opening: str, widget: str, keys: str, lines: int
+) -> None:
+    async with open_console(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        await pilot.resize_terminal(100, 8)
+        await press_at_once(pilot, opening)
+        page = app.screen.query_one(widget)
+        await wait_for(pilot, lambda: page.max_scroll_y >= 3, "a page that is longer than the screen")
+        top = page.scroll_offset.y
+        await press_at_once(pilot, keys)
+        assert page.scroll_offset.y == top + lines
+
+
+async def test_keys_after_the_end_of_a_text_move_from_there(store_of_an_hour: Path, tmp_path: Path) -> None:
+    async with open_console(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        await pilot.resize_terminal(100, 8)
+        await press_at_once(pilot, "?")
+        text = app.screen.query_one("#help")
+        await press_at_once(pilot, "⇲kkj")
+        assert text.scroll_offset.y == text.max_scroll_y - 1
+
+
+async def test_keys_after_the_end_of_a_page_move_from_there(store_of_an_hour: Path, tmp_path: Path) -> None:
+    async with open_console(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        await pilot.resize_terminal(100, 8)
+        await press_at_once(pilot, "g")
+        await wait_for(pilot, lambda: is_gap_grid_drawn(app), "coverage")
+        await press_at_once(pilot, "N⏎")
+        await wait_for(pilot, lambda: isinstance(app.screen, GapScreen) and not app.fetcher.is_waiting, "the gap")
+        page = app.screen.query_one("#page")
+        await wait_for(pilot, lambda: page.max_scroll_y >= 3, "a gap that is longer than the screen")
+        await press_at_once(pilot, "Gkkj")
+        assert page.scroll_offset.y == page.max_scroll_y - 1
 
 
 async def test_pasted_text_goes_where_the_keys_before_it_have_led(store_of_an_hour: Path, tmp_path: Path) -> None:

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from tui.output.printer import (
     FORMULA_STARTS,
-    CsvField,
-    TableColumn,
+    ListColumn,
     csv_text,
     inert,
     json_text,
@@ -32,7 +31,9 @@ class TestPrinting:
 
     @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\0"))))
     def test_csv_round_trips_without_formulas(self, rows: list[str]) -> None:
-        text = "".join(csv_text(rows, [CsvField("text", lambda row: row), CsvField("length", lambda row: -len(row))]))
+        text = "".join(
+            csv_text(rows, [ListColumn("text", lambda row: row), ListColumn("length", lambda row: -len(row))])
+        )
         for row, cells in zip(rows, list(csv.reader(io.StringIO(text, newline="")))[1:], strict=True):
             assert not cells[0].startswith(FORMULA_STARTS)
             assert cells[0] == inert(row)
@@ -54,7 +55,7 @@ class TestPrinting:
 
     @given(st.lists(st.text("ab,;|\t\r\n\"' =+-@", min_size=1, max_size=12), min_size=1, max_size=3))
     def test_no_separator_and_no_quoting_makes_a_cell_a_formula(self, rows: list[str]) -> None:
-        fields = [CsvField("first", str), CsvField("figure", lambda row: len(row)), CsvField("second", str)]
+        fields = [ListColumn("first", str), ListColumn("figure", lambda row: len(row)), ListColumn("second", str)]
         text = "".join(csv_text(rows, fields))
         for separator in ",;\t|":
             for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE):
@@ -73,7 +74,10 @@ class TestPrinting:
 
     def test_times_have_iso_columns_at_the_end(self) -> None:
         times = [1_795_262_400_007, 0, None, 10**18]
-        fields = [CsvField[int | None]("at", lambda at: at, is_time=True), CsvField("known", lambda at: at is not None)]
+        fields = [
+            ListColumn[int | None]("at", lambda at: at, is_time=True),
+            ListColumn("known", lambda at: at is not None),
+        ]
         lines = "".join(csv_text(times, fields)).splitlines()
         assert lines == [
             "at,known,at_iso",
@@ -92,8 +96,8 @@ class TestPrinting:
 
     def test_table_is_aligned_by_cells(self) -> None:
         columns = [
-            TableColumn[str]("NAME", lambda row: row),
-            TableColumn[str]("LENGTH", lambda row: str(len(row)), figure=True),
+            ListColumn[str]("name", lambda row: row),
+            ListColumn[str]("length", len, figure=True),
         ]
-        lines = "".join(table_text(["日本", "abc"], columns, cut=True)).splitlines()
+        lines = "".join(table_text(["日本", "abc"], columns, cells=80)).splitlines()
         assert lines == ["NAME  LENGTH", "日本       2", "abc        3"]

@@ -1,5 +1,6 @@
 """Recordings and incident bundles have gaps and days from their first second, and bundles replay."""
 
+import gzip
 import stat
 import tarfile
 from collections.abc import AsyncIterator
@@ -16,15 +17,15 @@ from streamusage.core.clock import SystemClock
 from tests.support.console.frozen_service import frozen_service
 from tests.support.console.pilot import console, screen_text, wait_for, wait_for_figures
 from tests.support.console.records import session
+from tests.support.console.tapes import gaps_and_days, save_bundle
 from tests.support.plain_manager import PlainManager, wire
 from tui.app.console_app import ConsoleApp
 from tui.app.messages import SessionsPolled
 from tui.config.settings import ConnectionSettings
 from tui.model.sessions.sparkline import NoFigure
 from tui.recording.errors import RecordingError
-from tui.recording.recording import Player, Recording, read_recording
-from tui.screens.days import DaysScreen
-from tui.screens.gaps import GapsScreen
+from tui.recording.player import Player
+from tui.recording.recording import Recording, read_recording
 
 
 @asynccontextmanager
@@ -41,33 +42,6 @@ async def replay(file: Path, *, from_end: bool = False) -> AsyncIterator[tuple[C
     async with app.run_test(size=(160, 50)) as pilot:
         await wait_for(pilot, lambda: app.state.has_figures, "the first poll")
         yield app, pilot
-
-
-async def gaps_and_days(app: ConsoleApp, pilot: Pilot[Any]) -> tuple[dict[str, Any], list[Any]]:
-    """Open the gap view and the days view; return the servers' spans and the days of the month."""
-    await pilot.press("g")
-    await wait_for(pilot, lambda: isinstance(app.screen, GapsScreen), "the gap view")
-    gaps = app.screen
-    assert isinstance(gaps, GapsScreen)
-    await wait_for(pilot, lambda: gaps.book.servers, "the coverage")
-    await pilot.press("escape", "y")
-    await wait_for(pilot, lambda: isinstance(app.screen, DaysScreen), "the days view")
-    days = app.screen
-    assert isinstance(days, DaysScreen)
-    await wait_for(pilot, lambda: days._servers._month is not None and days._servers._month.days, "the month")
-    assert days._servers._month is not None
-    await pilot.press("enter")
-    await wait_for(pilot, lambda: days.opened is not None and days._rows(), "the servers of a day")
-    await pilot.press("escape", "escape")
-    spans = {name: [(span.from_ms, span.state) for span in line.spans] for name, line in gaps.book.servers.items()}
-    return spans, list(days._servers._month.days)
-
-
-async def save_bundle(app: ConsoleApp, pilot: Pilot[Any], file: Path) -> Path:
-    app.save_bundle(str(file))
-    await wait_for(pilot, file.exists, "the bundle")
-    await wait_for(pilot, lambda: "wrote an incident bundle" in screen_text(app), "the notice")
-    return file
 
 
 def summary(file: Path) -> str:
@@ -167,3 +141,15 @@ def test_what_is_no_bundle_is_refused_with_reason(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:20])
     with pytest.raises(RecordingError, match="not a complete incident bundle"):
         read_recording(file)
+
+
+def test_recording_may_be_compressed(tmp_path: Path) -> None:
+    lines = b'{"at":1000}\n{"at":2000}\n'
+    file = tmp_path / "tonight.tape.gz"
+    file.write_bytes(gzip.compress(lines))
+    assert [poll.at for poll in read_recording(file)] == [1000, 2000]
+    file.write_bytes(gzip.compress(lines)[:-9])
+    with pytest.raises(RecordingError, match="not a complete incident bundle or compressed recording"):
+        read_recording(file)
+    file.write_bytes(gzip.compress(b'{"a":'))
+    assert read_recording(file) == []

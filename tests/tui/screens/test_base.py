@@ -10,10 +10,15 @@ from textual.screen import Screen
 
 import tui.screens
 from tests.support.console.pilot import is_gap_grid_drawn, open_console, screen_text, wait_for
-from tui.app.actions import Context
+from tui.app.actions import VIEWS, Context
+from tui.screens.base import ConsoleScreen
+from tui.screens.columns import ColumnsScreen
+from tui.screens.dialog import Dialog
 from tui.screens.gaps import GapsScreen
 from tui.screens.page import PageScreen
+from tui.screens.picker import Choice, Picker
 from tui.screens.servers import ServersScreen
+from tui.screens.views import create_view
 from tui.widgets.lines import INK_CLASSES
 
 
@@ -121,3 +126,26 @@ async def test_repeated_key_closes_only_one_screen(
         assert app.sessions_screen in app.screen_stack
         await pilot.press("escape")
         await wait_for(pilot, lambda: app.screen is app.sessions_screen, "the sessions")
+
+
+async def test_console_that_ends_while_screens_open_ends_without_an_error(
+    store_of_an_hour: Path, tmp_path: Path
+) -> None:
+    opened = [*map(create_view, VIEWS), Picker("Pick", [Choice("a", "a", "")]), ColumnsScreen(["stream"])]
+    async with open_console(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        for screen in opened:
+            app.push_screen(screen)
+        app.exit(143)
+        await wait_for(pilot, lambda: not app.is_running, "the end")
+    assert not any(screen.children for screen in opened), "no screen had its widgets yet"
+
+
+def test_every_screen_prepares_its_widgets_where_it_has_some() -> None:
+    for _, name, _ in pkgutil.walk_packages(tui.screens.__path__, "tui.screens."):
+        importlib.import_module(name)
+    pending, own = [ConsoleScreen, Dialog], []
+    while pending:
+        for screen in pending.pop().__subclasses__():
+            pending.append(screen)
+            own += [screen] if "on_mount" in vars(screen) else []
+    assert own == [], "on_mount is called also for a screen that never gets its widgets"

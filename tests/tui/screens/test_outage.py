@@ -141,3 +141,25 @@ async def test_deleted_record_of_a_stream_on_air_leaves_a_mark_until_the_stream_
                 return "without a record" not in "\n".join(screen_lines(app))
 
             await wait_for(pilot, is_gone, "no mark of a stream that has ended")
+
+
+async def test_console_that_starts_after_the_delete_counts_the_stream_without_a_record_too(tmp_path: Path) -> None:
+    async with scripted_service(tmp_path, BEGINS, ORIGIN) as (service, client):
+        await report(service, 3, ORIGIN)
+        (record,) = await client.usage()
+        await client.delete_session(record.key)
+        app = ConsoleApp(
+            client,
+            ConnectionSettings(profile="test", poll_interval_s=0.1, tz=UTC),
+            clock=service.clock,
+            journal_path=tmp_path / "deleted.ndjson",
+        )
+        async with app.run_test(size=(100, 24)) as pilot:
+            await OutageConsole(app, pilot).shows("0 on air of 0 sessions   0 watching   1 on air without a record")
+            ended = a_session(ORIGIN, name="stage", start_time=BEGINS, end_time=service.clock.at_ms, live=False)
+            service.clock.at_ms += MINUTE
+            await service.agent(ORIGIN).sync_up(ended)
+            service.clock.at_ms += MINUTE
+            await wait_for(
+                pilot, lambda: "without a record" not in "\n".join(screen_lines(app)), "no mark of an ended stream"
+            )

@@ -5,6 +5,7 @@ from datetime import UTC
 import pytest
 from msgspec import UNSET
 
+from streamusage.api.alerts import AlertSummary
 from streamusage.api.extension import ServerStatus, ServiceClock, SessionRecord, Trend, Trends
 from streamusage.core.coverage import Provenance
 from tests.support.console.records import session
@@ -51,6 +52,20 @@ def test_wide_header_shows_every_fact_in_order() -> None:
         "▲ offline 4m, next try in 28s   ‖ paused, +31 waiting   clock +12s   clock doubtful   · edge-2 owes 4m   "
         "ARMED 3m "
     )
+
+
+def test_header_counts_the_alerts_that_fire() -> None:
+    state = state_with_every_fact()
+    for summary, mark in (
+        (AlertSummary(firing=2, severity="critical", newest="x"), "! 2 alerts"),
+        (AlertSummary(firing=1, severity="info", newest="x"), "! 1 alert "),
+        (AlertSummary(silenced=3), ""),
+        (AlertSummary(failing_receivers=1), "! alerts not sent"),
+    ):
+        state.alerts = summary
+        text = text_of(bars.header(state, "gaps", 200)[1])
+        assert (mark in text) if mark else ("!" not in text)
+        assert not mark or text.index(mark) < text.index("edge-2 owes")
 
 
 @pytest.mark.parametrize("cells", range(1, 150))

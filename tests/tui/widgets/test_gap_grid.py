@@ -16,7 +16,7 @@ from streamusage.core.clock import SystemClock
 from streamusage.core.coverage import Provenance
 from tests.support.console.pilot import wait_for
 from tui.app.console_app import ConsoleApp
-from tui.app.messages import CoveragePolled
+from tui.app.messages.views import CoveragePolled
 from tui.config.settings import ConnectionSettings
 from tui.screens.gaps import GapsScreen
 from tui.styles.themes import Abilities

@@ -1,11 +1,14 @@
 """The chart of a session: a filled area with true heights, a hole where there is no figure, marks below it."""
 
+import sys
+
 import pytest
 
 from streamusage.core.coverage import Provenance
 from tui.model.sessions.chart import Chart, ChartStep
+from tui.widgets import plot as module
 from tui.widgets.detail import state_line
-from tui.widgets.plot import BACKFILLED_MARK, SEEN_MARK, plot
+from tui.widgets.plot import BACKFILLED_MARK, LINE_MARK, NO_PLOTEXT, SEEN_MARK, bars, plot
 
 LIVE, MISSING, LOST, FILLED = Provenance.LIVE, Provenance.MISSING, Provenance.LOST, Provenance.BACKFILLED
 EMPTY = " \u2800"
@@ -68,3 +71,16 @@ def test_marks_below_the_area_are_the_provenance_of_each_step() -> None:
 def test_cell_of_several_steps_has_the_mark_of_the_worst(state: Provenance, glyph: str) -> None:
     chart = chart_of((4, LIVE), (None, state), (4, LIVE), (1, LIVE))
     assert "".join(shown for shown, _ in state_line(chart, 2)) == f"{glyph}▔"
+
+
+@pytest.mark.parametrize("cells", [60, 9])
+def test_without_plotext_the_reason_takes_the_place_of_the_chart(monkeypatch: pytest.MonkeyPatch, cells: int) -> None:
+    monkeypatch.setitem(sys.modules, "plotext", None)
+    module._plotext.cache_clear()
+    try:
+        for drawn in (plot(chart_of((5, LIVE), (5, LIVE)), cells, 4), bars([(1, 2, LINE_MARK)], 4, cells, 4)):
+            assert [len(line) for line in drawn] == [cells] * 4
+            assert drawn[0].rstrip() == NO_PLOTEXT[:cells].rstrip()
+            assert not "".join(drawn[1:]).strip()
+    finally:
+        module._plotext.cache_clear()

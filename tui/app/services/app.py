@@ -16,7 +16,9 @@ from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import Clock
 from tui.app.actions import Context
 from tui.app.console_app import ConsoleApp
-from tui.app.messages import (
+from tui.app.messages import PollFailed, SessionsPolled, TrendsPolled
+from tui.app.messages.views import (
+    AlertsPolled,
     CoveragePolled,
     DayPolled,
     DayRowsPolled,
@@ -25,9 +27,6 @@ from tui.app.messages import (
     HistoryMissing,
     HistoryPolled,
     MonthPolled,
-    PollFailed,
-    SessionsPolled,
-    TrendsPolled,
 )
 from tui.app.poller import Poller
 from tui.app.ports import PollSource
@@ -38,11 +37,18 @@ from tui.config.settings import ConnectionSettings
 from tui.config.view_memory import ViewMemory
 from tui.model.alerts import AlertBook
 from tui.model.services.servers import qualified, qualified_name
+from tui.model.text import sanitize
+from tui.recording.errors import RecordingError
 from tui.screens.base import ConsoleScreen
+from tui.styles.themes import Abilities
 
 if TYPE_CHECKING:
+    from tui.app.services.player import ServicesPlayer
     from tui.app.services.ports import ServicesExporter, ServicesFetcher
     from tui.deletion.services import ServicesDeletion
+    from tui.recording.knowledge import Knowledge
+    from tui.recording.recording import Recording
+    from tui.silencing.flow import SilencingService
 
 
 @dataclass
@@ -54,7 +60,10 @@ class FromService(Message):
 
 
 class ServicesApp(ConsoleApp):
-    """One console of several services. `clients` has the client of each, by profile."""
+    """One console of several services. `clients` has the client of each, by profile.
+
+    It is empty where a recording is played: `make_player` returns what publishes the messages of each service then.
+    """
 
     CSS_PATH = "../../styles/console.tcss"
 
@@ -66,18 +75,26 @@ class ServicesApp(ConsoleApp):
         clock: Clock,
         journal_path: Path,
         reconciled_folder: Path | None = None,
+        host: str = "",
+        able: Abilities | None = None,
         memory: ViewMemory | None = None,
+        recording: "Recording | None" = None,
+        make_player: Callable[[Callable[[str], Callable[[Message], object]]], "ServicesPlayer"] | None = None,
     ) -> None:
         self._clients = dict(clients)
+        self._make_player = make_player
+        names = [one.profile or "" for one in settings.services]
+        self._writers = {} if recording is None else recording.of_services(names)
         super().__init__(
             None,
             settings,
             clock=clock,
             journal_path=journal_path,
             reconciled_folder=reconciled_folder,
-            host=f"{len(clients)} services",
+            host=host or f"{len(names)} services",
+            able=able,
             memory=memory,
-            make_source=self._create_pollers,
+            make_source=self._create_sources,
         )
         for client in self._clients.values():
             client.pause = self.key_priority.pause
@@ -89,7 +106,11 @@ class ServicesApp(ConsoleApp):
         self.services = SeveralState(**known)
         return self.services
 
-    def _create_pollers(self, post: Callable[[Message], object]) -> PollSource:
+    def _create_sources(self, post: Callable[[Message], object]) -> PollSource:
+        self.source: ServicesSource | ServicesPlayer
+        if self._make_player is not None:
+            self.source = self._make_player(self._labelled)
+            return self.source
         pollers = {
             name: Poller(
                 client,
@@ -111,6 +132,21 @@ class ServicesApp(ConsoleApp):
         view = next((screen for screen in reversed(self.screen_stack) if isinstance(screen, ConsoleScreen)), None)
         return (view.service_under_cursor if view is not None else "") or self.services.chosen
 
+    def _start_polling(self) -> None:
+        super()._start_polling()
+        for name, writer in self._writers.items():
+            from tui.recording.keeper import record_knowledge
+
+            self.run_worker(record_knowledge(self._clients[name], writer, self.state.tz), group="record")
+
+    def _record(self, service: str, message: Message) -> None:
+        try:
+            if service in self._writers:
+                self._writers[service].write_message(message)
+        except RecordingError as error:
+            self._writers = {}
+            self.show_notice(sanitize(str(error)), "bad")
+
     # Messages
 
     @on(FromService)
@@ -118,6 +154,7 @@ class ServicesApp(ConsoleApp):
         from tui.deletion.flow import DeleteFinished
 
         service, message = sent.service, sent.message
+        self._record(service, message)
         part, is_chosen = self.services.parts[service], service == self.services.chosen
         match message:
             case SessionsPolled():
@@ -146,6 +183,8 @@ class ServicesApp(ConsoleApp):
             case GroupsPolled():
                 if (groups := self.fetcher.days.add_groups(service, message.request, message.rows)) is not None:
                     self.post_message(replace(message, rows=groups))
+            case AlertsPolled():
+                self.post_message(replace(message, service=service))
             case HistoryPolled() | HistoryMissing():
                 self.post_message(message)  # its key contains the service
             case _ if is_chosen:
@@ -173,14 +212,15 @@ class ServicesApp(ConsoleApp):
         }
         flows = {
             name: DeletionFlow(
-                client,
+                self._clients.get(name),
                 ServiceScope(name, self.services),
                 post=self._labelled(name),
                 refresh=partial(self.source.refresh_service, name),
+                no_service_reason=self.source.no_service_reason,
                 service=name,
                 **shared,
             )
-            for name, client in self._clients.items()
+            for name in self.services.parts
         }
         return ServicesDeletion(
             flows,
@@ -191,13 +231,23 @@ class ServicesApp(ConsoleApp):
             dialogs=self.sessions_screen,
         )
 
+    def _silencing_services(self) -> "dict[str, SilencingService]":
+        from tui.silencing.flow import SilencingService
+
+        return {name: SilencingService(client, self.services.parts[name]) for name, client in self._clients.items()}
+
     @cached_property
     def exporter(self) -> "ServicesExporter":
         """What copies and saves."""
         from tui.app.services.ports import ServicesExporter
 
         return ServicesExporter(
-            self._clients, self.services, write_escape=self.write_escape, draw_screen=self.export_screenshot
+            self._clients,
+            self.services,
+            write_escape=self.write_escape,
+            draw_screen=self.export_screenshot,
+            no_service_reason=self.source.no_service_reason,
+            knowledge_of=self._knowledge_of(),
         )
 
     @cached_property
@@ -210,7 +260,12 @@ class ServicesApp(ConsoleApp):
             self.services,
             labelled=self._labelled,
             start=lambda work: self.run_worker(work, group="fetch", exit_on_error=True),
+            no_service_reason=self.source.no_service_reason,
+            knowledge_of=self._knowledge_of(),
         )
+
+    def _knowledge_of(self) -> "Mapping[str, Knowledge]":
+        return {} if isinstance(self.source, ServicesSource) else self.source.knowledge_of
 
     def _without_token(self, text: str) -> str:
         for client in self._clients.values():
@@ -226,4 +281,7 @@ class ServicesApp(ConsoleApp):
 
     def arm(self, length: str) -> None:
         """Lift read-only for a time at the service under the cursor, and at no other one."""
-        self._arm(self.services.parts[self._of_cursor()], length)
+        if no_service := self.source.no_service_reason:
+            self.show_notice(no_service, "warn")
+        else:
+            self._arm(self.services.parts[self._of_cursor()], length)

@@ -10,7 +10,8 @@ from streamusage.api.extension import CoverageSpan
 from streamusage.client.usage_client import UsageClient
 from tui.app.exporter import Exporter
 from tui.app.fetcher import Fetcher
-from tui.app.messages import DayRowsPolled, GroupsPolled, MonthPolled
+from tui.app.messages.views import DayRowsPolled, GroupsPolled, MonthPolled
+from tui.app.ports import NoServiceError
 from tui.app.services.state import SeveralState
 from tui.model.daily.days import NO_DAYS
 from tui.model.daily.groups import GroupRequest
@@ -18,6 +19,8 @@ from tui.model.redaction import redacted
 from tui.model.services.days import DaysOfServices
 from tui.model.services.servers import split_name
 from tui.model.sessions.store import Session
+from tui.recording.incident import IncidentService
+from tui.recording.knowledge import Knowledge
 
 
 class ServicesFetcher(Fetcher):
@@ -30,15 +33,24 @@ class ServicesFetcher(Fetcher):
         *,
         labelled: Callable[[str], Callable[[Message], object]],
         start: Callable[[Coroutine[Any, Any, None]], object],
+        no_service_reason: str,
+        knowledge_of: Mapping[str, Knowledge],
     ) -> None:
-        super().__init__(None, state, post=lambda message: None, start=start)
+        super().__init__(None, state, post=lambda message: None, start=start, no_service_reason=no_service_reason)
         self._parts = state.parts
         self._labelled = labelled
         self._fetchers = {
-            name: Fetcher(client, state.parts[name], post=labelled(name), start=start)
-            for name, client in clients.items()
+            name: Fetcher(
+                clients.get(name),
+                part,
+                post=labelled(name),
+                start=start,
+                no_service_reason=no_service_reason,
+                knowledge=knowledge_of.get(name),
+            )
+            for name, part in state.parts.items()
         }
-        self.days = DaysOfServices(clients)
+        self.days = DaysOfServices(state.parts)
 
     @property
     def is_waiting(self) -> bool:
@@ -79,6 +91,11 @@ class ServicesFetcher(Fetcher):
         for fetcher in self._fetchers.values():
             fetcher.abandon_groups()
 
+    def fetch_alerts(self) -> None:
+        """Fetch the alerts of every service."""
+        for fetcher in self._fetchers.values():
+            fetcher.fetch_alerts()
+
     def fetch_gap(self, row: str, span: CoverageSpan, *, of_stream: bool) -> None:
         """Fetch the details of a gap of a server, or of a stream, from its service."""
         fetcher, own = self._of(row)
@@ -100,21 +117,30 @@ class ServicesExporter(Exporter):
         *,
         write_escape: Callable[[str], None],
         draw_screen: Callable[[], str],
+        no_service_reason: str,
+        knowledge_of: Mapping[str, Knowledge],
     ) -> None:
-        super().__init__(None, state, write_escape=write_escape, draw_screen=draw_screen)
+        super().__init__(
+            None, state, write_escape=write_escape, draw_screen=draw_screen, no_service_reason=no_service_reason
+        )
         self._clients = clients
         self._several = state
+        self._knowledge_of = knowledge_of
 
     def shell_commands(self, session: Session) -> list[str]:
         """Return the commands that fetch the session's stream from its service."""
         from tui.output.shell_commands import curl_command, ls_command
 
+        if session.service not in self._clients:
+            raise NoServiceError(self._no_service_reason)
         settings = self._several.parts[session.service].settings
         return [ls_command(settings, session), curl_command(settings, self._clients[session.service].base_url, session)]
 
-    async def save_bundle(self, file: str) -> tuple[str, str]:
-        """Return a notice that a bundle is of one service, and its ink."""
-        return "an incident bundle is of one service: type :services NAME first", "warn"
+    def _incident_services(self) -> list[IncidentService]:
+        return [
+            IncidentService(name, part, self._clients.get(name), self._knowledge_of.get(name))
+            for name, part in self._several.parts.items()
+        ]
 
     def _redact(self, text: str) -> str:
         for client in self._clients.values():

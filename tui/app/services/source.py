@@ -76,14 +76,21 @@ class ServicesSource:
 
         `coverage_from_of` has the start of the coverage at each service: what is known of one says nothing of another.
         """
-        chart, starts = changes.get("history_of"), coverage_from_of or {}
         for name, poller in self._pollers.items():
-            of_service = SubscriptionChanges()
-            if "history_of" in changes:
-                of_service["history_of"] = chart if chart and service_of(chart.key) == name else None
-            if "coverage_from_ms" in changes:
-                from_ms = changes["coverage_from_ms"]
-                of_service["coverage_from_ms"] = None if from_ms is None else starts.get(name, from_ms)
-            if "carriers_from_ms" in changes:
-                of_service["carriers_from_ms"] = changes["carriers_from_ms"]
-            poller.subscribe(at_once=at_once, **of_service)
+            poller.subscribe(at_once=at_once, **subscription_of(name, changes, coverage_from_of or {}))
+
+
+def subscription_of(
+    service: str, changes: SubscriptionChanges, coverage_from_of: Mapping[str, int]
+) -> SubscriptionChanges:
+    """Return the part of the changes that is for one service. `coverage_from_of` has the start of its coverage."""
+    of_service = SubscriptionChanges()
+    if "history_of" in changes:
+        chart = changes["history_of"]
+        of_service["history_of"] = chart if chart and service_of(chart.key) == service else None
+    if "coverage_from_ms" in changes:
+        from_ms = changes["coverage_from_ms"]
+        of_service["coverage_from_ms"] = None if from_ms is None else coverage_from_of.get(service, from_ms)
+    if "carriers_from_ms" in changes:
+        of_service["carriers_from_ms"] = changes["carriers_from_ms"]
+    return of_service

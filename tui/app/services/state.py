@@ -10,11 +10,13 @@ from dataclasses import replace
 from streamusage.api.extension import ServerStatus
 from tui.app.messages import PollFailed, SessionsPolled
 from tui.app.state import ConsoleState, Steps
+from tui.model.alert_list import sum_alerts
 from tui.model.services.audience import AudienceOfServices
-from tui.model.services.books import HistoryOfServices, TrendsOfServices, UnrecordedOfServices
+from tui.model.services.books import HistoryOfServices, StoreOfService, TrendsOfServices, UnrecordedOfServices
 from tui.model.services.keys import SessionsOfService, in_service, service_of
 from tui.model.services.servers import SilentService, UnseenInServices, qualified
 from tui.model.sessions.store import Session
+from tui.model.sessions.unrecorded import SessionsOfStreams
 
 
 class SeveralState(ConsoleState):
@@ -125,6 +127,7 @@ class SeveralState(ConsoleState):
         self.drift = next((part.drift for _, part in parts if part.drift), None)
         clocks = [part.service_clock for _, part in parts if part.doubts_clock()]
         self.service_clock = next(iter(clocks), None)
+        self.alerts = sum_alerts(part.alerts for _, part in parts)
         self.skew_ms = None  # each service has its own
 
     def record_audience(self) -> None:
@@ -136,6 +139,10 @@ class SeveralState(ConsoleState):
             is_known = part.has_figures and part.knows_live
             watching = max(0, self.store.watching_of[name] - part.unseen.outdated) if is_known else None
             part.audience.add_poll(part.now_ms(), watching, leaves_out_server=bool(part.unseen))
+
+    def sessions_of(self, service: str) -> SessionsOfStreams:
+        """Return the sessions of a service by stream."""
+        return StoreOfService(self.store, service)
 
     # Deletes
 

@@ -10,6 +10,7 @@ from streamusage.core.exit_codes import ExitCode
 from tui.commands.daily.window import DAY
 from tui.commands.errors import CommandError
 from tui.commands.flags import tz_option
+from tui.commands.manual.names import complete_servers
 from tui.commands.shell import (
     connection_options,
     counted,
@@ -24,7 +25,9 @@ from tui.model.daily.days import join_names
 
 @click.command(cls=HelpfulCommand, short_help="Close a day with its present figures.")
 @click.option("--day", required=True, type=DAY, metavar="YYYY-MM-DD", help="The day.")
-@click.option("--server", metavar="NAME", help="Only this server's day; the others stay open.")
+@click.option(
+    "--server", metavar="NAME", shell_complete=complete_servers, help="Only this server's day; the others stay open."
+)
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @tz_option
 @connection_options

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 from zoneinfo import ZoneInfo
 
 import click
@@ -18,14 +18,15 @@ from tui.commands.daily.close import close
 from tui.commands.daily.final_days import refuse_unless_final
 from tui.commands.daily.tables import daily_view, sums_view
 from tui.commands.daily.window import DAY, days_or_a_week, server_option
+from tui.commands.errors.usage import unknown_server
 from tui.commands.evidence.corrections import approve, correct, corrections, reverse
 from tui.commands.evidence.export import export
 from tui.commands.evidence.verify import verify
 from tui.commands.flags import tz_option
-from tui.commands.shell import connection_options, counted, format_option, print_message, run_requests
+from tui.commands.listing import ListedRows, ListingOptions, listing_options, show
+from tui.commands.shell import connection_options, counted, run_requests
 from tui.config.settings import ConnectionSettings
 from tui.model.accounting_start import accounting_start
-from tui.output import Format, print_rows
 
 
 class _Read(NamedTuple):
@@ -33,6 +34,9 @@ class _Read(NamedTuple):
     daily: Daily | None
     sums: DailySums | None
     servers: Sequence[ServerStatus]
+    """Those of `--server`, else all."""
+    names: list[str]
+    """Names of all servers that the answer is about."""
 
 
 @click.group(
@@ -65,7 +69,7 @@ class _Read(NamedTuple):
     help="Only the streams of this customer of the service's rules (docs/customers.md). The default group is customer.",
 )
 @click.option("--final-only", is_flag=True, help="Refuse if a day is not final, with the reason.")
-@format_option()
+@listing_options(lambda: daily_view(()))
 @tz_option
 @connection_options
 def daily(
@@ -77,7 +81,7 @@ def daily(
     group: SumGroup | None,
     customer: str | None,
     final_only: bool,
-    output_format: Format,
+    listing: ListingOptions,
 ) -> None:
     """List the daily statistics of each server: connections, traffic, peak bandwidth and view time.
 
@@ -118,19 +122,33 @@ def daily(
         # The coverage of streams is that of servers which carried them, so that their beginning does not matter.
         known = (await client.servers()).servers if is_of_servers else []
         servers = [status for status in known if server in (None, status.server)]
-        return _Read(days, each, sums, servers)
+        return _Read(days, each, sums, servers, [status.server for status in known])
 
-    days, each, sums, known = run_requests(connection, read)
-    if final_only and each is not None:
-        refuse_unless_final(each, days, connection)
-    if sums is not None:
-        print_rows(sums.sums, sums_view(sums.sums, group or "server", _start_of_sum(known, group)), output_format)
-        print_message(f"{counted(len(sums.sums), 'sum')}, {days.first} to {days.last}, {connection.tz.key}")
-    elif each is not None:
-        told = each.days
-        print_rows(told, daily_view(told, _start_of_day(known)), output_format)
-        servers = counted(len({day.server for day in told}), "server")
-        print_message(f"{counted(len(told), 'day')} of {servers}, {connection.tz.key}{_notes(each)}")
+    def find() -> ListedRows[Any]:
+        days, each, sums, known, names = run_requests(connection, read)
+        if final_only and each is not None:
+            refuse_unless_final(each, days, connection)
+        if sums is not None:
+            return ListedRows(
+                rows=sums.sums,
+                view=sums_view(sums.sums, group or "server", _start_of_sum(known, group)),
+                messages=[
+                    f"{counted(len(sums.sums), 'sum')}, {days.first} to {days.last}, {connection.tz.key}",
+                    *(unknown_server(server, names) if is_of_servers else []),
+                ],
+            )
+        assert each is not None, "without sums, the days are read"
+        servers = counted(len({day.server for day in each.days}), "server")
+        return ListedRows(
+            rows=each.days,
+            view=daily_view(each.days, _start_of_day(known)),
+            messages=[
+                f"{counted(len(each.days), 'day')} of {servers}, {connection.tz.key}{_notes(each)}",
+                *unknown_server(server, names),
+            ],
+        )
+
+    show(find, listing)
 
 
 def _start_of_day(servers: Sequence[ServerStatus]) -> Callable[[DailyStatistics], int | None]:

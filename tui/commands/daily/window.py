@@ -11,6 +11,7 @@ from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
 from streamusage.core.days import day_of
 from streamusage.core.windows import OPTIONS, Days, WindowError, check_days
+from tui.commands.manual.names import complete_servers
 from tui.config.settings import ConnectionSettings
 
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -19,7 +20,7 @@ DAYS_BY_DEFAULT = 7
 
 def server_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--server` to a command."""
-    return click.option("--server", metavar="NAME", help="Only this server.")(command)
+    return click.option("--server", metavar="NAME", shell_complete=complete_servers, help="Only this server.")(command)
 
 
 def checked(first: date, last: date) -> Days:

@@ -1,6 +1,8 @@
 """`streamtop daily corrections`, `correct`, `approve` and `reverse`: what changed in closed days, and its approval."""
 
 from datetime import datetime
+from operator import attrgetter
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -10,25 +12,25 @@ from streamusage.command_help import HelpfulCommand
 from streamusage.core.figures import SUM_NAMES, SUMS
 from tui.commands.daily.window import DAY, days_or_a_week, server_option
 from tui.commands.flags import tz_option
+from tui.commands.listing import ListedRows, ListingOptions, listing_options, show
+from tui.commands.manual.names import complete_servers
 from tui.commands.shell import (
     connection_options,
     counted,
-    format_option,
     print_message,
     refuse_if_read_only,
     run_requests,
 )
-from tui.commands.tables import time_text
 from tui.config.settings import ConnectionSettings
 from tui.model import formats
-from tui.output import CsvField, Format, TableColumn, View, print_rows, same_named
+from tui.output import UTC, ListColumn, View, attributes
 
 
 @click.command(cls=HelpfulCommand, short_help="List corrections of closed days.")
 @click.option("--from", "first", type=DAY, metavar="YYYY-MM-DD", help="First day. [default: a week with --to]")
 @click.option("--to", "last", type=DAY, metavar="YYYY-MM-DD", help="Last day, included. [default: today]")
 @server_option
-@format_option()
+@listing_options(lambda: correction_view(UTC))
 @tz_option
 @connection_options
 def corrections(
@@ -36,7 +38,7 @@ def corrections(
     first: datetime | None,
     last: datetime | None,
     server: str | None,
-    output_format: Format,
+    listing: ListingOptions,
 ) -> None:
     """List the corrections of closed days: what is proposed and waits for approval, and what is approved.
 
@@ -55,15 +57,18 @@ def corrections(
         days = await days_or_a_week(client, connection, first, last)
         return await client.evidence.corrections(*days, connection.tz.key, server=server)
 
-    found = run_requests(connection, read).corrections
-    print_rows(found, _view(connection), output_format)
-    waiting = sum(row.state == "proposed" for row in found)
-    print_message(f"{counted(len(found), 'correction')}, {waiting} to approve, {connection.tz.key}")
+    def find() -> ListedRows[Correction]:
+        found = run_requests(connection, read).corrections
+        waiting = sum(row.state == "proposed" for row in found)
+        summary = f"{counted(len(found), 'correction')}, {waiting} to approve, {connection.tz.key}"
+        return ListedRows(rows=found, view=correction_view(connection.tz), messages=[summary])
+
+    show(find, listing)
 
 
 @click.command(cls=HelpfulCommand, short_help="Propose a correction of a closed day.")
 @click.option("--day", required=True, type=DAY, metavar="YYYY-MM-DD", help="The closed day.")
-@click.option("--server", required=True, metavar="NAME", help="The server.")
+@click.option("--server", required=True, metavar="NAME", shell_complete=complete_servers, help="The server.")
 @click.option("--reason", required=True, metavar="TEXT", help="Why; it is in the statement.")
 @tz_option
 @connection_options
@@ -128,16 +133,18 @@ def _sentence(done: Correction) -> str:
     return f"correction {done.id} of {done.day} of {done.server} is {done.state}: {', '.join(amounts)}{waits}"
 
 
-def _view(connection: ConnectionSettings) -> View[Correction]:
-    tz = connection.tz
+def correction_view(tz: ZoneInfo) -> View[Correction]:
+    """Return the view of corrections."""
     return View(
+        tz=tz,
         columns=[
-            TableColumn("NUMBER", lambda row: str(row.id), figure=True),
-            TableColumn("DAY", lambda row: row.day),
-            TableColumn("SERVER", lambda row: row.server),
-            TableColumn("STATE", _state),
+            ListColumn("id", attrgetter("id"), "NUMBER", figure=True),
+            *attributes("day", "server", "tz", "revision"),
+            ListColumn("state", attrgetter("state"), "STATE", _state),
             *(
-                TableColumn[Correction](
+                ListColumn[Correction](
+                    figure.name,
+                    attrgetter(f"difference.{figure.name}"),
                     figure.heading,
                     lambda row, figure=figure: formats.signed(  # type: ignore[misc]
                         getattr(row.difference, figure.name), formats.FORMAT_OF_UNIT[figure.unit]
@@ -146,23 +153,18 @@ def _view(connection: ConnectionSettings) -> View[Correction]:
                 )
                 for figure in SUMS
             ),
-            TableColumn(f"PROPOSED ({tz.key})", lambda row: time_text(row.proposed_at, tz)),
-            TableColumn("BY", lambda row: row.proposed_by),
-            TableColumn("APPROVED BY", lambda row: row.approved_by or ""),
-            TableColumn("REASON", lambda row: row.reason),
+            *attributes("reason", shrinks=True),
+            ListColumn("proposed_at", attrgetter("proposed_at"), "PROPOSED", is_time=True),
+            ListColumn("proposed_by", attrgetter("proposed_by"), "BY"),
+            *attributes("approved_at", is_time=True),
+            *attributes("approved_by", "reverses", "reversed_by"),
         ],
-        fields=[
-            *same_named("id", "day", "server", "tz", "revision", "state"),
-            *(
-                CsvField[Correction](name, lambda row, name=name: getattr(row.difference, name))  # type: ignore[misc]
-                for name in SUM_NAMES
-            ),
-            *same_named("reason"),
-            *same_named("proposed_at", is_time=True),
-            *same_named("proposed_by"),
-            *same_named("approved_at", is_time=True),
-            *same_named("approved_by", "reverses", "reversed_by"),
-        ],
+        table=("id", "day", "server", "state", *SUM_NAMES, "proposed_at", "proposed_by", "approved_by", "reason"),
+        csv=(
+            *("id", "day", "server", "tz", "revision", "state", *SUM_NAMES, "reason"),
+            *("proposed_at", "proposed_by", "approved_at", "approved_by", "reverses", "reversed_by"),
+        ),
+        narrow=("view_time_ms", "connections", "bytes_in", "proposed_at", "approved_by", "proposed_by", "bytes_out"),
     )
 
 

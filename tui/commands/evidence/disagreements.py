@@ -1,5 +1,9 @@
 """`streamtop disagreements`: hours whose figures were counted in two ways and differ."""
 
+from collections.abc import Sequence
+from operator import attrgetter
+from zoneinfo import ZoneInfo
+
 import click
 
 from streamusage.api.disagreements import SIDES, Disagreement, Disagreements
@@ -9,15 +13,18 @@ from streamusage.core.exit_codes import CLIENT_EXIT_CODES, ExitCode
 from streamusage.core.instants import AtNow
 from streamusage.core.usage import StreamId
 from tui.commands.errors import CommandError
+from tui.commands.errors.usage import unknown_server
 from tui.commands.flags import tz_option
 from tui.commands.instants import instant, window_between
-from tui.commands.shell import connection_options, counted, format_option, print_message, run_requests
+from tui.commands.listing import ListedRows, ListingOptions, listing_options, show
+from tui.commands.manual.names import complete_servers
+from tui.commands.shell import connection_options, counted, run_requests
 from tui.commands.streams import format_stream_name
-from tui.commands.tables import time_text
 from tui.config.settings import ConnectionSettings
 from tui.model import formats
 from tui.model.daily.disagreements import format_compared
-from tui.output import CsvField, Format, TableColumn, View, print_rows, same_named
+from tui.model.formats import time_text
+from tui.output import UTC, ListColumn, View, attributes
 
 
 @click.command(
@@ -30,13 +37,15 @@ from tui.output import CsvField, Format, TableColumn, View, print_rows, same_nam
 )
 @click.option("--from", "from_", type=instant, default="24h", metavar="WHEN", help="Start. [default: 24h, before now]")
 @click.option("--to", type=instant, default="0s", metavar="WHEN", help="End, not included. [default: now]")
-@click.option("--server", metavar="NAME", help="Only those with figures of this server.")
+@click.option(
+    "--server", metavar="NAME", shell_complete=complete_servers, help="Only those with figures of this server."
+)
 @click.option("--fail", is_flag=True, help="For monitoring: exit 1 if there is a disagreement.")
-@format_option()
+@listing_options(lambda: disagreement_view(UTC))
 @tz_option
 @connection_options
 def disagreements(
-    connection: ConnectionSettings, from_: AtNow, to: AtNow, server: str | None, fail: bool, output_format: Format
+    connection: ConnectionSettings, from_: AtNow, to: AtNow, server: str | None, fail: bool, listing: ListingOptions
 ) -> None:
     """List the hours in which figures that must agree do not: at least one of the two is wrong.
 
@@ -58,22 +67,35 @@ def disagreements(
       streamtop disagreements --from 2h --fail
     """
 
-    async def read(client: UsageClient) -> Disagreements:
-        now_ms = (await client.servers()).now
-        window = window_between(from_, to, now_ms, now_ms, connection.tz)
-        return await client.evidence.disagreements(*window, server=server)
+    async def read(client: UsageClient) -> tuple[Disagreements, list[str]]:
+        estate = await client.servers()
+        window = window_between(from_, to, estate.now, estate.now, connection.tz)
+        names = [item.server for item in estate.servers]
+        return await client.evidence.disagreements(*window, server=server), names
 
-    answer = run_requests(connection, read)
-    found = answer.disagreements
-    print_rows(found, _view(connection), output_format)
-    print_message(counted(len(found), "disagreement") + _not_compared(answer, connection))
-    if found and fail:
-        newest = found[-1]
-        raise CommandError(
-            f"{connection.host}: {counted(len(found), 'disagreement')} found; the newest, of the hour "
-            f"{time_text(newest.hour, connection.tz)} ({connection.tz.key}): {newest.describe()}",
-            ExitCode.FAILURE,
+    def find() -> ListedRows[Disagreement]:
+        answer, servers = run_requests(connection, read)
+        found = answer.disagreements
+        return ListedRows(
+            rows=found,
+            view=disagreement_view(connection.tz),
+            messages=[
+                counted(len(found), "disagreement") + _not_compared(answer, connection),
+                *unknown_server(server, servers),
+            ],
+            failure=_failure(found, connection) if found and fail else None,
         )
+
+    show(find, listing)
+
+
+def _failure(found: Sequence[Disagreement], connection: ConnectionSettings) -> CommandError:
+    newest = found[-1]
+    return CommandError(
+        f"{connection.host}: {counted(len(found), 'disagreement')} found; the newest, of the hour "
+        f"{time_text(newest.hour, connection.tz)} ({connection.tz.key}): {newest.describe()}",
+        ExitCode.FAILURE,
+    )
 
 
 def _not_compared(answer: Disagreements, connection: ConnectionSettings) -> str:
@@ -87,24 +109,35 @@ def _not_compared(answer: Disagreements, connection: ConnectionSettings) -> str:
     )
 
 
-def _view(connection: ConnectionSettings) -> View[Disagreement]:
+def disagreement_view(tz: ZoneInfo) -> View[Disagreement]:
+    """Return the view of disagreements."""
     return View(
+        tz=tz,
         columns=[
-            TableColumn(f"HOUR ({connection.tz.key})", lambda row: time_text(row.hour, connection.tz)),
-            TableColumn("SERVER", lambda row: row.server),
-            TableColumn("STREAM", lambda row: format_stream_name(StreamId(row.scope, row.name)) if row.name else ""),
-            TableColumn("COMPARED", lambda row: ", ".join(SIDES[row.kind])),
-            TableColumn("FIRST", lambda row: format_compared(row, row.first), figure=True),
-            TableColumn("SECOND", lambda row: format_compared(row, row.second), figure=True),
-            TableColumn("DIFFERENCE", _share, figure=True),
-            TableColumn("EDGES", lambda row: ", ".join(row.edges)),
+            *attributes("hour", is_time=True),
+            *attributes("kind", "server"),
+            ListColumn(
+                "stream",
+                lambda row: format_stream_name(StreamId(row.scope, row.name)) if row.name else "",
+                "STREAM",
+                shrinks=True,
+            ),
+            *attributes("scope", "name", shrinks=True),
+            *attributes("figure"),
+            ListColumn("compared", lambda row: ", ".join(SIDES[row.kind]), "COMPARED", shrinks=True),
+            ListColumn("first", attrgetter("first"), "FIRST", lambda row: format_compared(row, row.first), figure=True),
+            ListColumn(
+                "second", attrgetter("second"), "SECOND", lambda row: format_compared(row, row.second), figure=True
+            ),
+            ListColumn("difference", lambda row: abs(row.first - row.second), "DIFFERENCE", _share, figure=True),
+            ListColumn(
+                "edges", lambda row: " ".join(row.edges), "EDGES", lambda row: ", ".join(row.edges), shrinks=True
+            ),
+            *attributes("found_at", is_time=True),
         ],
-        fields=[
-            *same_named("hour", is_time=True),
-            *same_named("kind", "server", "scope", "name", "figure", "first", "second"),
-            CsvField("edges", lambda row: " ".join(row.edges)),
-            *same_named("found_at", is_time=True),
-        ],
+        table=("hour", "server", "stream", "compared", "first", "second", "difference", "edges"),
+        csv=("hour", "kind", "server", "scope", "name", "figure", "first", "second", "edges", "found_at"),
+        narrow=("edges",),
     )
 
 

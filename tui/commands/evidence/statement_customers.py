@@ -8,7 +8,7 @@ from msgspec import UNSET
 from streamusage.core.figures import NO_CUSTOMER, NOT_BY_STREAM, STREAM_SUM_NAMES, SUMS, Unit
 from streamusage.evidence.statement import Statement
 from tui.model import formats
-from tui.output import TableColumn, View
+from tui.output import ListColumn, attributes
 
 WITHOUT_RULES = "days without rules"
 
@@ -43,25 +43,19 @@ def customer_rows(statement: Statement) -> list[CustomerRow]:
     return rows
 
 
-def customer_view() -> View[CustomerRow]:
+def customer_columns() -> list[ListColumn[CustomerRow]]:
     """Return the table of customers for people."""
-    return View(
-        columns=[
-            TableColumn("CUSTOMER", lambda row: row.customer),
-            *(_column(figure.heading, figure.name, figure.unit) for figure in SUMS),
-        ],
-        fields=[],
-    )
+    return [*attributes("customer"), *(_column(figure.heading, figure.name, figure.unit) for figure in SUMS)]
 
 
-def _column(heading: str, name: str, unit: Unit) -> TableColumn[CustomerRow]:
+def _column(heading: str, name: str, unit: Unit) -> ListColumn[CustomerRow]:
     text = formats.FORMAT_OF_UNIT[unit]
 
     def shown(row: CustomerRow) -> str:
         number = row.sums[name]
         return formats.signed(number, text) if number < 0 else text(number)
 
-    return TableColumn(heading, shown, figure=True)
+    return ListColumn(name, shown, heading, figure=True)
 
 
 def _sums(parts: Iterable[object]) -> dict[str, int]:

@@ -14,11 +14,11 @@ from msgspec import UNSET
 from streamusage.api.daily import CoveredTime
 from streamusage.core.figures import SUMS, Unit
 from streamusage.evidence.statement import Statement, StatementVoid
-from tui.commands.evidence.statement_customers import customer_rows, customer_view
+from tui.commands.evidence.statement_customers import customer_columns, customer_rows
 from tui.commands.evidence.statement_rows import (
-    correction_view,
-    csv_fields,
-    day_view,
+    correction_columns,
+    csv_columns,
+    day_columns,
     digest_of,
     parquet_table,
     rows_of,
@@ -26,7 +26,7 @@ from tui.commands.evidence.statement_rows import (
 from tui.model import formats
 from tui.model.daily.days import complete_share
 from tui.model.text import sanitize
-from tui.output import TableColumn
+from tui.output import ListColumn
 from tui.output.parquet import DayFile
 from tui.output.printer import csv_text, table_text
 
@@ -55,7 +55,7 @@ _DISAGREEMENTS = "Figures that disagreed when their day was closed"
 def to_csv(content: bytes, statement: Statement) -> bytes:
     """Return the statement as CSV: a row for each closed day and each correction."""
     rows = rows_of(statement, digest_of(content))
-    return "".join(csv_text(rows, csv_fields(statement))).encode()
+    return "".join(csv_text(rows, csv_columns(statement))).encode()
 
 
 def to_parquet(content: bytes, statement: Statement) -> bytes:
@@ -72,16 +72,16 @@ def to_text(content: bytes, statement: Statement) -> bytes:
     """Return the statement as plain text."""
     tz, coverage = ZoneInfo(statement.account_zone), statement.coverage
     parts = [f"{sanitize(f'Usage statement, {_period(statement)}')}\n", f"{coverage_sentence(coverage)}\n\n"]
-    parts += table_text(_totals(statement), _TOTAL_COLUMNS, cut=False)
+    parts += table_text(_totals(statement), _TOTAL_COLUMNS)
     parts += ["\n", *(f"{name}: {sanitize(value)}\n" for name, value in _facts(content, statement)), "\n"]
     if customers := customer_rows(statement):
-        parts += [f"{_BY_CUSTOMER}\n\n", *table_text(customers, customer_view().columns, cut=False), "\n"]
-    parts += table_text(statement.days, day_view().columns, cut=False)
+        parts += [f"{_BY_CUSTOMER}\n\n", *table_text(customers, customer_columns()), "\n"]
+    parts += table_text(statement.days, day_columns())
     if disagreements := disagreement_lines(statement):
         parts += [f"\n{_DISAGREEMENTS}\n\n", *(f"{sanitize(line)}\n" for line in disagreements)]
     if statement.corrections:
         parts.append("\nCorrections approved in the period\n\n")
-        parts += table_text(statement.corrections, correction_view(tz).columns, cut=False)
+        parts += table_text(statement.corrections, correction_columns(), tz)
     parts += ["\nVoid closings\n\n"] if statement.voids else []
     parts += [f"{sanitize(_void(void))}\n" for void in statement.voids]
     return "".join(parts).encode()
@@ -94,20 +94,20 @@ def to_html(content: bytes, statement: Statement) -> bytes:
         f"<h1>Usage statement</h1>\n<p>{_safe(_period(statement))}</p>\n",
         f'<p class="covered{_gaps(coverage)}"><strong>{_safe(complete_share(coverage))}</strong> '
         f"{_safe(coverage_sentence(coverage))}</p>\n",
-        *_table(_totals(statement), _TOTAL_COLUMNS, ["", "", " due"]),
+        *_table(_totals(statement), _TOTAL_COLUMNS, tz, ["", "", " due"]),
     ]
     if customers := customer_rows(statement):
-        body += [f"<h2>{_BY_CUSTOMER}</h2>\n", *_table(customers, customer_view().columns)]
+        body += [f"<h2>{_BY_CUSTOMER}</h2>\n", *_table(customers, customer_columns(), tz)]
     body += [
         "<h2>Days</h2>\n",
-        *_table(statement.days, day_view().columns, [_gaps(day.figures.coverage) for day in statement.days]),
+        *_table(statement.days, day_columns(), tz, [_gaps(day.figures.coverage) for day in statement.days]),
     ]
     if disagreements := disagreement_lines(statement):
         items = "".join(f"<li>{_safe(line)}</li>\n" for line in disagreements)
         body.append(f"<h2>{_DISAGREEMENTS}</h2>\n<ul>\n{items}</ul>\n")
     if statement.corrections:
         body += ["<h2>Corrections approved in the period</h2>\n"]
-        body += _table(statement.corrections, correction_view(tz).columns)
+        body += _table(statement.corrections, correction_columns(), tz)
     if statement.voids:
         body.append("<h2>Void closings</h2>\n<ul>\n")
         body += [f"<li>{_safe(_void(void))}</li>\n" for void in statement.voids]
@@ -143,7 +143,7 @@ def _totals(statement: Statement) -> list[_Total]:
     return [("closed", totals.closed), ("corrections", totals.corrections), ("due", totals.due)]
 
 
-def _total_column(heading: str, name: str, unit: Unit) -> TableColumn[_Total]:
+def _total_column(heading: str, name: str, unit: Unit) -> ListColumn[_Total]:
     text = formats.FORMAT_OF_UNIT[unit]
 
     def shown(total: _Total) -> str:
@@ -151,11 +151,11 @@ def _total_column(heading: str, name: str, unit: Unit) -> TableColumn[_Total]:
         number = getattr(sums, name)
         return formats.signed(number, text) if kind == "corrections" or number < 0 else text(number)
 
-    return TableColumn(heading, shown, figure=True)
+    return ListColumn(name, shown, heading, figure=True)
 
 
-_TOTAL_COLUMNS: Sequence[TableColumn[_Total]] = [
-    TableColumn("SUM", lambda total: total[0]),
+_TOTAL_COLUMNS: Sequence[ListColumn[_Total]] = [
+    ListColumn("sum", lambda total: total[0], "SUM"),
     *(_total_column(figure.heading, figure.name, figure.unit) for figure in SUMS),
 ]
 
@@ -184,18 +184,20 @@ def _facts(content: bytes, statement: Statement) -> Iterator[tuple[str, str]]:
     yield "Exact sums", ", ".join(f"{figure.name} {getattr(statement.totals.due, figure.name)}" for figure in SUMS)
 
 
-def _table(rows: Sequence[Any], columns: Sequence[TableColumn[Any]], classes: Sequence[str] = ()) -> Iterator[str]:
+def _table(
+    rows: Sequence[Any], columns: Sequence[ListColumn[Any]], tz: ZoneInfo, classes: Sequence[str] = ()
+) -> Iterator[str]:
     def cells(tag: str, texts: Iterable[str]) -> str:
         return "".join(
             f"<{tag}{' class=figure' if column.figure else ''}>{_safe(text)}</{tag}>"
             for column, text in zip(columns, texts, strict=True)
         )
 
-    yield f"<table>\n<tr>{cells('th', [column.title for column in columns])}</tr>\n"
+    yield f"<table>\n<tr>{cells('th', [column.heading(tz) for column in columns])}</tr>\n"
     for at, row in enumerate(rows):
         name = classes[at].strip() if classes else ""
         opening = f'<tr class="{name}">' if name else "<tr>"
-        yield f"{opening}{cells('td', [column.text(row) for column in columns])}</tr>\n"
+        yield f"{opening}{cells('td', [column.shown(row, tz) for column in columns])}</tr>\n"
     yield "</table>\n"
 
 

@@ -5,8 +5,8 @@ The columns can be read as FinOps FOCUS has charges and their corrections; `docs
 
 from collections.abc import Callable
 from hashlib import sha256
+from operator import attrgetter
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -14,10 +14,9 @@ from streamusage.api.daily import CoveredTime, DayDifference
 from streamusage.core.figures import SUM_NAMES, SUMS, Unit
 from streamusage.evidence.chain import SignedFigures
 from streamusage.evidence.statement import Statement, StatementCorrection, StatementDay
-from tui.commands.tables import time_text
 from tui.model import formats
 from tui.model.daily.days import complete_share
-from tui.output import CsvField, TableColumn, View
+from tui.output import ListColumn, attributes
 from tui.output.parquet import Kind, ParquetColumn, ParquetTable
 
 _PEAKS = ("peak_in_bps", "peak_out_bps")
@@ -74,51 +73,50 @@ def rows_of(statement: Statement, digest: str) -> list[StatementRow]:
     return days + [StatementRow(statement, digest, None, correction) for correction in statement.corrections]
 
 
-def day_view() -> View[StatementDay]:
+def day_columns() -> list[ListColumn[StatementDay]]:
     """Return the table of closed days for people."""
-    return View(
-        columns=[
-            TableColumn("DAY", lambda day: day.day),
-            TableColumn("SERVER", lambda day: day.server),
-            TableColumn("ACCOUNTED", accounted_share, figure=True),
-            *(
-                TableColumn[StatementDay](figure.heading, _of_day(figure.name, figure.unit), figure=True)
-                for figure in SUMS
-            ),
-            TableColumn("PEAK OUT", lambda day: formats.optional_bandwidth(day.figures.peak_out_bps), figure=True),
-            TableColumn(
-                "95TH OUT", lambda day: formats.optional_bandwidth(day.figures.percentile_95_out_bps), figure=True
-            ),
-        ],
-        fields=[],
-    )
+    return [
+        *attributes("day", "server"),
+        ListColumn("accounted", accounted_share, "ACCOUNTED", figure=True),
+        *(
+            ListColumn[StatementDay](figure.name, _of_day(figure.name, figure.unit), figure.heading, figure=True)
+            for figure in SUMS
+        ),
+        ListColumn(
+            "peak_out_bps", lambda day: formats.optional_bandwidth(day.figures.peak_out_bps), "PEAK OUT", figure=True
+        ),
+        ListColumn(
+            "percentile_95_out_bps",
+            lambda day: formats.optional_bandwidth(day.figures.percentile_95_out_bps),
+            "95TH OUT",
+            figure=True,
+        ),
+    ]
 
 
-def correction_view(tz: ZoneInfo) -> View[StatementCorrection]:
+def correction_columns() -> list[ListColumn[StatementCorrection]]:
     """Return the table of corrections for people."""
-    return View(
-        columns=[
-            TableColumn("NUMBER", lambda row: str(row.id), figure=True),
-            TableColumn("DAY", lambda row: row.day),
-            TableColumn("SERVER", lambda row: row.server),
-            *(
-                TableColumn[StatementCorrection](figure.heading, _of_correction(figure.name, figure.unit), figure=True)
-                for figure in SUMS
-            ),
-            TableColumn(f"APPROVED ({tz.key})", lambda row: time_text(row.approved_at, tz)),
-            TableColumn("BY", lambda row: row.approved_by),
-            TableColumn("REASON", lambda row: row.reason),
-        ],
-        fields=[],
-    )
+    return [
+        ListColumn("id", attrgetter("id"), "NUMBER", figure=True),
+        *attributes("day", "server"),
+        *(
+            ListColumn[StatementCorrection](
+                figure.name, _of_correction(figure.name, figure.unit), figure.heading, figure=True
+            )
+            for figure in SUMS
+        ),
+        ListColumn("approved_at", attrgetter("approved_at"), "APPROVED", is_time=True),
+        ListColumn("approved_by", attrgetter("approved_by"), "BY"),
+        *attributes("reason"),
+    ]
 
 
-def csv_fields(statement: Statement) -> list[CsvField[StatementRow]]:
+def csv_columns(statement: Statement) -> list[ListColumn[StatementRow]]:
     """Return the columns of the CSV. Protocols are the last ones, in order."""
     protocols = _protocols(statement)
     return [
-        *(CsvField(name, value, name in _TIMES) for name, (_, value) in _FIELDS.items()),
-        *(CsvField(f"connections_by_protocol_{name}", _protocol(name)) for name in protocols),
+        *(ListColumn(name, value, is_time=name in _TIMES) for name, (_, value) in _FIELDS.items()),
+        *(ListColumn(f"connections_by_protocol_{name}", _protocol(name)) for name in protocols),
     ]
 
 

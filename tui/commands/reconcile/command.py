@@ -1,6 +1,6 @@
 """`streamtop reconcile`: compares the service's daily statistics with an outside account."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +14,8 @@ from streamusage.core.windows import Days
 from tui.commands.daily.window import DAY, checked
 from tui.commands.errors import CommandError
 from tui.commands.flags import tz_option
+from tui.commands.listing import ListedRows, ListingOptions, listing_options, show
+from tui.commands.manual.names import complete_servers
 from tui.commands.reconcile.files import FileNotes, FileSettings, read_account
 from tui.commands.reconcile.keeping import ComparisonOutcome, keep_outcome, parse_address
 from tui.commands.reconcile.options import (
@@ -27,10 +29,9 @@ from tui.commands.reconcile.options import (
 from tui.commands.reconcile.service_side import ServiceChoice, read_saved, request_audience, request_figures
 from tui.commands.reconcile.stream_side import read_saved_streams, request_stream_figures
 from tui.commands.reconcile.tables import comparison_view
-from tui.commands.shell import connection_options, counted, format_option, print_message
+from tui.commands.shell import connection_options, counted, print_message
 from tui.config.settings import ConnectionSettings
 from tui.model.formats import FORMAT_OF_UNIT
-from tui.output import Format, print_rows
 from tui.reconcile.account import OutsideAccount
 from tui.reconcile.causes import CauseSettings, OverheadRange
 from tui.reconcile.compared_rows import ComparedRow
@@ -62,7 +63,14 @@ FIGURES = {
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False), metavar="FILE...")
 @click.option("--from", "first", type=DAY, metavar="YYYY-MM-DD", help="First day. [default: the account's]")
 @click.option("--to", "last", type=DAY, metavar="YYYY-MM-DD", help="Last day, included. [default: the account's]")
-@click.option("--server", "servers", multiple=True, metavar="NAME", help="Only this server; may be repeated.")
+@click.option(
+    "--server",
+    "servers",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete_servers,
+    help="Only this server; may be repeated.",
+)
 @click.option(
     "--by",
     "grouping",
@@ -125,7 +133,7 @@ FIGURES = {
     metavar="URL",
     help="With --against: keep the result for the console of this service.",
 )
-@format_option()
+@listing_options(lambda: comparison_view(Measure.BYTES_OUT, Grouping.TOTAL, "UTC", ()), watch=False)
 @tz_option
 @connection_options
 def reconcile(
@@ -151,7 +159,7 @@ def reconcile(
     gaps: Path | None,
     no_keep: bool,
     keep_for: str | None,
-    output_format: Format,
+    listing: ListingOptions,
 ) -> None:
     """Compare the daily statistics with an outside account: access logs, logs of a CDN, or an invoice as CSV.
 
@@ -195,8 +203,8 @@ def reconcile(
     is_open = account.has_lines and against is None and not all(row.is_within for row in rows)
     audience = request_audience(connection, choice) if is_open else None
     suspicions = suspect(account, rows, connection.tz, sampling, audience)
-    print_rows(rows, comparison_view(measure, by, connection.tz.key, suspicions), output_format)
-    _print_notes(notes, rows, suspicions, measure)
+    view = comparison_view(measure, by, connection.tz.key, suspicions)
+    show(lambda: ListedRows(rows=rows, view=view, messages=list(_notes(notes, rows, suspicions, measure))), listing)
     address = keep_for if against is not None else connection.url
     if address is not None and not no_keep:
         outcome = ComparisonOutcome(measure, choice, connection.tz, tolerance, notes, rows, suspicions)
@@ -222,18 +230,18 @@ def _days_of(account: OutsideAccount, first: datetime | None, last: datetime | N
     return checked(first_day, last_day)
 
 
-def _print_notes(
+def _notes(
     notes: Sequence[FileNotes], rows: Sequence[ComparedRow], suspicions: Sequence[Suspicion], measure: Measure
-) -> None:
+) -> Iterator[str]:
     text = FORMAT_OF_UNIT[measure.unit]
     for found in notes:
-        print_message(found.describe())
+        yield found.describe()
     for suspicion in suspicions:
         amount = sum(abs(value) for value in suspicion.amounts.values())
-        print_message(f"suspected: {suspicion.cause}, {text(amount)} in all rows: {suspicion.text}")
+        yield f"suspected: {suspicion.cause}, {text(amount)} in all rows: {suspicion.text}"
     provisional = sum(row.service is not None and not row.is_final for row in rows)
     if provisional:
-        print_message(f"{counted(provisional, 'row')} of days that are provisional at the service")
+        yield f"{counted(provisional, 'row')} of days that are provisional at the service"
 
 
 def _fail_above_tolerance(rows: Sequence[ComparedRow], name: str, tz: str, tolerance: Fraction) -> None:

@@ -1,12 +1,13 @@
 """Rows of a comparison as table, JSON and CSV. Pure."""
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any
 
 from streamusage.core.figures import Unit
 from tui.model import formats
 from tui.model.formats import UNKNOWN
-from tui.output import CsvField, TableColumn, View
+from tui.output import ListColumn, View, attributes
 from tui.reconcile.compared_rows import ComparedRow, Explained
 from tui.reconcile.entries import Grouping, Measure
 from tui.reconcile.suspicions import Suspicion
@@ -20,41 +21,79 @@ def comparison_view(
 ) -> View[ComparedRow]:
     """Return the view of compared rows. JSON and CSV have exact figures in the unit of the measure."""
     amount = _amount(measure.unit)
-    of_group = [] if grouping is Grouping.TOTAL else [TableColumn[ComparedRow](grouping.upper(), lambda row: row.group)]
+    group = [] if grouping is Grouping.TOTAL else ["group"]
+    traffic = ["service_traffic"] if grouping.is_of_streams else []
     return View(
         document=lambda row: _document(row, measure, grouping, tz, suspicions),
         columns=[
-            TableColumn("DAY", lambda row: row.day),
-            *of_group,
-            *([TableColumn[ComparedRow]("TRAFFIC", _traffic)] if grouping.is_of_streams else []),
-            TableColumn("ACCOUNT", lambda row: amount(row.account), figure=True),
-            TableColumn("SERVICE", lambda row: amount(row.service), figure=True),
-            TableColumn("DIFFERENCE", lambda row: signed(row.difference, amount), figure=True),
-            TableColumn("SHARE", lambda row: share_text(row.difference, row), figure=True),
-            TableColumn("EXPLAINED", lambda row: signed(row.explained, amount), figure=True),
-            TableColumn("UNEXPLAINED", lambda row: signed(row.unexplained, amount), figure=True),
-            TableColumn("SHARE", lambda row: share_text(row.unexplained, row), figure=True),
-            TableColumn("RESULT", _result),
-            TableColumn("CAUSES", lambda row: _causes(row, amount)),
+            *attributes("day"),
+            ListColumn("tz", lambda _: tz),
+            ListColumn(
+                "group", attrgetter("group"), "" if grouping is Grouping.TOTAL else grouping.upper(), shrinks=True
+            ),
+            ListColumn("figure", lambda _: measure.value),
+            ListColumn("account", attrgetter("account"), "ACCOUNT", lambda row: amount(row.account), figure=True),
+            ListColumn("service", attrgetter("service"), "SERVICE", lambda row: amount(row.service), figure=True),
+            ListColumn(
+                "difference",
+                attrgetter("difference"),
+                "DIFFERENCE",
+                lambda row: signed(row.difference, amount),
+                figure=True,
+            ),
+            ListColumn("share", _share, "SHARE", lambda row: share_text(row.difference, row), figure=True),
+            ListColumn(
+                "explained",
+                attrgetter("explained"),
+                "EXPLAINED",
+                lambda row: signed(row.explained, amount),
+                figure=True,
+            ),
+            ListColumn(
+                "unexplained",
+                attrgetter("unexplained"),
+                "UNEXPLAINED",
+                lambda row: signed(row.unexplained, amount),
+                figure=True,
+            ),
+            ListColumn(
+                "unexplained_share",
+                _unexplained_share,
+                "SHARE",
+                lambda row: share_text(row.unexplained, row),
+                figure=True,
+            ),
+            ListColumn("within_tolerance", attrgetter("is_within"), "RESULT", _result),
+            *attributes("lines"),
+            ListColumn("service_final", attrgetter("is_final")),
+            ListColumn("service_traffic", attrgetter("traffic"), "TRAFFIC", _traffic),
+            ListColumn(
+                "causes",
+                lambda row: " ".join(f"{_slug(found.cause)}={found.amount}" for found in row.causes),
+                "CAUSES",
+                lambda row: _causes(row, amount),
+                shrinks=True,
+            ),
+            ListColumn("suspected", lambda row: " ".join(_suspected(row, suspicions)), shrinks=True),
         ],
-        fields=[
-            CsvField("day", lambda row: row.day),
-            CsvField("tz", lambda _: tz),
-            CsvField("group", lambda row: row.group),
-            CsvField("figure", lambda _: measure.value),
-            CsvField("account", lambda row: row.account),
-            CsvField("service", lambda row: row.service),
-            CsvField("difference", lambda row: row.difference),
-            CsvField("explained", lambda row: row.explained),
-            CsvField("unexplained", lambda row: row.unexplained),
-            CsvField("within_tolerance", lambda row: row.is_within),
-            CsvField("lines", lambda row: row.lines),
-            CsvField("service_final", lambda row: row.is_final),
-            *([CsvField[ComparedRow]("service_traffic", lambda row: row.traffic)] if grouping.is_of_streams else []),
-            CsvField("causes", lambda row: " ".join(f"{_slug(found.cause)}={found.amount}" for found in row.causes)),
-            CsvField("suspected", lambda row: " ".join(_suspected(row, suspicions))),
-        ],
+        table=(
+            *("day", *group, *traffic, "account", "service", "difference", "share", "explained", "unexplained"),
+            *("unexplained_share", "within_tolerance", "causes"),
+        ),
+        csv=(
+            *("day", "tz", "group", "figure", "account", "service", "difference", "explained", "unexplained"),
+            *("within_tolerance", "lines", "service_final", *traffic, "causes", "suspected"),
+        ),
+        narrow=("service_traffic", "explained", "share", "difference", "unexplained_share", "service"),
     )
+
+
+def _share(row: ComparedRow) -> float | None:
+    return None if row.difference is None or not row.service else row.difference / row.service
+
+
+def _unexplained_share(row: ComparedRow) -> float | None:
+    return None if row.unexplained is None or not row.service else row.unexplained / row.service
 
 
 def _document(

@@ -76,7 +76,7 @@ class TrendsOfServices(TrendBook):
         return self._books[session.service].points(session, cells, at_ms, counts_unseen=counts_unseen)
 
 
-class _StoreOfService:
+class StoreOfService:
     """The sessions of one service in a store of several."""
 
     def __init__(self, store: SessionStore, service: str) -> None:
@@ -103,7 +103,7 @@ class UnrecordedOfServices(UnrecordedStreams):
         """Follow the changes of a poll that the store has applied."""
         for service, some in _by_service(changes):
             streams, known = self._books[service]
-            streams.update(some, _StoreOfService(self._store, service), known)
+            streams.update(some, StoreOfService(self._store, service), known)
 
 
 def _by_service(changes: Iterable[Change]) -> Iterator[tuple[str, list[Change]]]:

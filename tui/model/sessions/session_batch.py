@@ -8,6 +8,9 @@ from tui.model.sessions.key_map import KeyMap
 from tui.model.sessions.session import Session, from_record
 from tui.model.sessions.session_columns import SessionColumns
 
+SMALL_LIST = 1_000
+"""A first poll of so many sessions is passed on as objects."""
+
 
 class SessionBatch(Sequence[Session]):
     """Sessions by key, as rows of columns. An empty `SessionStore` takes them over as they are."""

@@ -154,6 +154,12 @@ class SessionColumns(Sequence[Session]):
             return ServiceSessionKey(self.scopes[row], self.names[row], start_time, self.service_names[service])
         return SessionKey(self.scopes[row], self.names[row], start_time)
 
+    def keys(self) -> Iterable[tuple[str, str, int]]:
+        """Return the keys of all rows, each equal to that of `key`."""
+        if self.odd or any(self.services):
+            return map(self.key, range(len(self)))
+        return zip(self.scopes, self.names, self.start_time, strict=True)
+
     def session(self, row: int) -> Session:
         """Return the session of a row."""
         if row in self.odd:

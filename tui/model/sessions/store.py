@@ -105,7 +105,7 @@ class SessionStore:
     def _used(self) -> list[int]:
         return self.columns.used_rows(0, len(self.columns))
 
-    def row(self, key: SessionKey) -> int | None:
+    def row(self, key: SessionKey | tuple[str, str, int]) -> int | None:
         """Return the row of a key, or `None`."""
         return self._rows.get(key)
 
@@ -127,6 +127,14 @@ class SessionStore:
         for first in range(0, len(self.columns), _STEP_ROWS):
             live, _ = self.columns.live_rows(range(first, min(first + _STEP_ROWS, len(self.columns))))
             yield map(self.columns.session, live)
+
+    def live_streams(self, service: str = "") -> Iterator[set[StreamId]]:
+        """Return the streams of the live sessions in parts; of a service where there are several."""
+        columns = self.columns
+        number = {known: at for at, known in enumerate(columns.service_names)}.get(service)
+        for first in range(0, len(columns), _STEP_ROWS):
+            live, _ = columns.live_rows(range(first, min(first + _STEP_ROWS, len(columns))))
+            yield {StreamId(columns.scopes[row], columns.names[row]) for row in live if columns.services[row] == number}
 
     def of_stream(self, stream: StreamId, service: str = "") -> list[Session]:
         """Return every session of a stream, newest first; of a service where there are several."""

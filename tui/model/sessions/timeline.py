@@ -20,6 +20,8 @@ class Frame(NamedTuple):
 
     at_ms: int
     changes: Sequence[Change]
+    service: str = ""
+    """The service that was polled, where there are several; empty for changes that waited while the table paused."""
 
 
 class PollTimeline:
@@ -53,13 +55,13 @@ class PollTimeline:
         """Return the last frames, oldest first."""
         return list(self._frames)[-most:]
 
-    def add(self, at_ms: int, changes: Iterable[Change]) -> None:
+    def add(self, at_ms: int, changes: Iterable[Change], service: str = "") -> None:
         """Add a poll. Only while the newest frame is shown."""
-        frame = Frame(at_ms, changes if isinstance(changes, PackedChanges) else tuple(changes))
+        frame = Frame(at_ms, changes if isinstance(changes, PackedChanges) else tuple(changes), service)
         if len(frame.changes) > self._most_changes:
             # No step leads across it any more.
             self._frames.clear()
-            frame, self._changes = Frame(at_ms, ()), 0
+            frame, self._changes = Frame(at_ms, (), service), 0
         self._frames.append(frame)
         self._changes += len(frame.changes)
         while len(self._frames) > self._most_frames or self._changes > self._most_changes:

@@ -34,6 +34,19 @@ class TrendBook:
     def __contains__(self, stream: object) -> bool:
         return stream in self._points
 
+    def streams(self) -> set[StreamId]:
+        """Return the streams on air."""
+        return set(self._points)
+
+    def last_figure_ms(self, stream: StreamId) -> int | None:
+        """Return the start of the newest minute of a stream with a figure of all its servers."""
+        known = self._points.get(stream, ())
+        exact = (
+            place for place in range(len(known) - 1, -1, -1) if next(exact_figures([known[place]]), None) is not None
+        )
+        newest = next(exact, None)
+        return None if newest is None else self._from_ms + newest * STEP_MS
+
     def replace(self, trends: Trends) -> None:
         """Replace the trends by newer ones."""
         self._from_ms = trends.from_ms

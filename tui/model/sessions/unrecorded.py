@@ -1,6 +1,6 @@
 """Streams on air whose usage record was deleted: our own service no longer lists their sessions. Pure."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from streamusage.core.usage import StreamId
@@ -9,6 +9,17 @@ from tui.model.sessions.store import Change
 
 _MOST_LOOKED_UP = 50
 """Up to so many deleted records are compared with the other sessions of their streams, at a search each."""
+_MOST_SEARCHED = 500
+"""Up to so many streams without a live session are searched in the table after new trends."""
+_AFTER_END_MS = 60_000
+"""A minute with figures so long after the end of the newest session belongs to another publish."""
+
+
+class FiguresOfStreams(Protocol):
+    """The service's trends: they have the streams on air, with or without a usage record."""
+
+    def last_figure_ms(self, stream: StreamId) -> int | None:
+        """Return the start of the newest minute in which the stream was on air; `None` without one."""
 
 
 class SessionsOfStreams(Protocol):
@@ -19,7 +30,10 @@ class SessionsOfStreams(Protocol):
 
 
 class UnrecordedStreams:
-    """The streams that were on air when their record disappeared. Each stays until it ends or has a record again."""
+    """Streams on air without a record: seen when it disappeared, or found in the service's trends.
+
+    Each stays until it ends or has a record again.
+    """
 
     def __init__(self) -> None:
         self._streams: set[StreamId] = set()
@@ -41,6 +55,19 @@ class UnrecordedStreams:
             self._streams.difference_update(
                 change.after.stream for change in changes if change.after is not None and change.after.live
             )
+
+    def find(self, streams: Iterable[StreamId], trends: FiguresOfStreams, store: SessionsOfStreams) -> Iterator[None]:
+        """Add those of some streams without a live session that are on air since their newest session ended, in steps.
+
+        The poll of the sessions must be newer than the trends: else a stream that has just begun has no session yet.
+        """
+        for _, stream in zip(range(_MOST_SEARCHED), streams, strict=False):
+            seen_ms = trends.last_figure_ms(stream)
+            sessions = store.of_stream(stream)
+            ended_ms = max((max(session.start_time, session.end_time or 0) for session in sessions), default=0)
+            if seen_ms is not None and seen_ms >= ended_ms + _AFTER_END_MS:
+                self._streams.add(stream)
+            yield
 
     def keep(self, on_air: Container[StreamId]) -> None:
         """Forget the streams that are no longer on air."""

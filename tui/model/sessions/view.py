@@ -300,7 +300,7 @@ class SessionView:
             return self._place_of.get(row)
         return self._shown.place(row)
 
-    def shows(self, key: SessionKey) -> bool:
+    def shows(self, key: tuple[str, str, int]) -> bool:
         """Return whether a session is shown."""
         row = self._store.row(key)
         return row is not None and row in self._shown

@@ -5,7 +5,7 @@ from datetime import date
 from typing import NamedTuple
 
 from streamusage.api.daily import SumGroup
-from tui.app.messages import GroupsPolled
+from tui.app.messages.views import GroupsPolled
 from tui.app.ports import Console
 from tui.model import formats
 from tui.model.daily.day_shares import accounting_zone

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 
 from streamusage.core.days import day_interval, day_of
-from tui.app.messages import DayRowsPolled, MonthPolled
+from tui.app.messages.views import DayRowsPolled, MonthPolled
 from tui.app.ports import Console
 from tui.model.accounting_start import accounting_start, describe_start
 from tui.model.daily.day_shares import accounting_zone

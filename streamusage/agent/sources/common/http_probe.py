@@ -6,15 +6,15 @@ No error text contains a user, a password, a token or a query.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 import httpx
+from msgspec.structs import replace
 
 from streamusage.agent.config.sources import MAX_RESPONSE_BYTES, media_server_options
-from streamusage.agent.reading import EndedConnection, SourceError
+from streamusage.agent.reading import EndedConnection, SourceError, UnreachableSourceError
 from streamusage.agent.sources.common.http_auth import parse_challenges, sends_secret_in_clear
 from streamusage.client.http_client import open_http_client
 from streamusage.client.http_options import HttpOptions
@@ -32,6 +32,8 @@ Result = TypeVar("Result")
 
 class HttpStatusError(SourceError):
     """The server responded with a status other than 200."""
+
+    kind = "status"
 
     def __init__(self, status: int, text: str, schemes: Iterable[str] = ()) -> None:
         super().__init__(text)
@@ -148,13 +150,13 @@ class HttpProbe:
                 finally:
                     await response.aclose()
         except TimeoutError:
-            raise SourceError(
+            raise UnreachableSourceError(
                 f"{printable_url} did not respond within {self._options.answer_seconds:g} s; "
                 "the next reading tries again"
             ) from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             cause = describe_failure(error, self._options) if isinstance(error, httpx.HTTPError) else ""
-            raise SourceError(
+            raise UnreachableSourceError(
                 f"request to {printable_url} failed, and the next reading tries again: {cause or type(error).__name__}"
             ) from None
 

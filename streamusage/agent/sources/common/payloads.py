@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element, ParseError, XMLParser
 import msgspec
 from msgspec import Meta
 
-from streamusage.agent.reading import SourceError
+from streamusage.agent.reading import UnreadableAnswerError
 
 MAX_COUNT = 2**53
 
@@ -27,19 +27,19 @@ def decode_json(body: bytes, payload_type: type[Payload], endpoint: str) -> Payl
     try:
         return msgspec.json.decode(body, type=payload_type)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise SourceError(f"{endpoint} returned an unexpected response: {error}") from None
+        raise UnreadableAnswerError(f"{endpoint} returned an unexpected response: {error}") from None
 
 
 def parse_xml(body: bytes, endpoint: str) -> Element:
     """Return the root of an XML body. Raises `SourceError` for anything but XML without a document type."""
     if b"\0" in body or b"<!DOCTYPE" in body.upper() or b"<!ENTITY" in body.upper():
-        raise SourceError(f"{endpoint} returned XML with a document type, which this server never writes")
+        raise UnreadableAnswerError(f"{endpoint} returned XML with a document type, which this server never writes")
     parser = XMLParser(encoding="utf-8")
     try:
         parser.feed(body)
         root: Element = parser.close()
     except (ParseError, ValueError) as error:
-        raise SourceError(f"{endpoint} returned a response that is not XML ({error})") from None
+        raise UnreadableAnswerError(f"{endpoint} returned a response that is not XML ({error})") from None
     return root
 
 
@@ -47,5 +47,5 @@ def parse_child_count(element: Element, name: str, endpoint: str) -> int:
     """Return the count in a child element. Raises `SourceError` if the child is missing or no count."""
     text = (element.findtext(name) or "").strip()
     if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) <= MAX_COUNT):
-        raise SourceError(f"{endpoint}: <{element.tag[:32]}> has no valid <{name}>")
+        raise UnreadableAnswerError(f"{endpoint}: <{element.tag[:32]}> has no valid <{name}>")
     return int(text)

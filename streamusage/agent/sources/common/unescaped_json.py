@@ -9,7 +9,7 @@ import re
 
 import msgspec
 
-from streamusage.agent.reading import SourceError
+from streamusage.agent.reading import UnreadableAnswerError
 from streamusage.agent.sources.common.payloads import Payload, decode_json
 
 _BACKSLASH = re.compile(r"\\([\"\\/bfnrt]|u[0-9a-fA-F]{4})?")
@@ -17,7 +17,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _SURROGATE = re.compile("[\udc80-\udcff]")
 
 
-class UnreadableJsonError(SourceError):
+class UnreadableJsonError(UnreadableAnswerError):
     """The body is a JSON document whose structure a name has changed."""
 
 

@@ -122,6 +122,8 @@ class HlsSource:
             logs_ends=True,
             misses=misses or (HLS_INFERRED if self._viewers.is_inferred else ""),
             problem=log.problem,
+            log_lines=log.lines,
+            unreadable_lines=log.unreadable_lines,
             ignored=self._ignored.count(now.wall_ms),
         )
 

@@ -172,6 +172,8 @@ class IcecastSource:
             ),
             age_slack_ms=server_time.slack_ms + max((listed.slack_ms for listed in listeners), default=0),
             ended=(*ended, *log.unreadable),
+            log_lines=log.lines,
+            unreadable_lines=log.unreadable_lines,
             cursor=str(before.advance(log.position, mounts, now_s)),
             logs_ends=log.logs_ends,
             misses=log.misses or disagreement or _misses(statistics, _has_source_left(before.mounts, mounts)),

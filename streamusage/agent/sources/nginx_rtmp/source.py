@@ -136,6 +136,7 @@ class NginxRtmpSource:
         """As `Source.read`."""
         before = NginxRtmpCursor.parse(cursor)
         problem = ""
+        log_lines = unreadable_lines = 0
         if self._callbacks is not None:
             position = await self._callbacks.start(before.position)
             sample = await self._page.read_page(before.boot)
@@ -150,6 +151,7 @@ class NginxRtmpSource:
             # Before the log: who leaves while it is read is counted up to here, and the rest with the line.
             at = Instant.take(self._clock)
             log = await self._log.read(log_position)
+            log_lines, unreadable_lines = log.lines, log.unreadable_lines
             disagreement = self._compare(sample, log)
             ends = SessionEnds((*log.values, *log.unreadable), log.position, log.logs_ends, log.misses or disagreement)
             problem = log.problem or (f"{disagreement}; {REMEDY}" if disagreement else "")
@@ -186,6 +188,8 @@ class NginxRtmpSource:
             drained=drained(before.earlier, sample.boot, self._find_worker),
             misses=ends.misses or ("" if has_counts else COUNTER_INVALID),
             problem=problem,
+            log_lines=log_lines,
+            unreadable_lines=unreadable_lines,
         )
 
     def _find_serving(self, before: NginxRtmpCursor, sample: PageSample) -> dict[WorkerBoot, bool]:

@@ -20,6 +20,7 @@ from streamusage.service.accounting.checks.chain_check import find_chain_faults,
 from streamusage.service.accounting.checks.customer_check import check_customers
 from streamusage.service.accounting.checks.hours_check import check_hours
 from streamusage.service.accounting.checks.stream_check import check_streams
+from streamusage.service.accounting.checks.totals_check import check_totals
 from streamusage.service.accounting.day_statistics import StoredDays, compute_day_statistics, unpack_samples
 from streamusage.service.accounting.ledger import IS_VOID, difference
 from streamusage.service.errors import StoreError
@@ -98,6 +99,7 @@ def verify_store(store: Store, now_ms: int, progress: Progress) -> Iterator[Chec
         ("streams", _check_streams),
         ("customers", _check_customers),
         ("records", _check_records),
+        ("totals", _check_totals),
     )
     for name, check in checks:
         differences: list[Difference] = []
@@ -280,6 +282,13 @@ def _check_streams(scope: _Scope, differences: list[Difference]) -> str:
 def _check_customers(scope: _Scope, differences: list[Difference]) -> str:
     """Sum the figures by customer of closed days again from their streams."""
     checked, found = check_customers(scope.store, scope.progress)
+    differences += [Difference(*row) for row in found]
+    return checked
+
+
+def _check_totals(scope: _Scope, differences: list[Difference]) -> str:
+    """Sum what counters of metrics show again from the rows of the servers."""
+    checked, found = check_totals(scope.store, scope.progress)
     differences += [Difference(*row) for row in found]
     return checked
 

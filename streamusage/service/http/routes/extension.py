@@ -6,12 +6,13 @@ import msgspec
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from streamusage.api.extension import ImportResult
+from streamusage.api.extension import ImportResult, Servers
 from streamusage.core.coverage import SLOT_MS, Interval
 from streamusage.core.usage import RECORD_FIELDS, EmptyNameError, UsageRecord, stream_path
 from streamusage.core.windows import check_steps
 from streamusage.service.accounting.disagreements import list_disagreements
 from streamusage.service.accounting.hours import hour_of
+from streamusage.service.alerts.listing import summarize_alerts
 from streamusage.service.http import operations as api
 from streamusage.service.http.context import ADMIN_BODY, Call, Handlers, Service
 from streamusage.service.http.errors import ApiError
@@ -64,8 +65,13 @@ def extension_handlers(service: Service) -> Handlers:
 
     async def servers(call: Call) -> Response:
         now_ms = service.clock.now_ms()
-        found = await service.read(lambda connection: list_servers(connection, now_ms))
-        found = msgspec.structs.replace(found, clock=service.clock.status())
+        from_memory = service.alerts.memory_alerts
+
+        def work(connection: Connection) -> Servers:
+            summary = summarize_alerts(connection, from_memory, now_ms)
+            return msgspec.structs.replace(list_servers(connection, now_ms), alerts=summary)
+
+        found = msgspec.structs.replace(await service.read(work), clock=service.clock.status())
         return await compressed_json(call.request, found)
 
     async def coverage(call: Call) -> Response:

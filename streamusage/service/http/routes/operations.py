@@ -3,8 +3,11 @@
 import asyncio
 from urllib.parse import unquote
 
+from prometheus_client.core import Metric
+from sqlalchemy import Connection
 from starlette.responses import Response
 
+from streamusage.service.alerts.listing import alert_metrics
 from streamusage.service.errors import StoreError
 from streamusage.service.http import operations as api
 from streamusage.service.http.context import Call, Handlers, Service
@@ -13,7 +16,7 @@ from streamusage.service.http.requests import optional_window_of, path_below
 from streamusage.service.http.responses import compressed_json, json_response
 from streamusage.service.ingest.server_removal import remove_server
 from streamusage.service.ingest.server_repair import plan_server_repair, repair_server
-from streamusage.service.metrics import CONTENT_TYPE, clock_metrics, store_metrics
+from streamusage.service.metrics import clock_metrics, format_metrics, store_metrics
 from streamusage.service.queries.orphans import list_orphans
 from streamusage.service.store.audit import list_audit_entries
 from streamusage.service.store.change_feed import set_counter
@@ -24,6 +27,9 @@ _ENTRIES = 1_000
 READY_SECONDS = 5.0
 READY_FOR_MS = 1_000
 """How long an answer of `/readyz` is reused: a write to the store costs, and the request needs no token."""
+
+INCLUDED_METRICS = ("process", "estate")
+"""Parts of the metrics: those of the process that answers, and those that every process on a store has."""
 
 _SERVERS = "/api/v1/servers/"
 _REPAIR = "/repair"
@@ -88,11 +94,29 @@ def operator_handlers(service: Service) -> Handlers:
         message = clock.describe_doubt() or None
         return json_response(api.HealthStatus(status="ready", now=clock.now_ms(), clock=clock.word, message=message))
 
-    async def metrics(_call: Call) -> Response:
-        now_ms = service.clock.now_ms()
-        families = await service.read(lambda connection: store_metrics(connection, now_ms))
-        families += clock_metrics(service.clock.status())
-        return Response(service.metrics.render(families), media_type=CONTENT_TYPE)
+    async def metrics(call: Call) -> Response:
+        call.query.allow_only({"accessToken", "include"})
+        include = call.query.text("include")
+        if include not in {None, *INCLUDED_METRICS}:
+            raise ApiError(
+                400, f"include must be {' or '.join(INCLUDED_METRICS)}; without it, all metrics are returned"
+            )
+        families: list[Metric] = []
+        if include != "estate":
+            families += [*service.metrics.process_families(), *clock_metrics(service.clock.status())]
+        if include != "process":
+            now_ms, most = service.clock.now_ms(), service.metrics.limits.servers
+            from_memory = service.alerts.memory_alerts
+
+            def read(connection: Connection) -> list[Metric]:
+                return [*store_metrics(connection, now_ms, most), *alert_metrics(connection, from_memory, now_ms)]
+
+            families += await service.read(read)
+            estate = service.metrics.estate
+            families += await estate.families(service.read, service.account_zones[0], service.clock.now_ms)
+        accept = call.request.headers.get("accept", "")
+        text = await service.in_thread(lambda: format_metrics(families, accept))
+        return Response(text.body, media_type=text.content_type)
 
     return {
         api.REMOVE_SERVER: remove,

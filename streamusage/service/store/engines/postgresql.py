@@ -5,7 +5,7 @@ hangs in the middle of a write, and rolls the write back.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,7 +16,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from streamusage.core.coverage import Interval
-from streamusage.service.errors import StoreError
+from streamusage.extras import describe_unusable
+from streamusage.service.errors import MissingDriverError, StoreError
 from streamusage.service.store.engines.locks import LockSet, locks_of
 from streamusage.service.store.engines.postgresql_locks import (
     is_conflict,
@@ -89,8 +90,8 @@ class PostgresqlEngine:
             raise StoreError("a PostgreSQL store needs a database: postgresql://user@host/database")
         try:
             import psycopg  # noqa: F401
-        except ImportError:
-            raise StoreError("a PostgreSQL store needs psycopg: pip install 'streamtop[postgres]'") from None
+        except ImportError as error:
+            raise MissingDriverError(describe_unusable("a PostgreSQL store", "postgres", error)) from None
         if "password" in url.query:
             raise StoreError("the store's URL must not have a password after the ?; use PGPASSWORD or ~/.pgpass")
         return url.set(drivername="postgresql+psycopg")
@@ -226,6 +227,14 @@ class PostgresqlEngine:
         """As `StoreEngine.readers`."""
         return _reading_engine(_choose_session(url, writes=_may_be_standby(url)))
 
+    def unchanging_reader(self, url: URL) -> Engine:
+        """As `StoreEngine.unchanging_reader`."""
+        from streamusage.service.store.engines.postgresql_failover import observe_failovers
+
+        engine = _reading_engine(_choose_session(url, writes=True))
+        observe_failovers(engine)
+        return engine
+
     def standby_readers(self, url: URL) -> Engine | None:
         """As `StoreEngine.standby_readers`: for a URL that prefers or requires a standby."""
         return _reading_engine(url) if _may_be_standby(url) else None
@@ -236,15 +245,19 @@ class PostgresqlEngine:
         from streamusage.service.store.engines.postgresql_failover import begin_write
 
         with writing.connect().execution_options(**{_MAKES: True}) as connection, connection.begin():
+            # Migrations of large tables take as long as they take, and other processes that start wait for them.
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+            connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MAKING_TABLES})
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_MS}")
             if connection.execute(text("SELECT to_regclass('counters')")).scalar() is not None:
                 begin_write(connection, is_whole_store=True)
             yield connection
 
-    def prepare_migrations(self, url: URL) -> None:
+    def prepare_migrations(self, url: URL, begin: Callable[[str], None]) -> None:
         """As `StoreEngine.prepare_migrations`."""
         with _maintaining(url) as connection:
-            prepare(connection)
+            prepare(connection, begin)
 
     def create_partitions(self, connection: Connection, now_ms: int) -> list[str]:
         """As `StoreEngine.create_partitions`."""

@@ -191,6 +191,10 @@ class StoreEngine(Protocol):
         """Return an engine of read-only connections."""
         ...
 
+    def unchanging_reader(self, url: URL) -> Engine:
+        """Return an engine with one connection that reads and changes nothing, neither rows nor files."""
+        ...
+
     def standby_readers(self, url: URL) -> Engine | None:
         """Return an engine of read-only connections to a copy that may be behind; `None` if the URL wants none."""
         ...
@@ -199,8 +203,11 @@ class StoreEngine(Protocol):
         """A transaction for migrations, exclusive among all processes."""
         ...
 
-    def prepare_migrations(self, url: URL) -> None:
-        """Do what migrations need and what may take long, while services use the store. It changes no row."""
+    def prepare_migrations(self, url: URL, begin: Callable[[str], None]) -> None:
+        """Do what migrations need and what may take long, while services use the store. It changes no row.
+
+        `begin` receives what is being done.
+        """
         ...
 
     def create_partitions(self, connection: Connection, now_ms: int) -> list[str]:

@@ -43,6 +43,12 @@ class Reachability:
         self._lost: set[Access] = set()
         self._lost_at = self._failed_at = self._logged_at = 0.0
         self._failures = 0
+        self._cause = ""
+
+    def describe_loss(self) -> str:
+        """Return why the database is not reached; empty while it is."""
+        with self._lock:
+            return f"the store {self._display_url} is not reached: {self._cause}" if self._lost else ""
 
     def note_failure(self, access: Access, error: BaseException) -> str:
         """Take note of a failed read or write. Return the cause if no database was reached; else an empty text."""
@@ -66,6 +72,7 @@ class Reachability:
                 )  # fmt: skip
             self._lost.add(access)
             self._failures += 1
+            self._cause = cause
         return cause
 
     def note_success(self, access: Access) -> None:

@@ -1,18 +1,18 @@
 """SQLite as a store: WAL mode with full sync, so committed data survives a power cut.
 
-The SQLite library is pysqlite3's: the standard library's may be a version whose WAL reset can corrupt a database.
+The SQLite library is apsw's: the standard library's may be a version whose WAL reset can corrupt a database.
 A new file has a checksum in every page (`page_checksums`). Only `check_url` creates a file: a connection never does.
 """
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, closing, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from pysqlite3 import dbapi2
+import apsw
 from sqlalchemy import Connection, Engine, Text, create_engine, event
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL
@@ -20,14 +20,19 @@ from sqlalchemy.pool import QueuePool
 
 from streamusage.core.coverage import Interval
 from streamusage.core.open_files import OWNER_ONLY
-from streamusage.service.errors import StoreError
+from streamusage.extras import install_command
+from streamusage.service.errors import MissingDriverError, StoreError
+from streamusage.service.store.engines import apsw_dbapi as dbapi
 from streamusage.service.store.engines.locks import LockSet
 from streamusage.service.store.engines.protocol import Damage, DirectDriver, Progress
+from streamusage.service.store.engines.sqlite_versions import has_wal_reset_bug
 from streamusage.service.store.page_checksums import (
     PLAIN_VFS,
+    create_checked_file,
     enable_page_checksums,
     has_page_checksums,
-    vacuum_target,
+    vacuum_into,
+    written_share,
 )
 
 log = logging.getLogger(__name__)
@@ -57,10 +62,16 @@ class SqliteEngine:
     text_type = Text()
     encode_text = None
     decode_text = None
-    direct_driver = DirectDriver(sqlite.dialect(paramstyle="qmark"), dbapi2.Error, _find_driver_connection)
+    direct_driver = DirectDriver(sqlite.dialect(paramstyle="qmark"), dbapi.Error, _find_driver_connection)
 
     def check_url(self, url: URL) -> URL:
-        """As `StoreEngine.check_url`."""
+        """As `StoreEngine.check_url`. The store has several connections: it needs a library that is safe with them."""
+        if has_wal_reset_bug(dbapi.sqlite_version_info):
+            version = ".".join(map(str, dbapi.sqlite_version_info))
+            raise MissingDriverError(
+                f"SQLite {version} of this apsw can corrupt a store (its WAL-reset bug); nothing was opened; "
+                f"install apsw as a wheel: {install_command(['service'])} --force-reinstall --only-binary apsw"
+            )
         if not url.database or url.database == ":memory:" or url.query:
             raise StoreError("a SQLite store needs a file: sqlite:///PATH, with four slashes for an absolute path")
         return url
@@ -84,7 +95,7 @@ class SqliteEngine:
                     f"the store {path} has page checksums, which this installation cannot compute; it was not changed; "
                     "install apsw as a wheel (pip install --only-binary apsw apsw)"
                 )
-        except (OSError, dbapi2.Error) as error:
+        except (OSError, dbapi.Error) as error:
             cause = error.strerror if isinstance(error, OSError) else error
             raise StoreError(f"cannot open the store {path}: {cause}; check that the file is writable") from error
 
@@ -99,6 +110,11 @@ class SqliteEngine:
     def readers(self, url: URL) -> Engine:
         """As `StoreEngine.readers`."""
         return _engine(self.file_of(url), "BEGIN", READ_CONNECTIONS, writes=False)
+
+    def unchanging_reader(self, url: URL) -> Engine:
+        """As `StoreEngine.unchanging_reader`."""
+        path = self.file_of(url)
+        return _engine(path, "BEGIN", 1, writes=False, connect=lambda: _connect_unchanging(path))
 
     def lock(self, connection: Connection, locks: LockSet) -> None:
         """As `StoreEngine.lock`: one write at a time has the whole file."""
@@ -145,7 +161,7 @@ class SqliteEngine:
         """As `StoreEngine.migration_transaction`."""
         return writing.begin()
 
-    def prepare_migrations(self, url: URL) -> None:
+    def prepare_migrations(self, url: URL, begin: Callable[[str], None]) -> None:
         """As `StoreEngine.prepare_migrations`: nobody else uses the file."""
 
     def create_partitions(self, connection: Connection, now_ms: int) -> list[str]:
@@ -172,7 +188,7 @@ class SqliteEngine:
 
     def is_damage(self, error: BaseException | None) -> bool:
         """As `StoreEngine.is_damage`."""
-        return isinstance(error, dbapi2.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE_CODES
+        return isinstance(error, dbapi.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE_CODES
 
     def refresh_statistics(self, url: URL) -> None:
         """As `StoreEngine.refresh_statistics`: the indexes are chosen without statistics."""
@@ -196,22 +212,21 @@ class SqliteEngine:
                 ]
                 found = [Damage(name, what) for name in names for what in _check(connection, name)]
                 return found or [Damage("", what) for what in whole]
-        except dbapi2.Error as error:
+        except dbapi.Error as error:
             return [Damage("", str(error))] if self.is_damage(error) else []
 
     def copy_file(self, url: URL, target: Path, progress: Progress) -> bool:
         """As `StoreEngine.copy_file`. The copy has page checksums, even if the store has none."""
-        name = vacuum_target(target)
         with closing(connect_to_file(self.file_of(url))) as connection:
             ((total,),) = connection.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
 
-            def report() -> int:
+            def report() -> bool:
                 with suppress(OSError):
-                    progress("copying", target.stat().st_size, total)
-                return 0
+                    progress("copying", written_share(target, total), total)
+                return False  # true would interrupt it
 
             connection.set_progress_handler(report, _STEPS_PER_REPORT)
-            connection.execute("VACUUM INTO ?", (name,))
+            vacuum_into(connection, target, report)
         return True
 
     def is_in_use(self, url: URL) -> bool:
@@ -220,7 +235,7 @@ class SqliteEngine:
             with closing(connect_to_file(self.file_of(url))) as connection:
                 connection.execute("PRAGMA busy_timeout=0")
                 connection.execute("PRAGMA journal_mode=DELETE").fetchall()
-        except dbapi2.Error as error:
+        except dbapi.Error as error:
             return getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY_CODES
         return False
 
@@ -229,7 +244,7 @@ def _check(connection: Any, table: str) -> list[str]:
     argument = f"""('{table.replace("'", "''")}')""" if table else ""
     try:
         found = [str(text) for (text,) in connection.execute(f"PRAGMA integrity_check{argument}")]
-    except dbapi2.Error as error:
+    except dbapi.Error as error:
         if not SqliteEngine().is_damage(error):
             raise
         return [f"a page cannot be read ({error})"]
@@ -241,41 +256,51 @@ def sqlite_url(path: Path) -> str:
     return URL.create("sqlite", database=str(path)).render_as_string()
 
 
-def connect_to_file(path: Path, *, ignores_checksums: bool = False, **options: Any) -> Any:
-    """Return a connection of pysqlite3 to an existing file, with its page checksums. Never creates a file.
+def connect_to_file(path: Path, *, ignores_checksums: bool = False) -> dbapi.ApswConnection:
+    """Return a connection to an existing file, with its page checksums. Never creates a file.
 
     A connection that ignores them must only read.
     """
     enable_page_checksums()
     name = f"file:{quote(str(path.absolute()))}?mode=rw{f'&vfs={PLAIN_VFS}' if ignores_checksums else ''}"
-    connection = dbapi2.connect(name, uri=True, isolation_level=None, **options)
+    connection = dbapi.connect(name, apsw.SQLITE_OPEN_READWRITE)
     connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
     return connection
+
+
+def _connect_unchanging(path: Path) -> dbapi.ApswConnection:
+    """Return a connection that creates, writes and removes no file.
+
+    Without the index of a write-ahead log no process has the store open. A log that a crash left then is not read.
+    """
+    enable_page_checksums()
+    is_open = path.with_name(path.name + "-shm").exists()
+    how = "mode=ro&readonly_shm=1" if is_open else "mode=ro&immutable=1"
+    return dbapi.connect(f"file:{quote(str(path.absolute()))}?{how}", apsw.SQLITE_OPEN_READONLY)
 
 
 def create_empty_file(path: Path) -> None:
     """Create an empty database that only its owner can read, unless another process does so first.
 
-    Raises `OSError` or `dbapi2.Error`; then there is no file.
+    Raises `OSError` or `dbapi.Error`; then there is no file.
     """
     fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         fresh.touch(OWNER_ONLY)  # SQLite keeps the mode of an empty file
-        target = vacuum_target(fresh)  # before the connection, which writes by the file system of its start
-        with closing(dbapi2.connect(":memory:", isolation_level=None)) as connection:
-            connection.execute("VACUUM INTO ?", (target,))
+        create_checked_file(fresh)
         with suppress(FileExistsError):
             os.link(fresh, path)
     finally:
         fresh.unlink(missing_ok=True)
 
 
-def _engine(path: Path, begin: str, connections: int, *, writes: bool) -> Engine:
-    # Python's threads may share a connection: the pool lends it to one at a time.
+def _engine(
+    path: Path, begin: str, connections: int, *, writes: bool, connect: Callable[[], Any] | None = None
+) -> Engine:
     engine = create_engine(
         "sqlite://",
-        module=dbapi2,
-        creator=lambda: connect_to_file(path, check_same_thread=False),
+        module=dbapi,
+        creator=connect or (lambda: connect_to_file(path)),
         hide_parameters=True,
         poolclass=QueuePool,
         pool_size=connections,
@@ -285,17 +310,14 @@ def _engine(path: Path, begin: str, connections: int, *, writes: bool) -> Engine
 
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, _record: Any) -> None:
-        # None stops the driver from opening transactions of its own; "begin" below opens them.
-        connection.isolation_level = None
-        cursor = connection.cursor()
         for pragma in (
             "journal_mode=WAL" if writes else "query_only=ON",
             "synchronous=FULL",
             "foreign_keys=ON",
+            "temp_store=MEMORY",
             "cache_size=-65536" if writes else "cache_size=-16384",
         ):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+            connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def open_transaction(connection: Connection) -> None:

@@ -3,8 +3,8 @@
 A table that has rows becomes the partition `TABLE_initial` of everything before a cutoff, without a rewrite: its
 indexes become those of the divided table. Before the migration, while services use the store, `prepare` shows the
 database that all rows are before the cutoff. That reads the whole table, with a lock that blocks neither reads nor
-writes. `divide` needs the exclusive lock of the tables for an instant only. Where a wrong clock wrote rows after the
-cutoff, or nothing was prepared, `divide` moves those rows and reads the table itself.
+writes. `divide` takes an instant, with the exclusive lock of the tables, which is held until the commit. Where a wrong
+clock wrote rows after the cutoff, or nothing was prepared, `divide` moves those rows and reads the table itself.
 
 All names and definitions are those of that revision; what later revisions change is not known here.
 """
@@ -72,8 +72,9 @@ DIVIDED = (
 )
 
 
-def prepare(connection: Connection) -> None:
+def prepare(connection: Connection, begin: Callable[[str], None]) -> None:
     """Let the database check that the rows of each undivided table are before a cutoff. Each statement is committed.
+    `begin` receives which table is read.
 
     What is done already is not repeated. If it fails, the store is as it was before.
     """
@@ -83,7 +84,7 @@ def prepare(connection: Connection) -> None:
     try:
         for table in DIVIDED:
             if _is_undivided(connection, table) and _has_rows(connection, table):
-                _prepare(connection, table)
+                _prepare(connection, table, begin)
     except BaseException:
         for table in DIVIDED:
             with suppress(DBAPIError):
@@ -94,7 +95,7 @@ def prepare(connection: Connection) -> None:
         connection.exec_driver_sql(f"SELECT pg_advisory_unlock({_PREPARING})")
 
 
-def _prepare(connection: Connection, table: DividedTable) -> None:
+def _prepare(connection: Connection, table: DividedTable, begin: Callable[[str], None]) -> None:
     cutoff, is_validated = _prepared(connection, table)
     if cutoff is not None and cutoff < _database_ms(connection) + STILL_AHEAD_MS:
         _try_lock(lambda: connection.exec_driver_sql(f"ALTER TABLE {table.name} DROP CONSTRAINT {table.check}"))
@@ -103,7 +104,7 @@ def _prepare(connection: Connection, table: DividedTable) -> None:
         _try_lock(lambda: _add_check(connection, table))
         is_validated = False
     if not is_validated:
-        log.info("reading the table %s before it is divided by time; services may use it", table.name)
+        begin(f"reading the table {table.name} before it is divided by time; other processes may use it")
         try:
             connection.exec_driver_sql(f"ALTER TABLE {table.name} VALIDATE CONSTRAINT {table.check}")
         except DBAPIError as error:

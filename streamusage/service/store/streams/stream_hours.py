@@ -5,6 +5,7 @@ byte: first the lowest byte of every minute, then the second, because the upper 
 """
 
 import zlib
+from hashlib import blake2b
 from typing import NamedTuple
 
 import msgspec
@@ -34,6 +35,9 @@ class _Figures(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 _DECODER = msgspec.msgpack.Decoder(_Figures)
+_PAIR = msgspec.msgpack.Decoder(tuple[bytes, bytes])
+_STAMP_BYTES = 5
+"""Stamps of the servers of an hour add up in 64 bits."""
 
 
 def encode_hour(hour: StreamHour) -> StoredHour:
@@ -50,6 +54,23 @@ def decode_hour(figures: bytes, minutes: bytes | None = None) -> StreamHour:
     found = _DECODER.decode(zlib.decompress(figures))
     traffic = _NO_MINUTES if minutes is None else expand_minutes(minutes)
     return StreamHour(found.scopes, found.names, found.traffic, found.sums, traffic)
+
+
+def encode_scopes(hour: StreamHour) -> bytes:
+    """Return an hour by scope, from `scope_hours.fold_hour`, as one column."""
+    return msgspec.msgpack.encode(tuple(encode_hour(hour)))
+
+
+def decode_scopes(scopes: bytes) -> StreamHour:
+    """Return the hour of `encode_scopes`. Raises as `decode_hour`."""
+    return decode_hour(*_PAIR.decode(scopes))
+
+
+def stamp_of(stored: StoredHour) -> int:
+    """Return a number above 0 that differs for hours that differ, so that readers need not compare their bytes."""
+    digest = blake2b(stored.figures, digest_size=_STAMP_BYTES)
+    digest.update(stored.minutes)
+    return int.from_bytes(digest.digest(), "big") + 1
 
 
 def compress_minutes(minutes: MinuteTraffic) -> bytes:

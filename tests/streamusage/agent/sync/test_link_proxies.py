@@ -16,7 +16,8 @@ from streamusage.client.errors import (
     UsageApiError,
 )
 from streamusage.core.clock import SystemClock
-from streamusage.service.server import Tls, run_service
+from streamusage.service.server import run_service
+from streamusage.service.serving.listening import Tls
 from streamusage.service.store.engines.sqlite import sqlite_url
 from streamusage.service.tokens import read_tokens
 from tests.support.agent.forward_proxy import ForwardProxy, forwarding

@@ -20,6 +20,7 @@ def find_differences(store_url: str) -> list[Difference]:
     with closing(open_unchanged(store_url)) as store:
         results = list(verify_store(store, NOW, lambda _what, _done, _total: None))
     names = ["engine", "rows", "numbers", "ledger", "chain", "hours", "days", "streams", "customers", "records"]
+    names.append("totals")
     assert [result.name for result in results] == names
     return [difference for result in results for difference in result.differences]
 
@@ -44,7 +45,10 @@ async def test_changed_figures_are_found(store_url: str) -> None:
         (
             "UPDATE slots SET bytes_out = bytes_out + 1 WHERE server = 'origin-1' AND slot = "
             f"(SELECT min(slot) FROM slots WHERE slot >= {NOON + 3_600_000})",
-            {("hours", f"server=origin-1 {hour}", "differs from its slots: bytes_out")},
+            {
+                ("hours", f"server=origin-1 {hour}", "differs from its slots: bytes_out"),
+                ("totals", "server=origin-1 protocol=", "bytes_out is "),
+            },
         ),
         (
             f"DELETE FROM hours WHERE server = 'origin-1' AND hour = {NOON + 2 * 3_600_000}",
@@ -96,6 +100,21 @@ async def test_changed_figures_are_found(store_url: str) -> None:
             },
         ),
         ("UPDATE counters SET value = 0 WHERE name = 'change'", {("counters", "name=change", "is below change ")}),
+        (
+            "UPDATE totals SET view_time_ms = view_time_ms - 1 WHERE server = 'origin-1' AND protocol = ''",
+            {("totals", "server=origin-1 protocol=", "view_time_ms is ")},
+        ),
+        (
+            "DELETE FROM totals WHERE server = 'edge-1' AND protocol = 'rtmp'",
+            {
+                (
+                    "totals",
+                    "server=edge-1 protocol=rtmp",
+                    "connections is 0, but its minutes, ",
+                ),
+                ("totals", "server=edge-1 protocol=", "late_connections is "),
+            },
+        ),
         ("DELETE FROM adjustments", {("adjustments", edge, "1 adjustments were made, 0 are stored")}),
         ("DELETE FROM closed_days WHERE server = 'origin-1'", {("closed_days", origin, "is missing")}),
     ):

@@ -33,6 +33,7 @@ from streamusage.core.reasons import NEVER_READ, SOURCE_UNREAD
 from tests.faults.media_server import MediaServer
 from tests.streamusage.service.conftest import NOW, Estate, an_estate
 from tests.support.agent.manual_clock import HandClock
+from tests.support.metrics.exposition import Scrape
 from tests.support.service.parties.reporting import ReportingAgent, a_session
 
 ERROR = "no reading of http://admin:hunter2@127.0.0.1:8080/stat?token=s3cret: connection refused\x1b[2J; start nginx"
@@ -203,9 +204,10 @@ async def test_agents_status_names_the_failure_and_its_beginning(tmp_path: Path)
     assert lines[0] == "edge-1  no reading yet"
     assert lines[-1].startswith("  media server   cannot be read since 2026-11-18 11:07:00 UTC (90s): no reading of")
     assert not any(secret in "".join(lines) for secret in ("hunter2", "s3cret", "\x1b"))
-    assert f'streamtop_agent_source_error_since_timestamp_seconds{{server="edge-1"}} {NOW / 1000}' in format_metrics(
-        [status]
-    )
+    metrics = Scrape(format_metrics([(status, status_file.activity)]).decode())
+    since = metrics.value("streamtop_agent_source_error_since_timestamp_seconds", server="edge-1")
+    assert since * 1000 == NOW
+    assert metrics.value("streamtop_agent_source_errors_total", server="edge-1", kind="other") == 2
 
 
 async def test_message_about_the_source_changes_nothing_of_a_removed_server(estate: Estate) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import func, select, update
 from streamusage.core.coverage import Interval
 from streamusage.core.figures import SUM_NAMES
 from streamusage.service.accounting.checks.stream_sums import compare_streams
+from streamusage.service.accounting.checks.totals_check import check_totals
 from streamusage.service.accounting.closing import close_day_by_operator
 from streamusage.service.ingest.server_repair import repair_server
 from streamusage.service.rules.stream_slots import sum_shares
@@ -23,7 +24,7 @@ from streamusage.service.store.schema import (
     stream_slots,
     voids,
 )
-from streamusage.service.store.store import open_store
+from streamusage.service.store.store import open_store, open_unchanged
 from streamusage.service.store.streams.stream_slots import read_streams
 from tests.streamusage.service.conftest import NOW, Estate
 from tests.support.service.server_repair import repair, run_agent, status, sums
@@ -113,6 +114,8 @@ async def test_repaired_streams_are_parts_of_their_slots(tmp_path: Path, store_u
     assert {str(share.stream): {name: getattr(share, name) for name in SUM_NAMES} for share in shares} == by_stream
     assert newest <= counted.now
     assert all(share.late_bytes_out > 0 for share in shares)
+    with closing(open_unchanged(store_url)) as store:
+        assert check_totals(store, lambda _done, _total: None)[1] == []
 
 
 async def test_units_filed_after_the_clock_was_right_again_are_repaired_too(tmp_path: Path, store_url: str) -> None:

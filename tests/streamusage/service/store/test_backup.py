@@ -1,6 +1,7 @@
 """Backups are taken from a running service and restored on either engine; what is there is never overwritten."""
 
 import asyncio
+import os
 import shutil
 import sqlite3
 import stat
@@ -18,6 +19,7 @@ from streamusage.service.store.schema import DIVIDED_BY
 from streamusage.service.store.store import open_store
 from streamusage.service.store.store_file import StoreFile
 from tests.streamusage.service.conftest import a_record
+from tests.support.needs import skip_or_fail
 from tests.support.postgresql import Cluster
 from tests.support.program import REPOSITORY
 from tests.support.service.partitions import rows_by_partition
@@ -83,6 +85,26 @@ async def test_backup_moves_a_store_to_postgresql_and_back(tmp_path: Path, postg
         assert await figures(estate) == before
 
 
+async def test_store_larger_than_the_cache_of_a_copy_is_backed_up_and_restored(tmp_path: Path) -> None:
+    source, backup = sqlite_url(tmp_path / "usage.db"), tmp_path / "backup.db"
+    async with used_estate(source) as estate:
+        await estate.import_records(*(a_record(f"{number:05} {'x' * 200}") for number in range(15_000)))
+        before = (await figures(estate))["records"]
+    back_up(source, backup, ignore)
+    assert backup.stat().st_size > 4_000_000, "SQLite keeps 2 MB in its cache"
+    assert has_page_checksums(backup)
+    damaged = bytearray(backup.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    (tmp_path / "damaged.db").write_bytes(damaged)
+    with pytest.raises(StoreError, match=r"damaged\.db"):
+        restore(sqlite_url(tmp_path / "other.db"), tmp_path / "damaged.db", ignore)
+    restored = sqlite_url(tmp_path / "restored.db")
+    restore(restored, backup, ignore)
+    async with used_estate(restored, LATER) as estate:
+        assert (await figures(estate))["records"] == before
+    assert not [name for name in os.listdir(tmp_path) if "unchecked" in name]
+
+
 async def test_restore_keeps_what_is_there(tmp_path: Path) -> None:
     path, backup = tmp_path / "usage.db", tmp_path / "backup.db"
     url = sqlite_url(path)
@@ -104,6 +126,20 @@ async def test_restore_keeps_what_is_there(tmp_path: Path) -> None:
         assert connection.execute("SELECT DISTINCT name FROM usage").fetchall() == [("old",)]
     with closing(connect_to_file(path)) as connection:
         assert ("old",) not in connection.execute("SELECT name FROM usage").fetchall()
+
+
+async def test_store_restored_by_root_belongs_to_the_owner_of_its_folder(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        skip_or_fail("needs root, to give a folder to another user")
+    folder, backup = tmp_path / "state", tmp_path / "backup.db"
+    folder.mkdir()
+    url = sqlite_url(folder / "usage.db")
+    async with used_estate(url):
+        back_up(url, backup, ignore)
+    os.chown(folder, 54_321, 54_322)
+    restore(url, backup, ignore, replace=True)
+    found = (folder / "usage.db").stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (54_321, 54_322, 0o600)
 
 
 async def test_damaged_store_is_not_backed_up_and_is_replaced_by_a_backup(tmp_path: Path) -> None:

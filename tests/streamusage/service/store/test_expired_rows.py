@@ -56,7 +56,7 @@ class Keeper:
 def changed_rows(connection: Connection) -> int:
     """Return how many rows of any table the connection, or its transaction, inserted, updated and deleted so far."""
     if connection.dialect.name == "sqlite":
-        return int(connection.connection.dbapi_connection.total_changes)  # type: ignore[union-attr]
+        return int(connection.connection.dbapi_connection.total_changes())  # type: ignore[union-attr]
     sums = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_xact_user_tables"
     return int(connection.exec_driver_sql(sums).scalar_one())
 

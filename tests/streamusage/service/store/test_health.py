@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from streamusage.service.errors import StoreError, UnusableStoreError
+from streamusage.service.store.engines import apsw_dbapi
 from streamusage.service.store.engines.sqlite import connect_to_file, sqlite_url
 from streamusage.service.store.health import LOG_SECONDS, StoreHealth
 from streamusage.service.store.store import open_store
@@ -144,8 +145,6 @@ def test_damage_that_a_check_does_not_find_ends_after_the_check(tmp_path: Path) 
 
 
 def _io_error() -> Exception:
-    from pysqlite3 import dbapi2
-
-    error = dbapi2.OperationalError("disk I/O error")
+    error = apsw_dbapi.OperationalError("disk I/O error")
     error.sqlite_errorcode = 10
     return error

@@ -3,13 +3,14 @@ what one of the two serial orders leaves, returns what they return, and a reader
 
 A run samples the schedules of each pair of operations with a seed: most have two switches between the processes.
 `STREAMTOP_INTERLEAVINGS` is the number of schedules of each pair of kinds, `STREAMTOP_FIRST_SEED` the seed. A short run
-has some variants of each kind, a longer one all of them.
+has some variants of each kind, a longer one all of them. `-s` prints how many ran.
 """
 
 import os
 from collections.abc import Iterator
 from itertools import combinations_with_replacement, product
 from random import Random
+from typing import NamedTuple
 
 import psycopg
 import pytest
@@ -55,20 +56,28 @@ def pairs_of(crossing: Crossing, first: str, second: str) -> list[Pair]:
     return [(one, other) for one in of_first for other in of_second]
 
 
-def find_violation(crossing: Crossing, pair: Pair, random: Random, schedules: int) -> str | None:
-    """Run schedules of a pair and return the first violation."""
+class Outcome(NamedTuple):
+    """What schedules of a pair showed."""
+
+    ran: int
+    violation: str | None
+
+
+def find_violation(crossing: Crossing, pair: Pair, random: Random, schedules: int) -> Outcome:
+    """Run schedules of a pair up to the first violation."""
     chosen = Schedules(random, crossing.count_statements(pair))
-    for _ in range(schedules):
+    for number in range(schedules):
         schedule = chosen.choose()
         if schedule is None:
-            return None
+            return Outcome(number, None)
         faults, run = crossing.find_violations(pair, schedule)
         if faults:
             names = " and ".join(f"{operation.kind} {operation.name}" for operation in pair)
             turns = " ".join(map(str, schedule))
-            return "\n".join([f"{names}, turns {turns}, seed {SEED}, order {run.order}", *faults])
+            violation = "\n".join([f"{names}, turns {turns}, seed {SEED}, order {run.order}", *faults])
+            return Outcome(number + 1, violation)
         chosen.skip_equal(schedule, run.first_blocked)
-    return None
+    return Outcome(schedules, None)
 
 
 def test_there_is_an_operation_of_each_kind(crossing: Crossing) -> None:
@@ -81,9 +90,12 @@ def test_every_interleaving_equals_a_serial_order(crossing: Crossing, first: str
     pairs = pairs_of(crossing, first, second)
     chosen = random.sample(pairs, min(len(pairs), max(SCHEDULES // FEWEST, len(pairs) // 6)))
     of_each = max(FEWEST, SCHEDULES // len(chosen), SCHEDULES // 20)
+    ran = 0
     for pair in chosen:
-        violation = find_violation(crossing, pair, random, of_each)
-        assert violation is None, violation
+        outcome = find_violation(crossing, pair, random, of_each)
+        assert outcome.violation is None, outcome.violation
+        ran += outcome.ran
+    print(f"{first} and {second}: {ran} schedules of {len(chosen)} pairs of {len(pairs)}")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +114,7 @@ def test_violations_are_found_without_locks(crossing_without_locks: Crossing, fi
     crossing = crossing_without_locks
     pairs = pairs_of(crossing, first, second)
     random.shuffle(pairs)
-    assert any(find_violation(crossing, pair, random, 8) for pair in pairs)
+    assert any(find_violation(crossing, pair, random, 8).violation for pair in pairs)
 
 
 def test_reader_misses_a_change_whose_number_is_committed_before_it(
@@ -127,7 +139,7 @@ def test_reader_misses_a_change_whose_number_is_committed_before_it(
             for one, other in pairs_of(crossing, "delete", "report")
             if (one.name, other.name) == ("of a stream", "of the origin")
         )
-        violation = find_violation(crossing, pair, Random(1), 100)
+        violation = find_violation(crossing, pair, Random(1), 100).violation
     assert "a reader of all changes shows" in (violation or "")
 
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from pysqlite3 import dbapi2
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import DBAPIError
 
+from streamusage.service.store.engines import apsw_dbapi
 from streamusage.service.store.engines.sqlite import sqlite_url
 from streamusage.service.store.schema import counters
 from streamusage.service.store.sql import upsert
@@ -26,7 +26,7 @@ def test_prepared_statement_raises_the_same_errors(tmp_path: Path) -> None:
         assert {row.name: row.value for row in value.rows(connection, names=["a", "b", "c"])} == {"a": 1, "b": 2}
         with pytest.raises(DBAPIError) as raised:
             put.run(connection, to=None)
-        assert isinstance(raised.value.orig, dbapi2.IntegrityError)
+        assert isinstance(raised.value.orig, apsw_dbapi.IntegrityError)
     with store.reading() as connection:
         assert [row.value for row in value.rows(connection, names=["b"])] == [2]
     store.close()

@@ -50,7 +50,8 @@ class PtySession:
             stdin=self._terminal,
             stdout=self._terminal,
             stderr=self._terminal,
-            env=dict(environment),
+            # A parallel run sets the size of its own terminal for its workers.
+            env={name: value for name, value in environment.items() if name not in ("COLUMNS", "LINES")},
             cwd=folder,
             preexec_fn=self._become_session,
         )
@@ -156,6 +157,10 @@ class PtySession:
         assert left_modes(written) == set()
         begun, ended = len(re.findall(rb"\x1b\[>\d*u", written)), written.count(b"\x1b[<u")
         assert begun == ended or (more_than_once and begun < ended)
+        self.assert_attributes()
+
+    def assert_attributes(self) -> None:
+        """Assert that echo, line editing and signals of the terminal are as they were."""
         assert termios.tcgetattr(self._terminal) == self._attributes
 
 

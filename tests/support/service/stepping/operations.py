@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy import Connection, Table, func, select, update
 
 from streamusage.api.report import EpochRequest, OutageRow, PhaseChange, Report, SourceState
+from streamusage.core.coverage import slot_of
 from streamusage.core.usage import SessionKey, StreamId
 from streamusage.service.accounting.closing import advance_accounting, close_day_by_operator, days_due
 from streamusage.service.accounting.hours import find_unsummed
@@ -29,6 +30,7 @@ from streamusage.service.ingest.reports import (
 from streamusage.service.ingest.server_removal import remove_server
 from streamusage.service.retention import Retention, discard_rows
 from streamusage.service.rules.parts import split_report
+from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, raise_counter
 from streamusage.service.store.engines.locks import WHOLE_STORE, LockSet
 from streamusage.service.store.records import delete_all, delete_session, delete_stream, import_records
 from streamusage.service.store.report_parts import encode_part
@@ -223,7 +225,11 @@ def _advance_while(store: Store, now_ms: int, is_due: Callable[[Connection], Any
 
 
 def _discards() -> list[Operation]:
+    def hide_minutes(_store: Store, now_ms: int) -> Write:
+        return Write(lambda connection: raise_counter(connection, SLOTS_KEPT_FROM, slot_of(now_ms - DAY)))
+
     return [
+        _write("retention", "of minutes", hide_minutes),
         _write("retention", "of records", partial(_discard, usage, Retention(1, 400))),
         _write("retention", "of samples", partial(_discard, samples, Retention(1, 400))),
         _write("retention", "of coverage", partial(_discard, spans, Retention(400, 1))),

@@ -9,12 +9,12 @@ import json
 import os
 import threading
 import weakref
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import NamedTuple
 
 import pytest
+from msgspec.structs import replace
 
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock

@@ -82,6 +82,7 @@ async def test_days_include_backfilled_figures(service: ServiceProcess) -> None:
         *("server", "day", "tz", "state", "connections", "connections_by_protocol", "bytes_in", "bytes_out"),
         *("peak_in_bps", "peak_in_at", "peak_out_bps", "peak_out_at", "view_time_ms", "average_view_time_ms"),
         *("backfilled", "coverage", "percentile_95", "closed", "adjustment", "waiting_for", "accounted_since"),
+        *("peak_in_at_iso", "peak_out_at_iso", "closed_at_iso", "adjustment_at_iso", "accounted_since_iso"),
     ]
 
 

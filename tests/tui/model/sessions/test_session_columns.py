@@ -8,6 +8,7 @@ from msgspec import UNSET
 from streamusage.api.extension import SessionRecord
 from streamusage.core.coverage import Provenance
 from streamusage.core.usage import PartialUsageRecord
+from tests.support.console.records import session as session_of
 from tui.model.sessions.session import Session, from_record
 from tui.model.sessions.session_columns import ColumnReader, SessionColumns
 
@@ -108,3 +109,11 @@ def test_reader_of_a_row_has_the_fields_of_the_session(session: Session) -> None
 
 def session_figures(session: Session) -> list[int]:
     return [value for name in Session.__struct_fields__ if type(value := getattr(session, name)) is int]
+
+
+def test_keys_of_all_rows_are_those_of_each_row() -> None:
+    plain = SessionColumns.of([session_of("a", 1), session_of("b", 2)])
+    assert list(plain.keys()) == [plain.key(row) for row in range(2)]
+    several = SessionColumns.of([session_of("a", 1, service="one"), session_of("a", 1, service="two")])
+    assert list(several.keys()) == [several.key(row) for row in range(2)]
+    assert len(set(several.keys())) == 2

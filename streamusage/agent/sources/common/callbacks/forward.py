@@ -8,11 +8,11 @@ and returns the answer of the check.
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 import httpx
+from msgspec.structs import replace
 from pydantic import Field, model_validator
 
 from streamusage.agent.config.sources import (

@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 from typing import NamedTuple
 
-from streamusage.agent.reading import LogAheadError, LogGoneError, SourceError
+from streamusage.agent.reading import LogAheadError, LogError, LogGoneError, SourceError
 from streamusage.agent.sources.common.logs.follower import LogFollower, LogPosition
 from streamusage.core.clock import Clock
 
@@ -129,8 +129,8 @@ class LogReader:
 
     def _source_error(self, error: OSError) -> SourceError:
         if isinstance(error, FileNotFoundError):
-            return SourceError(f"log {self.path} not found; {self._remedy}{self._alternative}")
-        return SourceError(
+            return LogError(f"log {self.path} not found; {self._remedy}{self._alternative}")
+        return LogError(
             f"log {self.path} cannot be read ({error.strerror or error}); nothing is lost, reading continues where it "
             "stopped; give the agent's user permission to read the file and to enter its directory"
         )

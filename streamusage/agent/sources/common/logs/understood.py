@@ -40,6 +40,10 @@ class LogRead(NamedTuple, Generic[Value]):
     """As `Reading.misses`."""
     problem: str
     """As `Reading.problem`."""
+    lines: int = 0
+    """As `Reading.log_lines`."""
+    unreadable_lines: int = 0
+    """As `Reading.unreadable_lines`."""
 
 
 class UnderstoodLog(Generic[Value]):
@@ -96,7 +100,7 @@ class UnderstoodLog(Generic[Value]):
         except SourceError as error:
             return LogRead([], (), position, self._is_understood is not False, LOG_NOT_OPENED, str(error))
         try:
-            values, unreadable = await self._parse_batch(batch, position)
+            values, unreadable, unreadable_lines = await self._parse_batch(batch, position)
         except SourceError as error:
             return LogRead([], (), position, self._is_understood is not False, LOG_NOT_OPENED, str(error))
         logs_ends, misses, problem = True, LINES_LOST if batch.lost else "", ""
@@ -105,7 +109,9 @@ class UnderstoodLog(Generic[Value]):
         elif self._is_understood is False:
             logs_ends, misses = False, LOG_NOT_UNDERSTOOD
             problem = f"no line of the log {self._log.path} can be read; expected: {self._form}"
-        return LogRead(values, unreadable, batch.position, logs_ends, misses, problem)
+        return LogRead(
+            values, unreadable, batch.position, logs_ends, misses, problem, len(batch.lines), unreadable_lines
+        )
 
     async def read_between(
         self, start: LogPosition | None, end: LogPosition | None
@@ -117,8 +123,9 @@ class UnderstoodLog(Generic[Value]):
 
     async def _parse_batch(
         self, batch: LogLines, position: LogPosition
-    ) -> tuple[list[Value], tuple[EndedConnection, ...]]:
-        """Return what a batch reports, and the unreadable lines of all that is written by now.
+    ) -> tuple[list[Value], tuple[EndedConnection, ...], int]:
+        """Return what a batch reports, the unreadable lines of all that is written by now, and how many of the batch
+        are unreadable.
 
         A reading accounts for the time up to now, also if the log is so long that later readings bring its lines.
         Therefore the rest of a long log is searched for unreadable lines at once, and not again when it is read.
@@ -128,16 +135,17 @@ class UnderstoodLog(Generic[Value]):
         values = self._parse(batch.lines[:searched], forms)
         new = LineForms(forms.last_at)
         values += self._parse(batch.lines[searched:], new)
+        unreadable_lines = forms.unreadable + new.unreadable
         self._last_at = new.last_at
         self._judge(forms)
         self._judge(new)
-        self._log.warn_unreadable(forms.unreadable + new.unreadable, self._form)
+        self._log.warn_unreadable(unreadable_lines, self._form)
         written_at_ms = batch.written_at_ms
         left = self._searched_lines - searched if position == self._searched_from else 0
         if batch.more and not left:
             left, written_at_ms = await self._search(batch.position, new)
         self._searched_lines, self._searched_from = left, batch.position
-        return values, self._mark(new.entries(written_at_ms))
+        return values, self._mark(new.entries(written_at_ms)), unreadable_lines
 
     def _mark(self, unreadable: tuple[EndedConnection, ...]) -> tuple[EndedConnection, ...]:
         """Return the unreadable lines of a batch; in the rest of their last minute that minute again, so that it is

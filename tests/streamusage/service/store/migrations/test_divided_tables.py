@@ -123,14 +123,14 @@ def test_empty_store_has_no_initial_partition(url: str) -> None:
 def test_preparation_waits_for_no_writer(url: str) -> None:
     fill(url)
     engine, checked_url = resolve(url)
-    engine.prepare_migrations(checked_url)
+    engine.prepare_migrations(checked_url, print)
     read_check = "SELECT convalidated FROM pg_constraint WHERE conname LIKE '%_before_cutoff'"
     assert read(url, read_check) == [(True,)] * 4
     with psycopg.connect(url) as connection:  # as if the process had ended before it had read the table
         connection.execute("UPDATE pg_constraint SET convalidated = false WHERE conname = 'slots_before_cutoff'")
     with psycopg.connect(url) as writing:
         writing.execute("DELETE FROM slots WHERE server = 'edge-00'")
-        engine.prepare_migrations(checked_url)
+        engine.prepare_migrations(checked_url, print)
         assert read(url, read_check) == [(True,)] * 4
         writing.rollback()
 

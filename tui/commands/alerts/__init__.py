@@ -1,0 +1,1 @@
+"""Commands about the alerts of the service."""

@@ -1,0 +1,1 @@
+"""What a shell and a reader of manuals know of the commands: completion and man pages."""

@@ -1,0 +1,1 @@
+"""`streamtop replay`: in the console, as an HTML page, or as an asciicast."""
