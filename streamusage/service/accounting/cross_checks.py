@@ -45,6 +45,7 @@ from streamusage.service.rules.rollups import EMPTY_HOUR, HOUR_MS, MINUTES_OF_HO
 from streamusage.service.rules.stream_days import StreamDay, StreamsOfDay, sum_figures, sum_streams
 from streamusage.service.rules.stream_hours import FIGURE_NAMES
 from streamusage.service.rules.stream_slots import StreamShare
+from streamusage.service.store.change_feed import SAMPLES_KEPT_FROM, read_counter
 from streamusage.service.store.coverage_rows import CoveredServer, load_covered_servers
 from streamusage.service.store.schema import samples, servers, stream_key, stream_slots, unchecked_hours
 from streamusage.service.store.statements import PreparedStatement
@@ -225,13 +226,14 @@ def _load_minutes(connection: Connection, server: str, hour: Interval) -> list[M
 def _load_samples(
     connection: Connection, server: str, streams: Collection[StreamId], time: Interval
 ) -> dict[StreamId, dict[int, int]]:
-    """Return the subscribers of streams of a server by slot, of the slots that have a sample."""
+    """Return the subscribers of streams of a server by slot, of the slots that have a sample which is not hidden."""
+    first = max(time.from_ms, read_counter(connection, SAMPLES_KEPT_FROM))
     keys = {stream_key(*stream): stream for stream in streams}
     ordered = sorted(keys)
     found: dict[StreamId, dict[int, int]] = {}
     for start in range(0, len(ordered), _BATCH_SIZE):
         batch = ordered[start : start + _BATCH_SIZE]
-        within = {"of_server": server, "streams": batch, "from_ms": time.from_ms, "to_ms": time.to_ms}
+        within = {"of_server": server, "streams": batch, "from_ms": first, "to_ms": time.to_ms}
         for key, slot, active in _SAMPLES.rows(connection, **within):
             found.setdefault(keys[bytes(key)], {})[slot] = active
     return found

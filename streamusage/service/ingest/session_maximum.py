@@ -2,7 +2,8 @@
 
 It is the largest sum of their samples at the end of one slot. A sample counts once the watermark of its server is past
 the slot: until then the server may still change it. So the order in which servers report decides nothing. Sums of slots
-are counted as they change; before samples are discarded, all of theirs are part of the record.
+are counted as they change; before samples are discarded, all of theirs are part of the record. Samples that are hidden
+do not count again, whether their rows are deleted or wait for their partition.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +14,7 @@ from sqlalchemy import Connection, and_, bindparam, func, select, tuple_
 from streamusage.core.coverage import SLOT_MS, slot_of
 from streamusage.service.rules.apply import StoredSample
 from streamusage.service.rules.session_matching import StreamStart
+from streamusage.service.store.change_feed import SAMPLES_KEPT_FROM, read_counter
 from streamusage.service.store.schema import samples, server_sessions, servers, stream_key
 from streamusage.service.store.statements import PreparedStatement
 
@@ -77,10 +79,11 @@ def load_largest_sums(connection: Connection, first_slots: Mapping[StreamStart, 
     """
     whole = [key for key, first in first_slots.items() if first <= key.start_time]
     later = [key for key, first in first_slots.items() if first > key.start_time]
+    kept_from = read_counter(connection, SAMPLES_KEPT_FROM) if first_slots else 0
     most: dict[StreamStart, int] = {}
     for keys in (whole, later):
         if keys:
-            first = min(first_slots[key] for key in keys)
+            first = max(kept_from, min(first_slots[key] for key in keys))
             for row in _LARGEST_SUMS.rows(connection, keys=sorted(keys), first=first):
                 most[StreamStart(bytes(row.stream), row.session_start)] = int(row.active)
     return most

@@ -14,6 +14,7 @@ from streamusage.service.retention import DAY_MS, Retention, discard_rows
 from streamusage.service.store.engines.locks import WHOLE_STORE, LockSet
 from streamusage.service.store.schema import hours
 from tests.streamusage.service.conftest import NOW, Estate, a_record, an_estate
+from tests.support.service.answers import remove_server
 from tests.support.service.parties.reporting import ReportingAgent, a_session
 from tests.support.service.used_store import settle
 from tests.support.waiting import LONGEST_WAIT_S
@@ -175,6 +176,26 @@ async def test_samples_are_kept_for_a_server_that_owes_those_of_the_same_minutes
         upto_ms=late,
     )
     assert [record["maxSubscribers"] for record in await estate.records()] == [maximum]
+
+
+async def test_samples_that_are_hidden_count_as_little_as_deleted_ones(estate: Estate) -> None:
+    """On PostgreSQL their rows wait for the end of their day's partition."""
+    agents = {
+        server: ReportingAgent(estate, server, role)
+        for server, role in (("origin-1", "standalone"), ("edge-1", "edge"), ("edge-2", "edge"))
+    }
+    estate.clock.now += 5 * 60_000
+    for after_ms in (0, 7 * DAY_MS - 180_000):
+        estate.clock.now += after_ms
+        for agent in agents.values():
+            sample = SampleRow(slot=NOW + 60_000, scope="live", name="stream1", revision=0, active=4, highest=5)
+            publish = a_session(end_time=estate.clock.now, active=1, highest=5)
+            await agent.sync_up(publish, *([] if after_ms else [sample]))
+    assert [record["maxSubscribers"] for record in await estate.records()] == [12]
+    await discard(estate)
+    status, _ = await remove_server(estate, "edge-2", force=True)
+    assert status == 200
+    assert [record["maxSubscribers"] for record in await estate.records()] == [5]
 
 
 @pytest.mark.parametrize("late", [False, True])
