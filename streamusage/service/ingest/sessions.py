@@ -26,7 +26,17 @@ from streamusage.service.rules.session_matching import (
 )
 from streamusage.service.store.change_feed import SAMPLES_KEPT_FROM, allocate_changes, read_counter
 from streamusage.service.store.records import FINAL_REASONS
-from streamusage.service.store.schema import orphans, server_sessions, servers, stream_key, tombstones, usage
+from streamusage.service.store.schema import (
+    ANCHORS,
+    RELAYS,
+    RELAYS_DELETED,
+    orphans,
+    server_sessions,
+    servers,
+    stream_key,
+    tombstones,
+    usage,
+)
 from streamusage.service.store.sql import upsert
 from streamusage.service.store.statements import PreparedStatement
 from streamusage.service.store.writing.write_group import lock_streams
@@ -91,6 +101,7 @@ _EDGE_PUBLISHES = PreparedStatement(
         server_sessions.c.stream,
         server_sessions.c.start_time,
         server_sessions.c.session_start,
+        server_sessions.c.anchors,
     )
     .outerjoin(
         tombstones,
@@ -100,7 +111,13 @@ _EDGE_PUBLISHES = PreparedStatement(
             tombstones.c.reason.in_(FINAL_REASONS),
         ),
     )
-    .where(server_sessions.c.stream.in_(_KEYS), server_sessions.c.anchors == 0, tombstones.c.stream.is_(None)),
+    .where(
+        server_sessions.c.stream.in_(_KEYS),
+        or_(
+            and_(server_sessions.c.anchors == RELAYS, tombstones.c.stream.is_(None)),
+            server_sessions.c.anchors == RELAYS_DELETED,
+        ),
+    ),
     listed="keys",
 )
 _JOIN_SESSION = (
@@ -110,7 +127,13 @@ _JOIN_SESSION = (
         server_sessions.c.publish_id == bindparam("of_publish"),
         server_sessions.c.stream == bindparam("of_stream"),
     )
-    .values(session_start=bindparam("joined"))
+    .values(session_start=bindparam("joined"), anchors=RELAYS)
+)
+_FORGET_ORPHAN = delete(orphans).where(
+    orphans.c.stream == bindparam("of_stream"),
+    orphans.c.start_time == bindparam("of_start"),
+    orphans.c.server == bindparam("of_server"),
+    orphans.c.publish_id == bindparam("of_publish"),
 )
 
 
@@ -138,6 +161,7 @@ def write_sessions(
     streams = [stream_key(row.scope, row.name) for row in rows]
     lock_streams(connection, streams)
     joined = _joined_before(connection, server, rows)
+    known = frozenset(joined)
     anchors_of: Mapping[bytes, Anchors] = {}
     if role == "edge":
         new = {stream for row, stream in zip(rows, streams, strict=True) if (row.publish_id, stream) not in joined}
@@ -145,16 +169,25 @@ def write_sessions(
     touched: set[StreamStart] = set()
     recounted: set[StreamStart] = set()
     anchored: set[StreamStart] = set()
-    written = []
     for row, stream in zip(rows, streams, strict=True):
         before = joined.get((row.publish_id, stream))
         anchors, session_start = before or _join(role, row, anchors_of.get(stream))
-        if anchors and before is None:
+        if anchors == ANCHORS and before is None:
             anchored.add(StreamStart(stream, session_start))
         joined[row.publish_id, stream] = anchors, session_start
         touched.add(StreamStart(stream, session_start))
         if before is None or not row.live:
             recounted.add(StreamStart(stream, session_start))
+    deleted = _find_deleted(connection, touched)
+    written = []
+    for row, stream in zip(rows, streams, strict=True):
+        anchors, session_start = joined[row.publish_id, stream]
+        if (
+            anchors == RELAYS
+            and StreamStart(stream, session_start) in deleted
+            and (row.publish_id, stream) not in known
+        ):
+            anchors = RELAYS_DELETED
         written.append(
             {name: getattr(row, name) for name in _FIELDS}
             | {"server": server, "epoch": epoch, "stream": stream, "live": int(row.live)}
@@ -163,7 +196,7 @@ def write_sessions(
     upsert(connection, server_sessions, written)
     recounted |= _rejoin(connection, anchored)
     touched |= recounted | unseen_sessions(connection, anchored)
-    _keep_orphans(connection, written, now_ms)
+    _keep_orphans(connection, written, deleted, now_ms)
     return WrittenSessions(touched, recounted)
 
 
@@ -202,14 +235,14 @@ def move_sessions(connection: Connection, server: str, relocation: Relocation, n
     moved = {
         StreamStart(bytes(row.stream), row.session_start): StreamStart(bytes(row.stream), move(row.session_start))
         for row in rows
-        if row.anchors and row.session_start > end
+        if row.anchors == ANCHORS and row.session_start > end
     }
     for old, new in moved.items():
         _move_session(connection, server_sessions.c.session_start == old.start_time, old, new, now_ms)
         touched |= {new, *_rejoin(connection, {new})}
     for row in rows:
         old = StreamStart(bytes(row.stream), row.session_start)
-        if row.anchors or row.session_start <= end or old in moved:
+        if row.anchors == ANCHORS or row.session_start <= end or old in moved:
             continue
         start_time = move(row.start_time)
         anchors = _load_anchors(connection, {old.stream}).get(old.stream)
@@ -354,8 +387,8 @@ def _joined_before(
 
 def _join(role: Role, row: SessionRow, anchors: Anchors | None) -> tuple[int, int]:
     if role != "edge":
-        return 1, row.start_time
-    return 0, row.start_time if anchors is None else anchors.match_session(row.start_time)
+        return ANCHORS, row.start_time
+    return RELAYS, row.start_time if anchors is None else anchors.match_session(row.start_time)
 
 
 def _load_anchors(connection: Connection, streams: Collection[bytes]) -> dict[bytes, Anchors]:
@@ -370,7 +403,8 @@ def _load_anchors(connection: Connection, streams: Collection[bytes]) -> dict[by
 def _rejoin(connection: Connection, anchored: Collection[StreamStart]) -> set[StreamStart]:
     """Let edges' publishes that arrived before their session's anchor join it; return the sessions that they left.
 
-    A publish whose record was deleted stays where it is: joining would restore deleted figures.
+    A publish whose record was deleted stays where it is: joining would restore deleted figures. One that was reported
+    after the delete does not, and is no orphan any more.
     """
     candidates = []
     for batch in _batches(sorted({key.stream for key in anchored}), _BATCH_SIZE):
@@ -379,7 +413,7 @@ def _rejoin(connection: Connection, anchored: Collection[StreamStart]) -> set[St
         return set()
     anchors_of = _load_anchors(connection, {bytes(row.stream) for row in candidates})
     left = set()
-    moved = []
+    moved, adopted = [], []
     for row in candidates:
         stream = bytes(row.stream)
         start_time = anchors_of[stream].match_session(row.start_time)
@@ -388,20 +422,31 @@ def _rejoin(connection: Connection, anchored: Collection[StreamStart]) -> set[St
                 {"of_server": row.server, "of_publish": row.publish_id, "of_stream": stream, "joined": start_time}
             )
             left.add(StreamStart(stream, row.session_start))
+            if row.anchors == RELAYS_DELETED:
+                adopted.append(
+                    {"of_stream": stream, "of_start": row.session_start, "of_server": row.server}
+                    | {"of_publish": row.publish_id}
+                )
     if moved:
         connection.execute(_JOIN_SESSION, moved)
+    if adopted:
+        connection.execute(_FORGET_ORPHAN, adopted)
     return left
 
 
-def _keep_orphans(connection: Connection, rows: list[dict[str, Any]], now_ms: int) -> None:
-    keys = {StreamStart(row["stream"], row["session_start"]) for row in rows}
-    deleted: set[StreamStart] = set()
-    for batch in _batches(sorted(keys), _BATCH_SIZE):
-        deleted |= {
-            StreamStart(bytes(row.stream), row.start_time)
-            for row in _TOMBSTONES.rows(connection, keys=batch)
-            if row.reason in FINAL_REASONS
-        }
+def _find_deleted(connection: Connection, keys: Collection[StreamStart]) -> set[StreamStart]:
+    """Return those of the sessions whose records are deleted for good."""
+    return {
+        StreamStart(bytes(row.stream), row.start_time)
+        for batch in _batches(sorted(keys), _BATCH_SIZE)
+        for row in _TOMBSTONES.rows(connection, keys=batch)
+        if row.reason in FINAL_REASONS
+    }
+
+
+def _keep_orphans(
+    connection: Connection, rows: list[dict[str, Any]], deleted: Collection[StreamStart], now_ms: int
+) -> None:
     if not deleted:
         return
     ledger = [

@@ -21,13 +21,21 @@ from sqlalchemy import (
     select,
     true,
     tuple_,
+    update,
 )
 
 from streamusage.core.coverage import IMPORTED
 from streamusage.core.usage import SessionKey, StreamId, UsageRecord
 from streamusage.service.store.audit import record_audit
 from streamusage.service.store.change_feed import allocate_changes
-from streamusage.service.store.schema import stream_key, tombstones, usage
+from streamusage.service.store.schema import (
+    RELAYS,
+    RELAYS_DELETED,
+    server_sessions,
+    stream_key,
+    tombstones,
+    usage,
+)
 from streamusage.service.store.writing.write_group import finish_writes
 
 _PRESENT_MAX = case(
@@ -99,6 +107,9 @@ def import_records(connection: Connection, records: Sequence[UsageRecord], actor
         if new:
             keys = tuple_(tombstones.c.stream, tombstones.c.start_time).in_(list(new))
             connection.execute(delete(tombstones).where(keys))
+            parts = tuple_(server_sessions.c.stream, server_sessions.c.session_start).in_(list(new))
+            reported_later = and_(parts, server_sessions.c.anchors == RELAYS_DELETED)
+            connection.execute(update(server_sessions).where(reported_later).values(anchors=RELAYS))
             change = allocate_changes(connection, len(new))
             rows = [
                 {"stream": stream, "live": 0, "provenance": IMPORTED, "touched_at": now_ms}

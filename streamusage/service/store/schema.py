@@ -168,6 +168,12 @@ outages = Table(
     **TABLE_OPTIONS,
 )
 
+RELAYS, ANCHORS, RELAYS_DELETED = 0, 1, 2
+"""What a publish is to its session (`server_sessions.anchors`): an edge relays it, or its start time makes the session.
+`RELAYS_DELETED` is an edge's publish that was first reported after the record of its session was deleted: nothing of it
+was deleted, so that it joins a session that an anchor makes later, as if the anchor had been reported first.
+"""
+
 server_sessions = Table(
     "server_sessions",
     metadata,
@@ -184,7 +190,7 @@ server_sessions = Table(
     _number("active"),
     _number("highest"),
     _number("total"),
-    _number("anchors"),  # 1: its start time makes a session; 0: an edge's, which joins one
+    _number("anchors"),  # what it is to its session, see `ANCHORS`
     _number("late"),  # its newest figures arrived too late to be live
     _number("session_start"),  # start_time of the usage record that it is part of
     Index("server_sessions_by_session", "stream", "session_start"),

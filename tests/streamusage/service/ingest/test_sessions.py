@@ -164,6 +164,47 @@ async def test_edge_publish_of_a_deleted_record_joins_no_later_session(
     assert [record["totalSubscribers"] for record in await estate.records()] == [2]
 
 
+@pytest.mark.parametrize("first", ["origin-1", "edge-1"])
+async def test_publish_first_reported_after_a_delete_joins_the_later_session_in_any_order(
+    estate: Estate, first: str
+) -> None:
+    origin = ReportingAgent(estate, "origin-1", "origin", life="o.1")
+    edge = ReportingAgent(estate, "edge-1", "edge", life="e.1")
+    estate.clock.now += 10_000
+    await origin.sync_up(a_session("o"))
+    await estate.usage("DELETE", "/live/stream1")
+    estate.clock.now = NOW + 5 * MINUTE
+    ended = a_session("o", end_time=NOW + 3 * MINUTE, live=False, active=0)
+    published = a_session("p", start_time=NOW + 4 * MINUTE, end_time=estate.clock.now, active=1, total=2)
+    relayed = a_session("r", start_time=NOW + 4 * MINUTE + 300, end_time=estate.clock.now, active=4, total=9)
+    rows = {origin: (ended, published), edge: (relayed,)}
+    for agent in sorted(rows, key=lambda agent: agent.server != first):
+        await agent.sync_up(*rows[agent])
+    (record,) = await estate.records()
+    assert (record["startTime"], record["totalSubscribers"]) == (NOW + 4 * MINUTE, 11)
+    found = (await estate.request("GET", "/api/v1/orphans")).json()["orphans"]
+    assert [(orphan["server"], orphan["startTime"]) for orphan in found] == [("origin-1", NOW)]
+
+
+async def test_publish_of_a_restored_record_that_is_deleted_again_joins_no_later_session(estate: Estate) -> None:
+    origin = ReportingAgent(estate, "origin-1", "origin", life="o.1")
+    edge = ReportingAgent(estate, "edge-1", "edge", life="e.1")
+    estate.clock.now += 10_000
+    await origin.sync_up(a_session("o"))
+    records = await estate.records()
+    await estate.usage("DELETE", "/live/stream1")
+    estate.clock.now = NOW + 5 * MINUTE
+    start_time = NOW + 4 * MINUTE
+    await edge.sync_up(a_session("r", start_time=start_time, end_time=start_time + 900, total=9))
+    await estate.import_records(*records)
+    await edge.sync_up(a_session("r", start_time=start_time, end_time=start_time + 990, total=9))
+    assert [record["totalSubscribers"] for record in await estate.records()] == [14]
+    await estate.usage("DELETE", "/live/stream1")
+    ended = a_session("o", end_time=NOW + 3 * MINUTE, live=False, active=0)
+    await origin.sync_up(ended, a_session("p", start_time=start_time, end_time=start_time + 999, total=2))
+    assert [record["totalSubscribers"] for record in await estate.records()] == [2]
+
+
 async def fetch_live(estate: Estate) -> dict[int, tuple[bool, str]]:
     """Return by start whether each session is live, and its provenance."""
     changes = (await estate.request("GET", "/api/v1/changes")).json()
