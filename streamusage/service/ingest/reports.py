@@ -303,8 +303,10 @@ def find_condition_changes(connection: Connection, now_ms: int, edge_timeout_ms:
     """Return the servers whose figures became overdue or unreachable, or are so no longer."""
     overdue = servers.c.watermark + LATE_AFTER_INTERVALS * servers.c.sync_interval_ms < now_ms
     silent = servers.c.last_sync_at + edge_timeout_ms < now_ms
-    query = select(servers).where(
-        servers.c.removed == "", or_(overdue, servers.c.owes != "", silent, servers.c.unreachable != 0)
+    query = (
+        select(servers)
+        .where(servers.c.removed == "", or_(overdue, servers.c.owes != "", silent, servers.c.unreachable != 0))
+        .order_by(servers.c.server)
     )
     changed = []
     for row in connection.execute(query).all():

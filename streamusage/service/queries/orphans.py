@@ -10,7 +10,8 @@ from streamusage.service.store.schema import orphans
 def list_orphans(connection: Connection, window: Interval, limit: int, now_ms: int) -> Orphans:
     """Return the orphans whose newest row arrived in the window, newest first."""
     query = select(orphans).where(orphans.c.last_at >= window.from_ms, orphans.c.last_at < window.to_ms)
-    order = (orphans.c.last_at.desc(), orphans.c.scope, orphans.c.name, orphans.c.server, orphans.c.epoch)
+    of_row = (orphans.c.scope, orphans.c.name, orphans.c.server, orphans.c.epoch, orphans.c.start_time)
+    order = (orphans.c.last_at.desc(), *of_row, orphans.c.publish_id)
     rows = connection.execute(query.order_by(*order).limit(limit + 1)).all()
     return Orphans(
         now=now_ms,

@@ -3,6 +3,7 @@
 `queries/history.py` answers this for one stream; a trend answers it for all live streams in one read of the store.
 """
 
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, select, union
@@ -81,7 +82,7 @@ def list_trends(connection: Connection, window: Interval, step_ms: int, now_ms: 
         {server: _by_minute(slots, window) for server, slots in estate.items()} if step_ms == SLOT_MS else {}
     )
     trends = []
-    for key, stream in names.items():
+    for key, stream in sorted(names.items(), key=itemgetter(1)):
         concerned = sorted((reporting[key] | sampled[key].keys()) & estate.keys())
         if len(concerned) == 1 and without_streams:
             # Most streams are on one server, whose states are those of all of its streams.
