@@ -40,7 +40,7 @@ SECONDS_PER_MILLION = {
 }
 """By engine and migration: the seconds that a million of these rows take on two shared cores and a local disk."""
 CUT_SECONDS_PER_MILLION = {"sqlite": 25.0, "postgresql": 80.0}
-"""By engine: the seconds that a million days take into which 0017 cuts spans of several days."""
+"""By engine: the seconds that a million rows take that 0017 writes where it cuts spans at midnight."""
 DAY_MS = 86_400_000
 LEAST_SECONDS = 1
 DISK_FACTOR = 4
@@ -68,16 +68,17 @@ def estimate_migrations(connection: Connection, missing: Collection[str]) -> Mig
                     counts[name] = _count(connection, name)
                 seconds += rates.get(revision, 0.0) * counts[name] / 1_000_000
     if "0017_partitions" in missing and "spans" in present:
-        cut = counts["days of spans"] = _count_cut_days(connection)
+        cut = counts["days of spans"] = _count_cut_rows(connection)
         seconds += CUT_SECONDS_PER_MILLION.get(connection.dialect.name, 0.0) * cut / 1_000_000
     return MigrationEstimate(sum(counts.values()), seconds)
 
 
-def _count_cut_days(connection: Connection) -> int:
-    """Return about how many rows 0017 makes of spans of more than a day."""
-    length: ColumnElement[int] = column("to_ms", BigInteger) - column("from_ms", BigInteger)
-    days = select(func.coalesce(func.sum(length), 0) / DAY_MS).select_from(table("spans")).where(length > DAY_MS)
-    return int(connection.execute(days).scalar_one())
+def _count_cut_rows(connection: Connection) -> int:
+    """Return how many rows 0017 writes to cut spans: the span itself, and one for each midnight inside it."""
+    from_ms, to_ms = column("from_ms", BigInteger), column("to_ms", BigInteger)
+    midnights: ColumnElement[int] = (to_ms - 1) // DAY_MS - from_ms // DAY_MS
+    written = select(func.coalesce(func.sum(midnights + 1), 0)).select_from(table("spans")).where(midnights > 0)
+    return int(connection.execute(written).scalar_one())
 
 
 def _count(connection: Connection, name: str) -> int:

@@ -56,6 +56,19 @@ def test_estimate_has_the_days_into_which_spans_are_cut(store_url: str) -> None:
         assert estimate_migrations(connection, ["0025_alerts"]).seconds < 0.001
 
 
+def test_estimate_has_the_spans_that_are_cut_in_two(store_url: str) -> None:
+    """A span of a day or less, too, where it contains a midnight."""
+    day, count = 86_400_000, 5_000
+    with writing_at(store_url, "0016_feed_history") as connection:
+        values = {"server": "edge-1", "state": "live", "reason": ""}
+        rows = [values | {"from_ms": number * day + 5, "to_ms": (number + 1) * day + 5} for number in range(count)]
+        whole = [values | {"from_ms": number * day, "to_ms": number * day + 5} for number in range(count)]
+        connection.execute(insert(spans), [*rows, *(row | {"server": "edge-2"} for row in whole)])
+        found = estimate_migrations(connection, missing_migrations("0016_feed_history"))
+        of_cuts = CUT_SECONDS_PER_MILLION[connection.dialect.name] * 2 * count / 1_000_000
+        assert of_cuts <= found.seconds < of_cuts + 0.1
+
+
 @pytest.mark.parametrize(
     ("estimate", "text"),
     [
