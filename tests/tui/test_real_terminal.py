@@ -17,7 +17,7 @@ from tests.support.console.terminals.terminal import Terminal, contains, termina
 from tests.support.plain_manager import PlainManager, wire
 from tests.support.waiting import wait_until
 from tui.app.messages import PollFailed, SessionsPolled
-from tui.recording.recording import Recording
+from tui.recording.recording import Recording, read_recording
 
 pytestmark = pytest.mark.terminal
 
@@ -159,6 +159,40 @@ async def test_profiles_have_their_own_theme_table_and_rights(tmp_path: Path) ->
     for manager, token in ((lab, "lab-token"), (prod, "prod-token")):
         queries = [request.query for request in manager.requests if request.path.endswith("/usage")]
         assert all(f"accessToken={token}" in query for query in queries)
+
+
+async def test_recording_pauses_while_another_profile_is_shown(tmp_path: Path) -> None:
+    start = recent(300)
+    async with (
+        PlainManager(wire("lab-cam", start=start), token="t") as lab,
+        PlainManager(wire("prod-cam", start=start), token="t") as prod,
+    ):
+        common = 'token_file = "token"\npoll_interval = "200ms"\n'
+        profiles = {"lab": lab, "prod": prod}
+        config = "".join(f'[profiles.{name}]\nurl = "{one.url}"\n{common}' for name, one in profiles.items())
+        write_config(tmp_path, config, token="t")
+        tape = tmp_path / "lab.tape"
+        async with terminal(tmp_path, 80, 24, "--profile", "lab", "--record", str(tape), term="xterm") as console:
+            await console.wait_for_screen("the lab", contains("live/lab-cam"))
+            await run_palette_command(console, "profile prod")
+            lines = await console.wait_for_screen("the reason", contains("The recording of lab is paused"))
+            page = " ".join(" ".join(line.strip(" │") for line in lines).split())
+            assert "prod is not recorded. The recording continues when you switch back to lab." in page
+            assert "streamtop --profile prod --record FILE" in page
+            kept = tape.read_bytes()
+            assert kept
+            await console.keys("Escape")
+            await console.wait_for_screen("the other service", contains("live/prod-cam"))
+            assert tape.read_bytes() == kept
+            await run_palette_command(console, "profile lab")
+            await console.wait_for_screen("that it continues", contains("The recording of lab continues in"))
+            await console.keys("Escape")
+            await console.wait_for_screen("the lab again", contains("live/lab-cam"))
+            await wait_until(lambda: len(tape.read_bytes()) > len(kept), "a poll recorded after the pause")
+            await console.keys("q")
+            await console.wait_for_screen("the end", contains("left with 0"))
+    polls = read_recording(tape)
+    assert [session.name for poll in polls for session in poll.changed if poll.reset] == ["lab-cam", "lab-cam"]
 
 
 async def test_recording_is_replayed_with_the_same_keys(tmp_path: Path) -> None:

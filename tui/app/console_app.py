@@ -133,6 +133,8 @@ class ConsoleApp(SelectionCursor, ThemedApp):
         """The profile that was picked to continue with, once this console has ended."""
         self.check_profile: Callable[[str], str] = lambda name: ""
         """Returns why the console cannot continue with a profile; empty where it can."""
+        self.first_lines: list[str] = []
+        """What the operator must know from before, shown over the first frame."""
         self.profiles = settings.profiles
         self._journal_path = journal_path
         self._reconciled_folder = reconciled_folder
@@ -268,6 +270,10 @@ class ConsoleApp(SelectionCursor, ThemedApp):
 
     def _start_polling(self) -> None:
         """Start the polls, and with the first one the import of httpx, once the first frame is drawn."""
+        if self.first_lines:
+            from tui.screens.page import PageScreen
+
+            self.push_screen(PageScreen(self.first_lines))
         self.run_worker(self.poller.run(), group="poll", exit_on_error=True)
         if self._recording is not None and self.client is not None:
             from tui.recording.keeper import record_knowledge

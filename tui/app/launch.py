@@ -52,14 +52,21 @@ def run_console(
     gc_tuning.collect_less_often()
     gc_tuning.freeze_modules()
     clock = clock or SystemClock()
-    recording = _open_recording(record, clock)
+    recording = None
+    if record is not None:
+        from tui.recording.paused import SwitchedRecording
+        from tui.recording.recording import Recording
+
+        recording = SwitchedRecording(Recording(record, clock), record, settings)
+    first_lines: list[str] = []
     with Endings() as endings:
         while True:
-            code, next_profile = asyncio.run(_run_until_quit(settings, clock, recording, endings, check))
+            recorded = None if recording is None else recording.of(settings)
+            code, next_profile = asyncio.run(_run_until_quit(settings, clock, recorded, endings, check, first_lines))
             if not next_profile or switch is None:
                 return code
             settings = switch(next_profile)
-            recording = None  # a recording is of the services with which it began
+            first_lines = [] if recording is None else recording.switch(settings)
 
 
 def _open_recording(path: Path | None, clock: Clock) -> "Recording | None":
@@ -77,9 +84,10 @@ async def _run_until_quit(
     recording: "Recording | None",
     endings: Endings,
     check: Callable[[str], str],
+    first_lines: list[str],
 ) -> tuple[int, str]:
     if settings.services:
-        return await _run_services(settings, clock, recording, endings, check)
+        return await _run_services(settings, clock, recording, endings, check, first_lines)
     async with open_client(settings, clock) as client:
         path = memory_path(settings.profile or "", client.host)
         app = ConsoleApp(
@@ -91,7 +99,7 @@ async def _run_until_quit(
             memory=recall(path),
             recording=recording,
         )
-        app.check_profile = check
+        app.check_profile, app.first_lines = check, first_lines
         code = await endings.run(app)
         remember(path, app.state.view_memory(app.sessions_screen.filters))
     return code, app.next_profile
@@ -103,6 +111,7 @@ async def _run_services(
     recording: "Recording | None",
     endings: Endings,
     check: Callable[[str], str],
+    first_lines: list[str],
 ) -> tuple[int, str]:
     """Run a console of several services, each with its own client."""
     from tui.app.services.app import ServicesApp
@@ -121,7 +130,7 @@ async def _run_services(
             memory=recall(path),
             recording=recording,
         )
-        app.check_profile = check
+        app.check_profile, app.first_lines = check, first_lines
         code = await endings.run(app)
         remember(path, app.state.view_memory(app.sessions_screen.filters))
     return code, app.next_profile

@@ -109,6 +109,10 @@ class Recording(PollWriter):
     def __init__(self, path: Path, clock: Clock) -> None:
         super().__init__(self._append, clock)
         self._services: list[str] = []
+        self.polls = 0
+        """Number of polls that are written, failed ones included."""
+        self.has_failed = False
+        """Whether a line could not be written."""
         try:
             path.touch(mode=0o600, exist_ok=False)
             self._file: BinaryIO = path.open("ab", buffering=0)
@@ -126,8 +130,14 @@ class Recording(PollWriter):
         recorded.services, self._services = self._services, []
         try:
             self._file.write(msgspec.json.encode(recorded) + b"\n")
+            self.polls += recorded.coverage is None and recorded.days is None
         except OSError as error:
+            self.has_failed = True
             raise RecordingError(f"the recording stops here, the polls before are kept: {error.strerror}") from None
+
+    def resume(self) -> None:
+        """Continue after a pause: the next poll holds every session again."""
+        self.polled_at_ms, self.has_poll = 0, asyncio.Event()
 
     def close(self) -> None:
         """Close the file."""
