@@ -42,7 +42,7 @@ DEFAULT_SPEED = 6.0
     "--record",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Write a recording of the outage for `streamtop replay`, without a console.",
+    help="Write a recording of the outage at the first service, in seconds and without a console.",
 )
 @click.option("--until-stdin-ends", is_flag=True, hidden=True)
 def demo(
@@ -58,12 +58,17 @@ def demo(
     month: final, adjusted, with time that is partial or lost. Everything is real except the media servers and the
     clock. One line explains what to look at; ctrl+t hides it.
 
+    --record makes its recording on a clock of its own, so that the same seed makes the same file; it is of the
+    service of the outage alone. To record what a console shows, start --headless and connect a console with
+    --record: to the first service by --url, or to both by two profiles (--profile eu,us).
+
     \b
     Examples:
       streamtop demo
       streamtop demo --tour                     ten minutes, at your own pace
       streamtop demo --headless --port 5080     then, elsewhere: streamtop --url … --token-file …
       streamtop demo --record outage.tape       then: streamtop replay outage.tape
+      streamtop --url … --token-file … --record FILE    records what the console shows of --headless
     """
     if record is not None and (tour or headless):
         raise click.UsageError("--record writes a file and exits; it excludes --tour and --headless")
