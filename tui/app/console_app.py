@@ -32,7 +32,6 @@ from tui.display.driver import StagedDriver, fitted
 from tui.keyboard.driver import finds_escapes
 from tui.keyboard.held_keys import HeldKeys
 from tui.keyboard.openings import Openings
-from tui.model import formats
 from tui.model.alerts import Alert, AlertBook
 from tui.model.text import sanitize
 from tui.recording.errors import RecordingError
@@ -390,7 +389,7 @@ class ConsoleApp(SelectionCursor, ThemedApp):
         for alert in raised:
             from tui.app.alert_delivery import escape_sequences, run_command
 
-            self.feeds.notices.publish(alert_notice(alert))
+            self.feeds.notices.publish(alert_notice(alert, self.state.owed_ms))
             if sequences := escape_sequences(alert, alerts):
                 self.write_escape(sequences)
             if alerts.command:
@@ -479,7 +478,7 @@ class ConsoleApp(SelectionCursor, ThemedApp):
         self.poller.times_slower = self.state.times_slower = 1
         self.poller.refresh()
         owing = self.state.unseen.owing_most
-        owed = f"{sanitize(owing.server)} owes {formats.duration(owing.owed_ms)}" if owing else ""
+        owed = f"{sanitize(owing.server)} owes time" if owing else ""
         if summary := self.state.tally.end(self.state.now_ms(), owed):
             self.show_notice(summary)
 

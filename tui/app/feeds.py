@@ -33,15 +33,27 @@ class Notice(NamedTuple):
     text: str
     """Safe to draw."""
     ink: str
-    owing: str = ""
-    """The server whose owed time the text states, so that it ages; empty for another text."""
+    text_now: Callable[[], str] | None = None
+    """Returns the text as it is now, where it states a time that continues; empty once that is over."""
+
+    def at_present(self) -> Notice | None:
+        """Return the notice as it is now; `None` once what it states is over."""
+        if self.text_now is None:
+            return self
+        text = self.text_now()
+        return self._replace(text=text) if text else None
 
 
-def alert_notice(alert: Alert) -> Notice:
-    """Return the line of an alert. Drawn anew with the time that the server owes by then, it ages."""
-    if alert.kind == "raised":
-        return Notice(f"{sanitize(alert.describe())}; g: gaps", "missing", alert.server)
-    return Notice(f"{sanitize(alert.describe())}; g: gaps", "good")
+def alert_notice(alert: Alert, owed_ms: Callable[[str], int]) -> Notice:
+    """Return the line of an alert. That of a raised one ages: `owed_ms` returns how much a server owes now."""
+    if alert.kind == "cleared":
+        return Notice(f"{sanitize(alert.describe())}; g: gaps", "good")
+
+    def text_now() -> str:
+        owed = owed_ms(alert.server)
+        return f"{sanitize(alert._replace(owed_ms=owed).describe())}; g: gaps" if owed else ""
+
+    return Notice(text_now(), "missing", text_now)
 
 
 class StateChange(NamedTuple):

@@ -388,6 +388,10 @@ class ConsoleState:
         """Return how long read-only remains lifted; 0 or less where it is not."""
         return 0 if self._armed_until_ms is None else self._armed_until_ms - self.clock.elapsed_ms()
 
+    def owed_ms(self, server: str) -> int:
+        """Return how much time a server owes, by the newest poll that succeeded; 0 for an unknown server."""
+        return next((known.owed_ms for known in self.servers or () if known.server == server), 0)
+
     def deletes_disabled_reason(self) -> str:
         """Return why nothing can be deleted at the moment; empty where it can."""
         if not self.freshness().allows_deletes:

@@ -39,7 +39,6 @@ class UnseenServers:
         self._unseen: Sequence[ServerStatus] = ()
         self._watched: dict[str, int] = {}
         """Subscribers of each server when it was seen last."""
-        self._owed_ms: dict[str, int] = {}
 
     def __bool__(self) -> bool:
         return bool(self._unseen)
@@ -52,7 +51,6 @@ class UnseenServers:
                 unseen.append(server)
             if server.active_subscribers or not is_unseen(server):
                 self._watched[server.server] = server.active_subscribers
-        self._owed_ms = {server.server: server.owed_ms for server in servers}
         self._unseen = sorted(unseen, key=lambda server: -server.owed_ms)
 
     @property
@@ -72,10 +70,6 @@ class UnseenServers:
     def services(self) -> Collection[str]:
         """The services that are not seen, where there are several: what watched there is left out of every sum."""
         return ()
-
-    def owed_ms(self, server: str) -> int:
-        """Return how much time any server owes; 0 for an unknown one."""
-        return self._owed_ms.get(server, 0)
 
     def names(self) -> str:
         """Return `edge-3`, `edge-3, edge-4` or `edge-3 and 4 more`, safe to draw."""

@@ -18,7 +18,7 @@ from tui.styles.themes import THEMES
 from tui.widgets import bars
 from tui.widgets.audience import AudienceStrip
 from tui.widgets.key_hints import NAME_FILTER_HINTS, hint_parts
-from tui.widgets.lines import INK_CLASSES, Line, Part
+from tui.widgets.lines import INK_CLASSES, Line
 from tui.widgets.page import PageView
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class ConsoleScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._shown_notice: Part | None = None
+        self._shown_notice: Notice | None = None
         self._notice_at_ms = 0
         self._unsubscribe: list[Callable[[], None]] = []
 
@@ -98,7 +98,7 @@ class ConsoleScreen(Screen[None]):
 
     def _receive_notice(self, notice: Notice) -> None:
         if self.is_on_top:
-            self.show_notice(notice.text, notice.ink)
+            self._keep_notice(notice)
 
     def state_changed(self, *, polled: bool) -> None:
         """Draw what is different. `polled` is false where only the ages of figures changed."""
@@ -106,7 +106,10 @@ class ConsoleScreen(Screen[None]):
 
     def show_notice(self, text: str, ink: str = "strong") -> None:
         """Show a notice in place of the keys for a while."""
-        self._shown_notice, self._notice_at_ms = (f" {text}", ink), self.state.clock.elapsed_ms()
+        self._keep_notice(Notice(text, ink))
+
+    def _keep_notice(self, notice: Notice) -> None:
+        self._shown_notice, self._notice_at_ms = notice, self.state.clock.elapsed_ms()
         self.state_changed(polled=False)
 
     def available_actions(self) -> list[Action]:
@@ -127,12 +130,14 @@ class ConsoleScreen(Screen[None]):
     def _draw_keys(self) -> None:
         """Draw the last line: the keys of this view or of its prompt, or the newest notice."""
         notice_age_ms = self.state.clock.elapsed_ms() - self._notice_at_ms
+        if self._shown_notice is not None:
+            self._shown_notice = self._shown_notice.at_present()
         if self.port.state.opening:
             parts = [bars.opening(self.port.state)]
         elif self.has_class("filtering"):
             parts = hint_parts(NAME_FILTER_HINTS, self.size.width, unicode=self.state.unicode)
         elif self._shown_notice is not None and notice_age_ms < NOTICE_SHOWN_MS:
-            parts = [self._shown_notice]
+            parts = [(f" {self._shown_notice.text}", self._shown_notice.ink)]
         else:
             parts = bars.keys(self.available_actions(), self.size.width)
         self.query_one("#keys", Line).show(parts)
@@ -143,12 +148,18 @@ class ConsoleScreen(Screen[None]):
 
     def action_failure(self) -> None:
         """Show why the last poll failed, in full: the last line may cut it."""
-        from tui.screens.page import PageScreen
+        from tui.screens.page import AgingPage
+
+        if self.state.failures:
+            self.app.push_screen(AgingPage(self._describe_failure))
+        else:
+            self.port.show_notice("the last poll succeeded", "quiet")
+
+    def _describe_failure(self) -> list[str]:
         from tui.widgets.error_page import explain_failure
 
         if not self.state.failures:
-            self.port.show_notice("the last poll succeeded", "quiet")
-            return
+            return ["The last poll succeeded."]
         lines: list[str] = []
         failing = {f"{name}: ": part for name, part in self.state.parts.items() if part.failures}
         for name, state in (failing or {"": self.state}).items():
@@ -157,7 +168,7 @@ class ConsoleScreen(Screen[None]):
             else:
                 explained = page.lines(min(self.size.width, 100) - 8)
                 lines += [sanitize(f"{name}{page.title}"), *(f"{head:<16}{line}" for head, line in explained)]
-        self.app.push_screen(PageScreen(lines))
+        return lines
 
     def action_repaint(self) -> None:
         """Draw the whole screen again: another program may have written over it."""

@@ -38,7 +38,10 @@ class PageScreen(Dialog[None]):
     def compose(self) -> ComposeResult:
         """Return the widgets."""
         with VerticalScroll(id="help", can_focus=False):
-            yield Static(Text("\n".join([*self._lines, "", "esc: close   j k: scroll"])), markup=False, id="page")
+            yield Static(self._text(), markup=False, id="page")
+
+    def _text(self) -> Text:
+        return Text("\n".join([*self._lines, "", "esc: close   j k: scroll"]))
 
     def on_key(self, event: Key) -> None:
         """Close the page by a key that opens it."""
@@ -62,6 +65,24 @@ class PageScreen(Dialog[None]):
     def action_last(self) -> None:
         """Scroll to the last line."""
         self.query_one("#help").scroll_end(animate=False, immediate=True)
+
+
+class AgingPage(PageScreen):
+    """Shows lines with a time that continues: `make_lines` returns them as they are now."""
+
+    def __init__(self, make_lines: Callable[[], list[str]], closed_by: tuple[str, ...] = ()) -> None:
+        super().__init__(make_lines(), closed_by)
+        self._make_lines = make_lines
+
+    def prepare(self) -> None:
+        """Draw what is different once a second."""
+        self.set_interval(1, self._update)
+
+    def _update(self) -> None:
+        lines = self._make_lines()
+        if lines != self._lines:
+            self._lines = lines
+            self.query_one("#page", Static).update(self._text())
 
 
 class CommandPage(PageScreen):

@@ -1,13 +1,13 @@
 """The times of the session table: pause, steps through the polls, jumps."""
 
+from tui.app.feeds import Notice
 from tui.screens.base import ConsoleScreen
-from tui.widgets.lines import Part
 
 
 class SessionTime(ConsoleScreen):
     """A session table that can be paused, and can show the past."""
 
-    notice: Part | None
+    notice: Notice | None
 
     def action_step(self, polls: int) -> None:
         """Step through the polls: back (below zero) or forward."""

@@ -10,9 +10,8 @@ from textual.widgets import Input
 
 from streamusage.core.usage import SessionKey
 from tui.app.actions import Context, bindings
-from tui.app.feeds import Notice, alert_notice
+from tui.app.feeds import Notice
 from tui.app.state import GROWTH_MINUTES
-from tui.model.alerts import Alert
 from tui.model.sessions.columns import COLUMNS, STREAM, Density, sort_names, sorts_by_growth
 from tui.model.sessions.filter import FilterError, parse
 from tui.model.sessions.session_columns import SessionColumns
@@ -25,7 +24,7 @@ from tui.widgets import bars
 from tui.widgets.audience import AudienceStrip
 from tui.widgets.filter_prompt import INDENT, FilterPrompt
 from tui.widgets.key_hints import FILTER_HINTS, actions_in_detail, hint_parts
-from tui.widgets.lines import Line, Part
+from tui.widgets.lines import Line
 from tui.widgets.session_table import SessionTable
 
 if TYPE_CHECKING:
@@ -40,9 +39,7 @@ class SessionsScreen(SessionDetail, SessionTime, DeleteDialogs):
     def __init__(self, filters: list[str] | None = None) -> None:
         super().__init__()
         self._filters = filters or []
-        self.notice: Part | None = None
-        self._notice_owing = ""
-        """The server whose owed time the notice states."""
+        self.notice: Notice | None = None
         self._range_from: SessionKey | None = None
         self._range_to: SessionKey | None = None
 
@@ -91,12 +88,14 @@ class SessionsScreen(SessionDetail, SessionTime, DeleteDialogs):
         self._draw_lines()
 
     def _receive_notice(self, notice: Notice) -> None:
-        self.show_notice(notice.text, notice.ink)  # also while another view is on top
-        self._notice_owing = notice.owing
+        self._keep_notice(notice)  # also while another view is on top
 
     def show_notice(self, text: str, ink: str = "strong") -> None:
         """Show a notice in the status line, until the cursor moves or another notice arrives."""
-        self.notice, self._notice_owing = (text, ink), ""
+        self._keep_notice(Notice(text, ink))
+
+    def _keep_notice(self, notice: Notice) -> None:
+        self.notice = notice
         self._draw_lines()
 
     def _draw_lines(self) -> None:
@@ -115,9 +114,9 @@ class SessionsScreen(SessionDetail, SessionTime, DeleteDialogs):
         self.query_one("#keys", Line).show(keys)
 
     def _draw_status(self) -> None:
-        if self.notice is not None and (owed_ms := self.state.unseen.owed_ms(self._notice_owing)):
-            self.notice = alert_notice(Alert("raised", self._notice_owing, owed_ms))[:2]
-        self.query_one("#status", Line).show(*bars.status(self.state, self.notice, self.table.cursor_row))
+        self.notice = None if self.notice is None else self.notice.at_present()
+        notice = None if self.notice is None else (self.notice.text, self.notice.ink)
+        self.query_one("#status", Line).show(*bars.status(self.state, notice, self.table.cursor_row))
 
     def _settle(self) -> None:
         """Complete an order or a filter that was begun, before an action on what is shown."""

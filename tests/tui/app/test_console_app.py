@@ -118,7 +118,7 @@ async def test_focus_shows_a_summary_of_the_time_away(tmp_path: Path) -> None:
         await wait_for(pilot, lambda: len(app.state.store) == 3, "the changes")
         clock.ahead_ms += 5 * 60_000
         app.post_message(events.AppFocus())
-        summary = "since you looked away 5m ago: 2 ended, 1 deleted"
+        summary = "you looked away for 5m: 2 ended, 1 deleted"
         await wait_for(pilot, lambda: any(summary in line for line in screen_lines(app)), summary)
         app.post_message(events.AppBlur())
         await pilot.pause()

@@ -1,5 +1,6 @@
 """The page of a console that never had figures: what happened, what is kept, what to do, at any width."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tui.config.hidden_token import HiddenToken
 from tui.config.settings import ConnectionSettings
 from tui.model.failure_page import FailedRequest, FailureKind, Surroundings, failure_page
 from tui.model.text import width
+from tui.screens.page import AgingPage
 
 AROUND = Surroundings("https://sm.example.net", "--url", True, "--token-file", 8_000, False)
 
@@ -50,6 +52,24 @@ async def test_busy_service(tmp_path: Path) -> None:
     page = await page_of(reply(503, '{"errorMessage": "warming up", "timestamp": 1}', Retry_After="3000"), tmp_path)
     assert "▲ The service is busy (503)" in page
     assert "What is kept Nothing was changed. Next try in" in page
+
+
+async def test_page_over_a_view_counts_down_to_the_next_try(tmp_path: Path) -> None:
+    answer = reply(503, '{"errorMessage": "warming up", "timestamp": 1}', Retry_After="3000")
+    async with CannedServer(lambda _: answer) as server, UsageClient(server.url, None) as client:
+        app = ConsoleApp(client, ConnectionSettings(url=server.url), clock=SystemClock(), journal_path=tmp_path / "j")
+        async with app.run_test(size=(80, 24)) as pilot:
+            await wait_for_figures(pilot)
+            await wait_for(pilot, lambda: "What to do" in screen_text(app), "the page of the table")
+            await pilot.press("colon", *"error", "enter")
+            await wait_for(pilot, lambda: isinstance(app.screen, AgingPage), "the page over it")
+
+            def next_try() -> list[str]:
+                return re.findall(r"Next try in (\d+) s", screen_text(app))
+
+            before = next_try()
+            assert before
+            await wait_for(pilot, lambda: int(next_try()[0]) < int(before[0]), "a later second")
 
 
 async def test_redirect(tmp_path: Path) -> None:

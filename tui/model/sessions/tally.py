@@ -51,4 +51,4 @@ class Tally:
         if owing:
             told.append(owing)
         away = formats.duration(at_ms - since_ms)
-        return f"since you looked away {away} ago: {', '.join(told) or 'nothing changed'}"
+        return f"you looked away for {away}: {', '.join(told) or 'nothing changed'}"

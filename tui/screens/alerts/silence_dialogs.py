@@ -27,14 +27,28 @@ class SilenceDialog(ConfirmDialog[Answer]):
     def __init__(self, plan: SilencePlan | EndPlan, state: ConsoleState, tz: tzinfo | None) -> None:
         super().__init__()
         self._plan, self._state, self._tz = plan, state, tz
+        self._text = ""
 
     def compose(self) -> ComposeResult:
         """Return the widgets."""
         with Vertical(id="dialog"):
             yield Static(self._plan.title, markup=False, classes="paragraph")
-            lines = self._plan.lines(self._state.now_ms(), self._tz)
-            yield Static("\n".join(lines), markup=False, classes="paragraph")
+            self._text = self._describe()
+            yield Static(self._text, markup=False, id="plan", classes="paragraph")
             yield from self.compose_answers()
+
+    def _describe(self) -> str:
+        return "\n".join(self._plan.lines(self._state.now_ms(), self._tz))
+
+    def on_mount(self) -> None:
+        """Draw the times anew once a second, where they differ."""
+        self.set_interval(1, self.update_times)
+
+    def update_times(self) -> None:
+        """Draw the times as they are now."""
+        if (text := self._describe()) != self._text:
+            self._text = text
+            self.query_one("#plan", Static).update(text)
 
     def compose_answers(self) -> ComposeResult:
         """Return the widgets that take the answer."""
@@ -61,6 +75,11 @@ class ConfirmSilence(SilenceDialog[SilenceRequested | None]):
         self.query_one("#refusal").display = False
         self._show_end()
         self.query_one("#length").focus()
+
+    def update_times(self) -> None:
+        """Draw the times as they are now."""
+        super().update_times()
+        self._show_end()
 
     @on(Input.Changed)
     def _typed(self) -> None:

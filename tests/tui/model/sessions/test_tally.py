@@ -14,7 +14,7 @@ def test_tally_summarizes_started_ended_deleted_and_failed() -> None:
     tally.add_changes([Change(live.key, live, session("a", active=9))])
     tally.add_failure()
     assert tally.end(65_000, "edge-3 owes 4m") == (
-        "since you looked away 1m ago: 1 started, 1 ended, 1 deleted, 1 polls failed, edge-3 owes 4m"
+        "you looked away for 1m: 1 started, 1 ended, 1 deleted, 1 polls failed, edge-3 owes 4m"
     )
     tally.begin(0)
     assert tally.end(9_000, "") == ""
