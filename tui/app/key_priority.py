@@ -6,7 +6,10 @@ millisecond: between them keys are handled, and while a key is on its way to the
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import Generic, TypeVar
+
+Value = TypeVar("Value")
 
 SLICE_SECONDS = 0.002
 """Work between two turns of the event loop."""
@@ -49,6 +52,31 @@ class KeyPriority:
         """Run all steps of what a key has begun, in longer slices and without giving way to that key."""
         while not run_briefly(steps, _KEY_SLICE_SECONDS):  # noqa: ASYNC110
             await asyncio.sleep(0)
+
+
+class Calculation(Generic[Value]):
+    """Steps with a result, which a key has begun: the first slice at once, the others between two turns of the loop."""
+
+    def __init__(self, steps: Generator[None, None, Value]) -> None:
+        self._results: list[Value] = []
+        self._steps = self._keep_result(steps)
+        self.is_complete = run_briefly(self._steps)
+        """Whether the first slice was all of them."""
+
+    def _keep_result(self, steps: Generator[None, None, Value]) -> Generator[None, None, None]:
+        self._results.append((yield from steps))
+
+    @property
+    def result(self) -> Value:
+        """The result of complete steps."""
+        return self._results[0]
+
+    async def run(self) -> Value:
+        """Run the steps that are left and return the result."""
+        while not self.is_complete:
+            await asyncio.sleep(0)
+            self.is_complete = run_briefly(self._steps, _KEY_SLICE_SECONDS)
+        return self.result
 
 
 def run_briefly(steps: Iterator[object], seconds: float = SLICE_SECONDS) -> bool:

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from tui.app.feeds import Feeds
     from tui.app.state import ConsoleState
     from tui.deletion.plan import Radius
+    from tui.deletion.selection import Selection
     from tui.model.daily.groups import GroupRequest
     from tui.model.daily.reconciled import KeptResults
     from tui.model.sessions.chart import ChartRequest
-    from tui.model.sessions.session_columns import SessionColumns
     from tui.model.sessions.store import Session
     from tui.recording.knowledge import Knowledge
     from tui.silencing.flow import SilenceDialogs
@@ -125,7 +125,7 @@ class ExporterPort(Protocol):
 class DeletionPort(Protocol):
     """Deletes usage records after a dialog has confirmed them."""
 
-    def request(self, chosen: SessionColumns, radius: Radius) -> None:
+    def request(self, chosen: Selection, radius: Radius) -> None:
         """Open the dialog for these sessions, or show a notice with the reason why nothing can be deleted."""
 
     def undo(self) -> None:

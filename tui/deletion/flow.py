@@ -5,7 +5,7 @@ session, and then the polls verify it.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -15,14 +15,15 @@ from textual.message import Message
 from streamusage.client.errors import UsageApiError
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.usage import PartialUsageRecord, SessionKey, UsageRecord
+from tui.app.key_priority import Calculation
 from tui.deletion import execute
 from tui.deletion import plan as delete_plan
 from tui.deletion.execute import Outcome
 from tui.deletion.journal import DeletedRecord, read_journal
 from tui.deletion.plan import DeletePlan, Radius
-from tui.deletion.restore import Restorable, Restored, list_restorable, restore_records
+from tui.deletion.restore import Restorable, Restored, restorable_steps, restore_records
 from tui.deletion.scope import DeletionScope
-from tui.model.sessions.session_columns import SessionColumns
+from tui.deletion.selection import STEP_ROWS, Selection
 from tui.model.text import sanitize, shortened
 
 PROGRESS_FROM_SESSIONS = 5
@@ -38,8 +39,8 @@ class RecordsUnreadableError(Exception):
 
 
 Value = TypeVar("Value")
-JournalContent = tuple[list[DeletedRecord], int]
-"""Deleted records, and the number of unreadable lines."""
+JournalListing = tuple[str, list[Restorable]]
+"""The title of the list of deleted records, and its entries."""
 ReadRecords = Callable[[DeletePlan], Coroutine[Any, Any, list[PartialUsageRecord]]]
 
 
@@ -124,13 +125,11 @@ class DeletionFlow:
         self._polls_to_verify = 0
         self._stopped = False
         self.is_under_way = False
-        self._requested: dict[SessionKey, UsageRecord] = {}
-        """The records of the delete under way."""
         self._undoable: list[UsageRecord] = []
         """What the last delete deleted."""
 
-    def request(self, chosen: SessionColumns, radius: Radius) -> None:
-        """Open the dialog for the sessions as they are now; only these can be deleted by it."""
+    def request(self, chosen: Selection, radius: Radius) -> None:
+        """Open the dialog for the selected sessions; only these can be deleted by it. Keys wait for the dialog."""
         state, client = self._state, self._client
         if client is None:
             self._show_notice(f"nothing can be deleted: {self._no_service_reason}", "warn")
@@ -147,12 +146,16 @@ class DeletionFlow:
         if reason := state.deletes_disabled_reason():
             self._show_notice(f"deletes are off: {reason}", "bad")
             return
-        plan = delete_plan.plan(chosen, state.view, radius, state.host, self._service)
+        plan = Calculation(delete_plan.plan_steps(chosen, radius, state.host, self._service))
+        if plan.is_complete:
+            self._confirm(client, plan.result)
+        else:
+            self._open_after(plan.run(), lambda ready: self._confirm(client, ready), "the delete dialog")
 
+    def _confirm(self, client: UsageClient, plan: DeletePlan) -> None:
         def confirmed(records: list[UsageRecord] | None) -> None:
             if records:
                 self.is_under_way = True
-                self._requested = {record.key: record for record in records}
                 self._begin_delete(client, plan.subject, records)
 
         async def read_records(plan: DeletePlan) -> list[PartialUsageRecord]:
@@ -185,6 +188,8 @@ class DeletionFlow:
             progress.show_progress if progress is not None else lambda done: None,
             lambda: self._stopped,
         )
+        if outcome.deleted:
+            self._undoable = await Calculation(_record_steps(records, outcome.deleted)).run()
         if progress is not None:
             await progress.close()
         self._post(DeleteFinished(outcome))
@@ -195,8 +200,6 @@ class DeletionFlow:
     def finish(self, outcome: Outcome) -> None:
         """Show what the service answered, and begin to verify it."""
         self.is_under_way = False
-        if outcome.deleted:
-            self._undoable = [self._requested[key] for key in outcome.deleted]
         failed = bool(outcome.failed or outcome.stop_reason)
         self._state.marks.forget([*outcome.deleted, *outcome.gone_before])
         self._show_outcome(outcome, "verifying …", "bad" if failed else "strong")
@@ -245,26 +248,39 @@ class DeletionFlow:
         if self._may_restore():
             self._open_after(self._read_journal(), self._show_journal, "the journal")
 
-    async def _read_journal(self) -> JournalContent | OSError:
+    async def _read_journal(self) -> JournalListing | OSError:
         try:
-            return await asyncio.to_thread(read_journal, self.journal_path)
+            records, unreadable = await asyncio.to_thread(read_journal, self.journal_path)
         except OSError as error:
             return error
+        return await Calculation(self._list_steps(records, unreadable)).run()
 
-    def _show_journal(self, content: JournalContent | OSError) -> None:
-        """Open the list, empty where nothing can be restored: keys typed since it was requested are meant for it."""
-        state = self._state
-        none_reason = "no record was deleted here from this machine"
-        if isinstance(content, OSError):
-            none_reason = f"the journal cannot be read: {content.strerror}: {self.journal_path}"
-            content = [], 0
-        records, unreadable = content
-        here = [record for record in records if record.service == state.host]
-        entries = list_restorable(here, lambda key: key in state.store, state.now_ms(), state.tz)
+    def _list_steps(self, records: Sequence[DeletedRecord], unreadable: int) -> Generator[None, None, JournalListing]:
+        state, here = self._state, list[DeletedRecord]()
+        for first in range(0, len(records), STEP_ROWS):
+            here += [record for record in records[first : first + STEP_ROWS] if record.service == state.host]
+            yield
+        entries = yield from restorable_steps(here, lambda key: key in state.store, state.now_ms(), state.tz)
         more = [f"{len(records) - len(here):,} of other services"] if len(records) > len(here) else []
         more += [f"{unreadable:,} unreadable lines"] if unreadable else []
-        at = f"{sanitize(self._service)}, {sanitize(state.host)}" if self._service else sanitize(state.host)
-        title = f"Deleted at {at}, the newest first" + (f" (not listed: {', '.join(more)})" if more else "")
+        return self._journal_title + (f" (not listed: {', '.join(more)})" if more else ""), entries
+
+    @property
+    def _journal_title(self) -> str:
+        host = sanitize(self._state.host)
+        return (
+            f"Deleted at {sanitize(self._service)}, {host}, the newest first"
+            if self._service
+            else (f"Deleted at {host}, the newest first")
+        )
+
+    def _show_journal(self, listing: JournalListing | OSError) -> None:
+        """Open the list, empty where nothing can be restored: keys typed since it was requested are meant for it."""
+        none_reason = "no record was deleted here from this machine"
+        if isinstance(listing, OSError):
+            none_reason = f"the journal cannot be read: {listing.strerror}: {self.journal_path}"
+            listing = self._journal_title, []
+        title, entries = listing
         self._dialogs.pick_restorable(title, entries, lambda entry: self._restore(list(entry.records)), none_reason)
 
     def _read_only_reason(self) -> str:
@@ -322,7 +338,18 @@ class DeletionFlow:
         self._show_notice(f"{text}; {more}" if more else text, ink)
 
 
+def _record_steps(
+    records: Sequence[UsageRecord], keys: Sequence[SessionKey]
+) -> Generator[None, None, list[UsageRecord]]:
+    """Return the records with these keys."""
+    wanted, found = set(keys), list[UsageRecord]()
+    for first in range(0, len(records), STEP_ROWS):
+        found += [record for record in records[first : first + STEP_ROWS] if record.key in wanted]
+        yield
+    return found
+
+
 async def _read_records(client: UsageClient, plan: DeletePlan) -> list[PartialUsageRecord]:
-    if len(plan.streams) > MOST_STREAMS_BY_NAME or plan.radius is Radius.EVERYTHING:
+    if len(plan.stream_names) > MOST_STREAMS_BY_NAME or plan.radius is Radius.EVERYTHING:
         return await client.usage()
     return [record for stream in plan.streams for record in await client.usage_of(stream)]

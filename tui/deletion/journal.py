@@ -34,14 +34,14 @@ def read_journal(path: Path) -> tuple[list[DeletedRecord], int]:
 
     A missing file is an empty journal.
     """
-    records, unreadable = [], 0
+    records, unreadable, decoder = [], 0, msgspec.json.Decoder(DeletedRecord)
     try:
         lines = path.read_bytes().splitlines()
     except FileNotFoundError:
         return [], 0
     for line in lines:
         try:
-            records.append(msgspec.json.decode(line, type=DeletedRecord))
+            records.append(decoder.decode(line))
         except (msgspec.DecodeError, UnicodeDecodeError):
             unreadable += 1
     return records, unreadable

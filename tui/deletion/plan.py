@@ -3,31 +3,20 @@
 The frozen keys are those that were on the screen; a session that starts later is not among them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from enum import StrEnum
-from functools import cached_property
 from itertools import starmap
-from typing import Protocol
 
 from streamusage.core.usage import PartialUsageRecord, SessionKey, StreamId, UsageRecord
+from tui.deletion.selection import STEP_ROWS, Selection
 from tui.model import formats
-from tui.model.sessions.session_columns import SessionColumns
+from tui.model.sessions.session_columns import SessionRows
 from tui.model.text import sanitize, shortened
 
 _MOST_NAMED = 6
 """Up to so many streams are listed by name in the dialog."""
-
-
-class ShownSessions(Protocol):
-    """The sessions of the table that the filter shows."""
-
-    def hidden(self) -> int:
-        """Return how many sessions of the table the filter hides."""
-
-    def shows(self, key: tuple[str, str, int]) -> bool:
-        """Return whether a session is shown."""
 
 
 class Radius(StrEnum):
@@ -41,15 +30,21 @@ class Radius(StrEnum):
 
 @dataclass(frozen=True)
 class DeletePlan:
-    """The chosen sessions, newest first, and what is known of them."""
+    """The chosen sessions, and what is known of them."""
 
     radius: Radius
     host: str
     stream: StreamId | None
     """The stream, if all chosen sessions are of the same one."""
-    sessions: SessionColumns
-    left_out: SessionColumns
+    sessions: SessionRows
+    left_out: SessionRows
     """Sessions without a complete usage record: the journal could not keep them."""
+    started: tuple[int, int]
+    """When the oldest and the newest of the sessions started, UTC milliseconds."""
+    stream_names: Collection[tuple[str, str]]
+    """Scope and name of the streams of the sessions, each once."""
+    on_air: Sequence[int]
+    """The rows of the sessions that are on air."""
     hidden: int
     """How many of the sessions the filter hides."""
     impossible_reason: str = ""
@@ -60,21 +55,19 @@ class DeletePlan:
     @property
     def keys(self) -> tuple[SessionKey, ...]:
         """The frozen keys."""
-        return tuple(map(self.sessions.key, range(len(self.sessions))))
+        return tuple(map(self.sessions.columns.key, self.sessions.rows))
 
     @property
     def subject(self) -> str:
         """What is deleted, as an operator names it."""
         if self.stream is not None and self.radius in (Radius.SESSION, Radius.STREAM):
             return str(self.stream)
-        return f"{_count_sessions(len(self.sessions))} of {_count_streams(len(self.streams))}"
+        return f"{_count_sessions(len(self.sessions))} of {_count_streams(len(self.stream_names))}"
 
-    @cached_property
+    @property
     def streams(self) -> tuple[StreamId, ...]:
         """The streams of the sessions, each once."""
-        if self.stream is not None:
-            return (self.stream,)
-        return tuple(starmap(StreamId, dict.fromkeys(zip(self.sessions.scopes, self.sessions.names, strict=True))))
+        return (self.stream,) if self.stream is not None else tuple(starmap(StreamId, self.stream_names))
 
     @property
     def to_type(self) -> str:
@@ -101,41 +94,60 @@ class DeletePlan:
         nouns = {Radius.STREAM: "the stream's name", Radius.MARKED: "their number", Radius.EVERYTHING: everything}
         return f"Type {nouns.get(self.radius, '')} to confirm: {sanitize(self.to_type)}"
 
-    @cached_property
-    def on_air(self) -> Sequence[int]:
-        """The rows of the sessions that are on air."""
-        return self.sessions.live_rows(range(len(self.sessions)))[0]
-
     @property
     def watching(self) -> int:
         """How many connections watch them now."""
-        return self.sessions.watching(self.on_air)
+        return self.sessions.columns.watching(self.on_air)
 
 
-def plan(chosen: SessionColumns, view: ShownSessions, radius: Radius, host: str, service: str = "") -> DeletePlan:
-    """Freeze what is to be deleted: a copy of the chosen sessions."""
-    streams = set(starmap(StreamId, set(zip(chosen.scopes, chosen.names, strict=True))))
-    nameless = {stream for stream in streams if not _has_full_name(stream)}
-    deletable, left_out = chosen.whole_rows(chosen.newest_first())
-    if nameless:
-        named = [row for row in deletable if (chosen.scopes[row], chosen.names[row]) not in nameless]
-        left_out += [row for row in deletable if (chosen.scopes[row], chosen.names[row]) in nameless]
-        deletable = named
-    sessions, others = chosen.copy(deletable), chosen.copy(left_out)
-    only = next(iter(streams)) if len(streams) == 1 else None
+def plan_steps(chosen: Selection, radius: Radius, host: str, service: str = "") -> Generator[None, None, DeletePlan]:
+    """Return what is to be deleted. The sessions are frozen: no step depends on what was polled since."""
+    columns, rows = chosen.columns, (yield from chosen.row_steps())
+    deletable, left_out, on_air, starts = list[int](), list[int](), list[int](), list[int]()
+    streams, of_deletable, hidden = dict[tuple[str, str], None](), dict[tuple[str, str], None](), 0
+    for first in range(0, len(rows), STEP_ROWS):
+        if first:
+            yield
+        part = rows[first : first + STEP_ROWS]
+        found = columns.distinct_streams(part)
+        whole, others = columns.whole_rows(part)
+        if nameless := {stream for stream in found if not _has_full_name(*stream)}:
+            named = [row for row in whole if (columns.scopes[row], columns.names[row]) not in nameless]
+            others += [row for row in whole if (columns.scopes[row], columns.names[row]) in nameless]
+            whole = named
+        streams |= found
+        of_deletable |= columns.distinct_streams(whole) if others else found
+        deletable += whole
+        left_out += others
+        on_air += columns.live_rows(whole)[0]
+        hidden += chosen.count_hidden(whole)
+        if whole:
+            starts += columns.started_between(whole)
+    only = StreamId(*next(iter(streams))) if len(streams) == 1 else None
     reason = ""
-    if only in nameless:
+    if only is not None and not _has_full_name(*only):
         reason = "It has no scope or no name, so it cannot be deleted alone."
     elif not deletable:
         reason = "The service has no usage record of it yet, so there is nothing to delete."
-        if any(session.recorded for session in others):
+        if columns.has_record(left_out):
             reason = "Its usage record is incomplete. The journal could not keep it whole, so it is not deleted."
-    hidden = len(sessions) - sum(map(view.shows, sessions.keys())) if view.hidden() else 0
-    return DeletePlan(radius, host, only, sessions, others, hidden, reason, service)
+    return DeletePlan(
+        radius=radius,
+        host=host,
+        stream=only,
+        sessions=SessionRows(columns, deletable),
+        left_out=SessionRows(columns, left_out),
+        started=(min(starts, default=0), max(starts, default=0)),
+        stream_names=of_deletable.keys(),
+        on_air=on_air,
+        hidden=hidden,
+        impossible_reason=reason,
+        service=service,
+    )
 
 
-def _has_full_name(stream: StreamId) -> bool:
-    return bool(stream.scope and stream.name and all(stream.scope.split("/")))
+def _has_full_name(scope: str, name: str) -> bool:
+    return bool(scope and name and all(scope.split("/")))
 
 
 def _count_sessions(number: int) -> str:
@@ -178,13 +190,14 @@ def blast_radius(
     """
     if plan.impossible_reason:
         return [plan.impossible_reason]
-    newest, oldest = plan.sessions[0], plan.sessions[-1]
-    span = f"started {formats.moment(newest.start_time, now_ms, tz)}"
+    oldest, newest = plan.started
+    span = f"started {formats.moment(newest, now_ms, tz)}"
     if len(plan.sessions) > 1:
-        span += f" back to {formats.moment(oldest.start_time, now_ms, tz)}"
-    of = f" of {_count_streams(len(plan.streams))}" if len(plan.streams) > 1 else ""
+        span += f" back to {formats.moment(oldest, now_ms, tz)}"
+    streams = len(plan.stream_names)
+    of = f" of {_count_streams(streams)}" if streams > 1 else ""
     lines = [f"{_count_sessions(len(plan.sessions))}{of}, {span}."]
-    if 1 < len(plan.streams) <= _MOST_NAMED:
+    if 1 < streams <= _MOST_NAMED:
         lines.append(", ".join(shortened(sanitize(str(stream)), 40) for stream in plan.streams) + ".")
     if not knows_live:
         lines.append("Whether it is on air is unknown." if len(plan.sessions) == 1 else "Which are on air is unknown.")
@@ -241,11 +254,35 @@ class PlanChanges:
         return "Since you asked: " + " ".join(parts) if parts else ""
 
 
-def compare_with_plan(plan: DeletePlan, records: Iterable[PartialUsageRecord]) -> PlanChanges:
-    """Return how the service's records differ from those that the plan was made of."""
-    records = list(records)
-    found = {record.key for record in records}
-    lacking = frozenset(record.key for record in records if not isinstance(record, UsageRecord))
-    known = {*plan.keys, *(session.key for session in plan.left_out)}
-    started = frozenset(found - known) if plan.radius in (Radius.STREAM, Radius.EVERYTHING) else frozenset()
-    return PlanChanges(frozenset(set(plan.keys) - found), started, lacking & set(plan.keys))
+def comparison_steps(
+    plan: DeletePlan, records: Sequence[PartialUsageRecord]
+) -> Generator[None, None, tuple[PlanChanges, list[UsageRecord]]]:
+    """Return how the service's records differ from those that the plan was made of, and those that can be deleted."""
+    planned = yield from _key_steps(plan.sessions)
+    left_out = yield from _key_steps(plan.left_out)
+    gone, started, lacking = set(planned), set[tuple[str, str, int]](), set[tuple[str, str, int]]()
+    chosen = list[UsageRecord]()
+    for number, record in enumerate(records):
+        if number and number % STEP_ROWS == 0:
+            yield
+        key = (record.scope, record.name, record.start_time)
+        if key in planned:
+            gone.discard(key)
+            if isinstance(record, UsageRecord):
+                chosen.append(record)
+            else:
+                lacking.add(key)
+        elif key not in left_out:
+            started.add(key)
+    if plan.radius not in (Radius.STREAM, Radius.EVERYTHING):
+        started.clear()
+    return PlanChanges(*(frozenset(starmap(SessionKey, keys)) for keys in (gone, started, lacking))), chosen
+
+
+def _key_steps(sessions: SessionRows) -> Generator[None, None, set[tuple[str, str, int]]]:
+    keys = set[tuple[str, str, int]]()
+    for first in range(0, len(sessions), STEP_ROWS):
+        if first:
+            yield
+        keys.update(sessions.columns.keys_of(sessions.rows[first : first + STEP_ROWS]))
+    return keys

@@ -1,6 +1,6 @@
 """Restores deleted records: those of the last delete, and those of the local journal."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from itertools import islice
@@ -15,6 +15,9 @@ from tui.model.text import sanitize
 RECORDS_A_REQUEST = 2000
 MOST_LISTED = 1_000
 """Deletes and records of the journal that a list shows, the newest ones; `streamtop journal` shows all."""
+
+
+_STEP_RECORDS, _STEP_ENTRIES = 1_000, 100
 
 
 @dataclass
@@ -50,13 +53,15 @@ async def restore_records(
         restored(done)
 
 
-def list_restorable(
+def restorable_steps(
     deleted: Iterable[DeletedRecord], is_listed: Callable[[SessionKey], bool], now_ms: int, tz: tzinfo | None
-) -> list[Restorable]:
+) -> Generator[None, None, list[Restorable]]:
     """Return the deletes of several records and the deleted records, the newest delete first."""
     by_delete: dict[int, list[DeletedRecord]] = {}
-    for record in deleted:
+    for number, record in enumerate(deleted, 1):
         by_delete.setdefault(record.deleted_at, []).append(record)
+        if number % _STEP_RECORDS == 0:
+            yield
 
     def entries() -> Iterator[Restorable]:
         for deleted_at in sorted(by_delete, reverse=True):
@@ -73,7 +78,12 @@ def list_restorable(
                     (record,),
                 )
 
-    return list(islice(entries(), MOST_LISTED))
+    listed = list[Restorable]()
+    for entry in islice(entries(), MOST_LISTED):
+        listed.append(entry)
+        if len(listed) % _STEP_ENTRIES == 0:
+            yield
+    return listed
 
 
 def _documented(record: UsageRecord) -> UsageRecord:

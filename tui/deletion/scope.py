@@ -10,11 +10,10 @@ from typing import Protocol
 from streamusage.core.clock import Clock
 from streamusage.core.usage import SessionKey
 from tui.app.state import ConsoleState
-from tui.deletion.plan import ShownSessions
 from tui.model.services.keys import in_service
 
 
-class ListedSessions(Protocol):
+class KnownSessions(Protocol):
     """The sessions that the service lists."""
 
     def __contains__(self, key: SessionKey) -> bool: ...
@@ -43,11 +42,7 @@ class DeletionScope(Protocol):
         """The zone in which times are shown."""
 
     @property
-    def view(self) -> ShownSessions:
-        """What the filter shows."""
-
-    @property
-    def store(self) -> ListedSessions:
+    def store(self) -> KnownSessions:
         """What the service lists."""
 
     @property
@@ -69,7 +64,7 @@ class ServiceScope:
 
     def __init__(self, service: str, table: ConsoleState) -> None:
         self._service, self._table, self._part = service, table, table.parts[service]
-        self.view = self.store = self.marks = self
+        self.store = self.marks = self
 
     @property
     def host(self) -> str:
@@ -100,14 +95,6 @@ class ServiceScope:
         if reason:
             return f"{self._service}: {reason}"
         return self._table.timing_forbids_deletes()
-
-    def hidden(self) -> int:
-        """Return how many sessions of the table the filter hides."""
-        return self._table.view.hidden()
-
-    def shows(self, key: tuple[str, str, int]) -> bool:
-        """Return whether a session of this service is shown."""
-        return self._table.view.shows(in_service(SessionKey(*key), self._service))
 
     def __contains__(self, key: SessionKey) -> bool:
         return in_service(key, self._service) in self._table.store

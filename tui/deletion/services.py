@@ -7,7 +7,7 @@ from tui.app.state import ConsoleState
 from tui.deletion.execute import Outcome
 from tui.deletion.flow import DeletionDialogs, DeletionFlow
 from tui.deletion.plan import Radius
-from tui.model.sessions.session_columns import SessionColumns
+from tui.deletion.selection import Selection
 from tui.model.text import sanitize
 
 
@@ -41,9 +41,9 @@ class ServicesDeletion(DeletionFlow):
         self._last = ""
         """The service that was deleted from last."""
 
-    def request(self, chosen: SessionColumns, radius: Radius) -> None:
+    def request(self, chosen: Selection, radius: Radius) -> None:
         """Open the dialog for these sessions, which must be of one service. Everything is that of the cursor's one."""
-        services = [self._of_cursor()] if radius is Radius.EVERYTHING else chosen.distinct_services()
+        services = [self._of_cursor()] if radius is Radius.EVERYTHING else chosen.services
         if len(services) > 1:
             names = sanitize(", ".join(services))
             self._notify(f"nothing was deleted: the marked sessions are of {names}; delete from one at a time", "warn")

@@ -14,6 +14,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Input, Static
 
 from streamusage.core.usage import UsageRecord
+from tui.app.key_priority import Calculation
 from tui.app.state import ConsoleState
 from tui.deletion import plan as delete_plan
 from tui.deletion.flow import ReadRecords, RecordsUnreadableError
@@ -130,14 +131,12 @@ class ConfirmDelete(ConfirmDialog[list[UsageRecord] | None]):
         plan = self._plan
         try:
             records = await self._read_records(plan)
+            changes, chosen = await Calculation(delete_plan.comparison_steps(plan, records)).run()
         except RecordsUnreadableError as error:
             self._show_lines([f"Nothing was deleted. {sanitize(str(error))}"])
             return
         finally:
             self._checking = False
-        changes = delete_plan.compare_with_plan(plan, records)
-        keys = set(plan.keys)
-        chosen = [record for record in records if record.key in keys and isinstance(record, UsageRecord)]
         if changes != self._shown_changes:
             self._shown_changes = changes
             self._change_count += 1

@@ -64,6 +64,8 @@ class Picker(Dialog[Picked | None]):
         """Whether the shown choices are suggestions."""
         self._title, self._choices, self._typed = title, choices, typed
         self._shown: list[Choice] = list(choices)
+        self._text_cells = max((width(f"{choice.text} {choice.takes}") for choice in choices), default=0) + 2
+        self._help_cells = max((width(choice.help) for choice in choices), default=0)
         self._at = next((number for number, choice in enumerate(choices) if choice.value == current), 0)
 
     def compose(self) -> ComposeResult:
@@ -96,10 +98,11 @@ class Picker(Dialog[Picked | None]):
         begun = [
             choice for choice in self._choices if choice.text.casefold().startswith(text) or _argument(choice, typed)
         ]
+        listed = set(begun)  # a search through the list, choice by choice, would take seconds for thousands
         rest = [
             choice
             for choice in self._choices
-            if choice not in begun and text in f"{choice.text} {choice.help}".casefold()
+            if choice not in listed and text in f"{choice.text} {choice.help}".casefold()
         ]
         self._shown = [*begun, *rest]
         self._mistyped = not self._shown
@@ -120,9 +123,7 @@ class Picker(Dialog[Picked | None]):
         lines = min(_MOST_LINES, max(1, len(self._choices)))
         first = 1 if self._mistyped and lines > 1 else 0
         top = max(0, self._at - (lines - first) + 1)
-        cells = max((width(f"{choice.text} {choice.takes}") for choice in self._choices), default=0) + 2
-        room = max(width(choice.help) for choice in self._choices) if self._choices else 0
-        cells = min(cells, 40, max(20, self._inner_cells - room))
+        cells = min(self._text_cells, 40, max(20, self._inner_cells - self._help_cells))
         for line in range(lines):
             parts: list[Part] = []
             number = line - first

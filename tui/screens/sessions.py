@@ -318,9 +318,7 @@ class SessionsScreen(SessionDetail, SessionTime, DeleteDialogs):
     def action_mark_shown(self) -> None:
         """Mark all shown sessions."""
         self._settle()
-        self.state.marks.end_range()
-        self.state.marks.stretch([*self.state.marks, *(session.key for session in self.state.view.all_sessions())])
-        self.state.marks.end_range()
+        self.state.marks.add(self.state.view.all_keys())
         self.table.repaint()
         self._draw_lines()
 
@@ -342,32 +340,34 @@ class SessionsScreen(SessionDetail, SessionTime, DeleteDialogs):
     def action_delete_session(self) -> None:
         """Request the delete of the marked sessions, else of the one under the cursor."""
         from tui.deletion.plan import Radius
+        from tui.deletion.selection import select_marked, select_session
 
         self._settle()
-        store = self.state.store
-        marked = [row for key in self.state.marks if (row := store.row(key)) is not None]
-        session = self.table.cursor_session
-        if marked:
-            self.port.deletion.request(store.columns.copy(marked), Radius.MARKED)
+        state, session = self.state, self.table.cursor_session
+        if any(key in state.store for key in state.marks):
+            self.port.deletion.request(select_marked(state.store, state.view, state.marks.freeze()), Radius.MARKED)
         elif session is not None:
-            self.port.deletion.request(SessionColumns.of([session]), Radius.SESSION)
+            self.port.deletion.request(select_session(SessionColumns.of([session])), Radius.SESSION)
         else:
             self.refuse_delete()
 
     def action_delete_stream(self) -> None:
         """Request the delete of all sessions of the stream under the cursor."""
         from tui.deletion.plan import Radius
+        from tui.deletion.selection import select_stream
 
         self._settle()
-        session = self.table.cursor_session
+        state, session = self.state, self.table.cursor_session
         if session is not None:
-            self.port.deletion.request(self.state.store.copy_stream(session.stream, session.service), Radius.STREAM)
+            chosen = select_stream(state.store, state.view, session.stream, session.service)
+            self.port.deletion.request(chosen, Radius.STREAM)
         else:
             self.refuse_delete()
 
     def action_delete_everything(self) -> None:
         """Request the delete of all sessions."""
         from tui.deletion.plan import Radius
+        from tui.deletion.selection import select_all
 
         self._settle()
-        self.port.deletion.request(self.state.store.copy(), Radius.EVERYTHING)
+        self.port.deletion.request(select_all(self.state.store, self.state.view), Radius.EVERYTHING)

@@ -7,8 +7,10 @@ import msgspec
 from streamusage.client.errors import NotFoundError, RefusedError
 from streamusage.core.usage import SessionKey, UsageRecord
 from tests.support.console.records import session
+from tests.support.console.steps import run_to_end
 from tui.deletion import plan as delete_plan
 from tui.deletion.plan import DeletePlan, Radius
+from tui.deletion.selection import select_all, select_marked, select_session, select_stream
 from tui.model.sessions.columns import sort_names
 from tui.model.sessions.filter import parse
 from tui.model.sessions.marks import Marks
@@ -98,11 +100,15 @@ class ChangingService:
                 if at_row is not None and random.random() < 0.4:
                     self.marks.toggle(at_row.key)
                     self.change_and_poll()
-            chosen = SessionColumns.of(marked for key in self.marks if (marked := self.store.get(key)) is not None)
+            if not any(key in self.store for key in self.marks):
+                return None
+            chosen = select_marked(self.store, self.view, self.marks.freeze())
         elif radius is Radius.EVERYTHING:
-            chosen = self.store.copy()
+            chosen = select_all(self.store, self.view)
         elif row is None:
             return None
+        elif radius is Radius.SESSION:
+            chosen = select_session(SessionColumns.of([row]))
         else:
-            chosen = SessionColumns.of([row]) if radius is Radius.SESSION else self.store.copy_stream(row.stream)
-        return delete_plan.plan(chosen, self.view, radius, self.host) if chosen else None
+            chosen = select_stream(self.store, self.view, row.stream)
+        return run_to_end(delete_plan.plan_steps(chosen, radius, self.host)) if chosen else None

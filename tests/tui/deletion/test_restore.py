@@ -13,12 +13,13 @@ from streamusage.core.clock import SystemClock
 from streamusage.core.usage import SessionKey
 from tests.support.console.pilot import console, open_console, screen_text, wait_for, wait_for_figures
 from tests.support.console.records import session
+from tests.support.console.steps import run_to_end
 from tests.support.plain_manager import PlainManager, wire
 from tui.app.actions import Context
 from tui.app.console_app import ConsoleApp
 from tui.config.settings import ConnectionSettings
 from tui.deletion.journal import DeletedRecord, read_journal
-from tui.deletion.restore import MOST_LISTED, list_restorable
+from tui.deletion.restore import MOST_LISTED, restorable_steps
 from tui.recording.player import Player
 from tui.recording.recording import RecordedPoll
 from tui.screens.help import HelpScreen
@@ -111,7 +112,7 @@ async def test_delete_of_many_is_one_entry_of_the_journal(store_of_an_hour: Path
 def test_long_journal_costs_what_its_list_shows(deletes: int) -> None:
     looked_up: list[SessionKey] = []
     records = [deleted_record(number, deleted_at=number % deletes + 1) for number in range(3 * MOST_LISTED)]
-    found = list_restorable(records, lambda key: bool(looked_up.append(key)), 10**12, UTC)
+    found = run_to_end(restorable_steps(records, lambda key: bool(looked_up.append(key)), 10**12, UTC))
     assert len(found) == MOST_LISTED
     assert len(looked_up) <= MOST_LISTED
     assert found[0].name == (f"all {3 * MOST_LISTED:,} records" if deletes == 1 else f"live/cam-{3 * MOST_LISTED - 1}")

@@ -2,12 +2,13 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from textual import events
 from textual.keys import _character_to_key
 from textual.pilot import Pilot
@@ -16,8 +17,10 @@ from textual.widgets import Input
 from tests.support.console.pilot import open_console, screen_text, wait_for
 from tui.app.actions import Context
 from tui.app.console_app import ConsoleApp
+from tui.deletion import plan as delete_plan
 from tui.deletion.execute import Outcome
 from tui.deletion.journal import append_records
+from tui.deletion.plan import DeletePlan
 from tui.screens.confirm_delete import ConfirmDelete
 from tui.screens.delete_progress import DeleteProgress, DeleteResult
 from tui.screens.dialog import Dialog
@@ -203,6 +206,35 @@ async def test_progress_of_a_delete_is_open_before_the_next_key(store_of_an_hour
         await wait_for(pilot, lambda: opened, "the delete")
         assert opened == [["SessionsScreen", DeleteProgress.__name__]]
         await wait_for(pilot, lambda: len(app.state.store) < 11, "the delete done")
+
+
+async def test_keys_wait_for_a_delete_dialog_whose_sessions_are_still_searched(
+    store_of_an_hour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those of a stream with tens of thousands of sessions; what is polled meanwhile is not in the dialog."""
+    is_searched = asyncio.Event()
+    plan_steps = delete_plan.plan_steps
+
+    def slow_steps(*chosen: Any) -> Generator[None, None, DeletePlan]:
+        while not is_searched.is_set():
+            yield
+        return (yield from plan_steps(*chosen))
+
+    monkeypatch.setattr(delete_plan, "plan_steps", slow_steps)
+    async with open_console(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        session = app.sessions_screen.table.cursor_session
+        assert session is not None
+        known = {found.key for found in app.state.store.of_stream(session.stream)}
+        type_at_once(app, "Dqd")
+        await wait_for(pilot, lambda: app.state.opening == "the delete dialog", "the wait shown")
+        newer = replace(session, start_time=session.start_time + 1)
+        app.state.view.update(app.state.store.apply([newer], known))
+        assert places(app) == ["SessionsScreen"]
+        is_searched.set()
+        await wait_for(pilot, lambda: isinstance(app.screen, ConfirmDelete), "the dialog")
+        await wait_for(pilot, lambda: [field.value for field in app.screen.query(Input)] == ["qd"], "the keys typed")
+        assert isinstance(app.screen, ConfirmDelete)
+        assert set(app.screen._plan.keys) == known
 
 
 @pytest.mark.parametrize(("opening", "place"), [("/", "FilterPrompt"), (":", "Input"), ("?", "VerticalScroll")])

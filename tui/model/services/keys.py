@@ -12,7 +12,7 @@ from tui.model.sessions.session import ServiceSessionKey, Session
 _service = itemgetter(3)
 
 
-def service_of(key: SessionKey) -> str:
+def service_of(key: tuple[str, str, int]) -> str:
     """Return the service of a key; empty where the console shows one service."""
     return str(_service(key)) if isinstance(key, ServiceSessionKey) else ""
 

@@ -77,6 +77,18 @@ class OrderedIndex:
     def __contains__(self, row: int) -> bool:
         return row < len(self._chunk_of) and self._chunk_of[row] is not None
 
+    def freeze_members(self) -> Callable[[int], bool]:
+        """Return the function of a row that returns whether it is in the index now, whatever changes later."""
+        chunk_of = self._chunk_of.copy()
+        return lambda row: row < len(chunk_of) and chunk_of[row] is not None
+
+    def unordered(self) -> "array[int]":
+        """Return the rows in no order: none is sorted for that."""
+        rows = array("i")
+        for chunk in self._chunks:
+            rows.extend(chunk.rows)
+        return rows
+
     def __iter__(self) -> Iterator[int]:
         for chunk in self._chunks:
             yield from self._sorted_rows(chunk)

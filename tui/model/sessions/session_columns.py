@@ -9,12 +9,11 @@ only a faulty service sends, is kept as an object beside the columns.
 
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from copy import copy
 from itertools import compress
 from operator import not_
 from sys import intern
 from typing import cast, overload
-
-from msgspec.structs import replace
 
 from streamusage.api.extension import SessionRecord
 from streamusage.core.coverage import IMPORTED, OWED, Provenance
@@ -24,6 +23,7 @@ from tui.model.sessions.session import ServiceSessionKey, Session, from_record, 
 UNKNOWN = -(1 << 63)
 """The entry of an unknown figure."""
 _LARGEST = (1 << 63) - 1
+_UNKNOWN_BYTES = array("q", [UNKNOWN]).tobytes()
 
 _USED, _LIVE, _RECORDED, _IMPORTED = 1, 2, 4, 8
 _PROVENANCE = 16
@@ -34,6 +34,8 @@ _OWED_FLAGS = frozenset(
 )
 """The flags of sessions of which a server owes newer figures."""
 _OWED_ON_AIR = tuple(flags for flags in _OWED_FLAGS if flags & _LIVE)
+_RECORDED_FLAGS = bytes(flags for flags in range(256) if flags & _RECORDED)
+_ENDED_FLAGS = bytes(flags for flags in range(256) if not flags & _LIVE)
 _FIGURES = ("start_time", "end_time", "duration_ms", "active", "peak", "lost", "total", "updated")
 
 
@@ -103,43 +105,48 @@ class SessionColumns(Sequence[Session]):
             columns.append(session)
         return columns
 
-    def copy(self, rows: Sequence[int]) -> "SessionColumns":
-        """Return a copy of some rows, in that order."""
-        copied = SessionColumns()
-        has_all = list(rows) == list(range(len(self)))
+    def freeze(self) -> "SessionColumns":
+        """Return a copy of all rows under their numbers, those not in use included: it costs some bytes a row."""
+        frozen = SessionColumns()
         for name in self.__slots__:
-            if name not in ("odd", "service_names"):
-                column = getattr(self, name)
-                getattr(copied, name).extend(column if has_all else [column[row] for row in rows])
-        copied.service_names = list(self.service_names)
-        if self.odd:
-            copied.odd = {at: self.odd[row] for at, row in enumerate(rows) if row in self.odd}
-        return copied
-
-    def of_service(self, service: str) -> "SessionColumns":
-        """Return a copy of the sessions of one of several services, under the keys by which it knows them itself."""
-        numbers = {number for number, name in enumerate(self.service_names) if name == service}
-        own = self.copy([row for row, number in enumerate(self.services) if number in numbers])
-        own.services = bytearray(len(own))
-        own.odd = {row: replace(session, service="") for row, session in own.odd.items()}
-        return own
+            setattr(frozen, name, copy(getattr(self, name)))
+        return frozen
 
     def distinct_services(self) -> list[str]:
         """Return the services of the sessions, sorted by name."""
         return sorted({self.service_names[number] for number in set(self.services)})
 
-    def newest_first(self) -> list[int]:
-        """Return the rows, those that started last first."""
-        return sorted(range(len(self)), key=self.start_time.__getitem__, reverse=True)
+    def distinct_streams(self, rows: Sequence[int]) -> dict[tuple[str, str], None]:
+        """Return scope and name of the streams of some rows, each once."""
+        if part := _part_of(rows):
+            scopes, names = self.scopes[part], self.names[part]
+            if len(set(names)) == len(set(scopes)) == 1:
+                return {(scopes[0], names[0]): None}
+            return dict.fromkeys(zip(scopes, names, strict=True))
+        return dict.fromkeys(zip(map(self.scopes.__getitem__, rows), map(self.names.__getitem__, rows), strict=True))
+
+    def started_between(self, rows: Sequence[int]) -> tuple[int, int]:
+        """Return when the first and the last of some rows started, UTC milliseconds."""
+        part = _part_of(rows)
+        starts = self.start_time[part] if part else list(map(self.start_time.__getitem__, rows))
+        return min(starts), max(starts)
+
+    def has_record(self, rows: Iterable[int]) -> bool:
+        """Return whether the service has a usage record of any of some rows."""
+        return any(self.flags[row] & _RECORDED for row in rows)
 
     def whole_rows(self, rows: Sequence[int]) -> tuple[list[int], list[int]]:
         """Return the rows of which every documented figure is known (`Session.is_whole`), and the other ones."""
-        figures = (self.end_time, self.duration_ms, self.active, self.peak, self.lost, self.total, self.updated)
-        starts, flags = self.start_time, self.flags
+        figures: tuple[array[int], ...] = self._figures()[1:]
+        starts, flags, part = self.start_time, self.flags, _part_of(rows)
+        if part:
+            figures = tuple(column for column in figures if _UNKNOWN_BYTES in column[part].tobytes())
+            is_whole = not (figures or self.odd or flags[part].translate(None, _RECORDED_FLAGS))
+            if is_whole and min(starts[part]) > 0:
+                return list(rows), []
         whole = [starts[row] > 0 and flags[row] & _RECORDED > 0 for row in rows]
         for column in figures:
-            if UNKNOWN in column:
-                whole = [is_whole and column[row] != UNKNOWN for row, is_whole in zip(rows, whole, strict=True)]
+            whole = [is_whole and column[row] != UNKNOWN for row, is_whole in zip(rows, whole, strict=True)]
         if self.odd:
             whole = [
                 self.odd[row].is_whole if row in self.odd else is_whole
@@ -154,11 +161,12 @@ class SessionColumns(Sequence[Session]):
             return ServiceSessionKey(self.scopes[row], self.names[row], start_time, self.service_names[service])
         return SessionKey(self.scopes[row], self.names[row], start_time)
 
-    def keys(self) -> Iterable[tuple[str, str, int]]:
-        """Return the keys of all rows, each equal to that of `key`."""
-        if self.odd or any(self.services):
-            return map(self.key, range(len(self)))
-        return zip(self.scopes, self.names, self.start_time, strict=True)
+    def keys_of(self, rows: Sequence[int]) -> Iterable[tuple[str, str, int]]:
+        """Return the keys of some rows, each equal to that of `key`."""
+        if self.odd or self.services.count(0) < len(self.services):
+            return map(self.key, rows)
+        of_row = (self.scopes.__getitem__, self.names.__getitem__, self.start_time.__getitem__)
+        return zip(*(map(column, rows) for column in of_row), strict=True)
 
     def session(self, row: int) -> Session:
         """Return the session of a row."""
@@ -309,7 +317,9 @@ class SessionColumns(Sequence[Session]):
 
     def live_rows(self, rows: Sequence[int]) -> tuple[list[int], list[int]]:
         """Return the rows on air, and the other ones."""
-        flags = self.flags
+        flags, part = self.flags, _part_of(rows)
+        if part and not flags[part].translate(None, _ENDED_FLAGS):
+            return [], list(rows)
         return [row for row in rows if flags[row] & _LIVE], [row for row in rows if not flags[row] & _LIVE]
 
     def extend_records(self, records: Sequence[PartialUsageRecord]) -> None:
@@ -344,6 +354,17 @@ class SessionColumns(Sequence[Session]):
         self.services.extend(bytes(len(records)))
 
 
+def _part_of(rows: Sequence[int]) -> slice | None:
+    """Return the part of the columns that different rows are, in whatever order; `None` where there are others in it.
+
+    A part is read at the speed of memory.
+    """
+    if not rows:
+        return None
+    first, last = min(rows), max(rows)
+    return slice(first, last + 1) if last - first == len(rows) - 1 else None
+
+
 def _fold(name: str) -> str:
     folded = name.casefold()
     return name if folded == name else folded
@@ -355,6 +376,25 @@ def _flags(record: PartialUsageRecord) -> int:
     provenance = None if record.imported else record.provenance
     imported = _IMPORTED if record.imported else 0
     return _USED + _RECORDED + _LIVE * record.live + imported + _PROVENANCE * _NUMBER_OF[provenance]
+
+
+class SessionRows(Sequence[Session]):
+    """Some rows of columns, in an order, without a copy."""
+
+    def __init__(self, columns: SessionColumns, rows: Sequence[int] = ()) -> None:
+        self.columns, self.rows = columns, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, place: int) -> Session: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Session]: ...
+    def __getitem__(self, place: int | slice) -> Session | list[Session]:
+        if isinstance(place, slice):
+            return list(map(self.columns.session, self.rows[place]))
+        return self.columns.session(self.rows[place])
 
 
 class ColumnReader:

@@ -96,7 +96,7 @@ class SessionStore:
     def __len__(self) -> int:
         return self._count
 
-    def __contains__(self, key: SessionKey) -> bool:
+    def __contains__(self, key: SessionKey | tuple[str, str, int]) -> bool:
         return key in self._rows
 
     def __iter__(self) -> Iterator[Session]:
@@ -140,13 +140,9 @@ class SessionStore:
         """Return every session of a stream, newest first; of a service where there are several."""
         return list(map(self.columns.session, self.stream_rows(stream, service)))
 
-    def copy(self) -> SessionColumns:
-        """Return a copy of all sessions."""
-        return self.columns.copy(self._used())
-
-    def copy_stream(self, stream: StreamId, service: str = "") -> SessionColumns:
-        """Return a copy of every session of a stream, newest first; of a service where there are several."""
-        return self.columns.copy(self.stream_rows(stream, service))
+    def known_stream_rows(self, stream: StreamId, service: str = "") -> Sequence[int] | None:
+        """Return `stream_rows` if they are known without a search; they are never changed in place."""
+        return self._stream_rows.rows if self._stream == (stream, service) else None
 
     def stream_rows(self, stream: StreamId, service: str = "") -> Sequence[int]:
         """Return the rows of the sessions of a stream, newest first. They are searched once for the same stream."""

@@ -125,6 +125,11 @@ class SessionView:
         rows = (row for row in self._by_scope() if isinstance(row, int)) if self.grouped else self._shown
         return map(self._store.columns.session, rows)
 
+    def all_keys(self) -> Iterable[tuple[str, str, int]]:
+        """Return the keys of all sessions shown, in no order. Completes a filter that was begun."""
+        self.finish()
+        return self._store.columns.keys_of(self._shown.unordered())
+
     # Order and filter
 
     def sort(self, column: str, *, descending: bool) -> None:
@@ -300,10 +305,9 @@ class SessionView:
             return self._place_of.get(row)
         return self._shown.place(row)
 
-    def shows(self, key: tuple[str, str, int]) -> bool:
-        """Return whether a session is shown."""
-        row = self._store.row(key)
-        return row is not None and row in self._shown
+    def freeze_shown(self) -> Callable[[int], bool] | None:
+        """Return the function of a row that returns whether it is shown now; `None` where all sessions are."""
+        return self._shown.freeze_members() if self.hidden() else None
 
     def hidden(self) -> int:
         """Number of sessions that the filter hides."""

@@ -10,7 +10,7 @@ from streamusage.core.coverage import Provenance
 from streamusage.core.usage import PartialUsageRecord
 from tests.support.console.records import session as session_of
 from tui.model.sessions.session import Session, from_record
-from tui.model.sessions.session_columns import ColumnReader, SessionColumns
+from tui.model.sessions.session_columns import ColumnReader, SessionColumns, SessionRows
 
 figures = st.none() | st.integers(-5, 5) | st.integers(-(2**70), 2**70).filter(lambda figure: figure != -(2**63))
 starts = st.integers(-(2**63) + 1, 2**70)
@@ -54,23 +54,30 @@ services = st.sampled_from(["", "eu", "us"])
 
 
 @given(st.lists(st.tuples(sessions, services), max_size=8), st.data())
-def test_copy_of_rows_is_the_sessions_of_the_rows(chosen: list[tuple[Session, str]], data: st.DataObject) -> None:
+def test_frozen_columns_stay_what_they_were(chosen: list[tuple[Session, str]], data: st.DataObject) -> None:
     known = [msgspec.structs.replace(session, service=service) for session, service in chosen]
     columns = SessionColumns.of(known)
     rows = data.draw(st.lists(st.sampled_from(range(len(known))), unique=True) if known else st.just([]))
-    copied = columns.copy(rows)
+    frozen = columns.freeze()
     expected = [known[row] for row in rows]
-    assert list(copied) == expected
-    assert copied.distinct_services() == sorted({session.service for session in expected})
-    for service in ("", "eu", "us", "asia"):
-        own = [msgspec.structs.replace(session, service="") for session in expected if session.service == service]
-        assert list(copied.of_service(service)) == own
+    assert list(frozen) == known
+    assert list(SessionRows(frozen, rows)) == SessionRows(frozen, rows)[:] == expected
+    assert frozen.distinct_services() == sorted({session.service for session in known})
+    assert list(columns.keys_of(rows)) == [session.key for session in expected]
+    assert set(columns.distinct_streams(rows)) == {session.stream for session in expected}
+    if rows:
+        starts = [columns.start_time[row] for row in rows]
+        assert columns.started_between(rows) == (min(starts), max(starts))
+    live, ended = columns.live_rows(rows)
+    assert live == [row for row in rows if known[row].live]
+    assert ended == [row for row in rows if not known[row].live]
+    assert columns.has_record(rows) == any(session.recorded for session in expected)
     whole, others = columns.whole_rows(rows)
     assert whole == [row for row in rows if known[row].is_whole]
     assert others == [row for row in rows if not known[row].is_whole]
     for row in rows:
         columns.clear_row(row)
-    assert list(copied) == expected, "a copy stays when its rows are released"
+    assert list(frozen) == known, "a copy stays when its rows are released"
 
 
 our_records = st.builds(
@@ -113,7 +120,7 @@ def session_figures(session: Session) -> list[int]:
 
 def test_keys_of_all_rows_are_those_of_each_row() -> None:
     plain = SessionColumns.of([session_of("a", 1), session_of("b", 2)])
-    assert list(plain.keys()) == [plain.key(row) for row in range(2)]
+    assert list(plain.keys_of(range(2))) == [plain.key(row) for row in range(2)]
     several = SessionColumns.of([session_of("a", 1, service="one"), session_of("a", 1, service="two")])
-    assert list(several.keys()) == [several.key(row) for row in range(2)]
-    assert len(set(several.keys())) == 2
+    assert list(several.keys_of(range(2))) == [several.key(row) for row in range(2)]
+    assert len(set(several.keys_of(range(2)))) == 2
