@@ -177,7 +177,7 @@ async def test_recording_pauses_while_another_profile_is_shown(tmp_path: Path) -
             await run_palette_command(console, "profile prod")
             lines = await console.wait_for_screen("the reason", contains("The recording of lab is paused"))
             page = " ".join(" ".join(line.strip(" │") for line in lines).split())
-            assert "prod is not recorded. The recording continues when you switch back to lab." in page
+            assert "The recording continues when you switch back to lab. prod is not recorded." in page
             assert "streamtop --profile prod --record FILE" in page
             kept = tape.read_bytes()
             assert kept

@@ -36,9 +36,9 @@ class SwitchedRecording:
             f"The recording of {self._name} {state}: {kept} {verb} kept in",
             sanitize(str(path.absolute())),
             "",
-            f"{sanitize(settings.profile or settings.host)} is not recorded.",
             back or "No profile leads back to the service that was recorded.",
-            f"To record it, too: streamtop --profile {sanitize(profile)} --record FILE",
+            f"{sanitize(settings.profile or settings.host)} is not recorded. To record it, too:",
+            f"streamtop --profile {sanitize(profile)} --record FILE",
         ]
 
     @property

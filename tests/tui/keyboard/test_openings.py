@@ -17,6 +17,7 @@ from textual.widgets import Input
 from tests.support.console.pilot import open_console, screen_text, wait_for
 from tui.app.actions import Context
 from tui.app.console_app import ConsoleApp
+from tui.app.key_priority import Calculation
 from tui.deletion import plan as delete_plan
 from tui.deletion.execute import Outcome
 from tui.deletion.journal import append_records
@@ -220,7 +221,14 @@ async def test_keys_wait_for_a_delete_dialog_whose_sessions_are_still_searched(
             yield
         return (yield from plan_steps(*chosen))
 
+    run = Calculation.run
+
+    async def run_once_searched(calculation: Calculation[DeletePlan]) -> DeletePlan:
+        await is_searched.wait()
+        return await run(calculation)
+
     monkeypatch.setattr(delete_plan, "plan_steps", slow_steps)
+    monkeypatch.setattr(Calculation, "run", run_once_searched)
     async with open_console(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
         session = app.sessions_screen.table.cursor_session
         assert session is not None

@@ -32,7 +32,10 @@ def test_recording_pauses_and_continues_with_its_services(began_with: Connection
     recording.write_message(PollFailed("nothing answers", False, 1_000))
     lines = switched.switch(settings("prod"))
     assert lines[:2] == [f"The recording of {name} is paused: 1 poll is kept in", str(path)]
-    assert lines[3:5] == ["prod is not recorded.", f"The recording continues when you switch back to {name}."]
+    assert lines[3:5] == [
+        f"The recording continues when you switch back to {name}.",
+        "prod is not recorded. To record it, too:",
+    ]
     assert switched.of(settings("prod")) is None
     assert switched.switch(settings("prod")) == []
     assert switched.switch(began_with) == [f"The recording of {name} continues in {path}, after 1 poll."]
