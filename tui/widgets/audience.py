@@ -36,7 +36,9 @@ class AudienceStrip(Inked, can_focus=False):
 
     def update(self) -> None:
         """Redraw the cells that differ, or hide the strip."""
-        self.display = self._state.shows_audience and self.screen.size.height >= LEAST_SCREEN_LINES
+        shown = self._state.shows_audience and self.screen.size.height >= LEAST_SCREEN_LINES
+        if shown != self.display:  # Textual lays the screen out again, even if nothing changes
+            self.display = shown
         lines = _TALL_LINES if self.screen.size.height >= TALL_FROM_SCREEN_LINES else 1
         if lines != self._height:
             self._height = self.styles.height = lines
