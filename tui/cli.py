@@ -89,8 +89,9 @@ class LazyGroup(HelpfulGroup):
             return None
         module, _, name = location.partition(":")
         if module.startswith("tui."):
-            gc_tuning.collect_less_often()
+            gc_tuning.collect_less_often(gc_tuning.YOUNGEST_OF_A_COMMAND)
         command = getattr(importlib.import_module(module), name)
+        gc_tuning.resume_collections()
         if not isinstance(command, click.Command):
             raise TypeError(f"{location} is not a command")
         return command
@@ -152,6 +153,7 @@ def streamtop(ctx: click.Context, /, **flags: Any) -> None:
     """
     gc_tuning.collect_less_often()
     start = importlib.import_module("tui.commands.console")
+    gc_tuning.resume_collections()
     ctx.exit(start.console(**flags))
 
 

@@ -8,16 +8,30 @@ import gc
 
 LARGE_POLL_SESSIONS = 10_000
 """A poll of fewer sessions is not worth a freeze."""
+YOUNGEST_OF_A_SCREEN = 10_000
+"""So many of the youngest objects, among them the lines that Textual drew before, are collected between two keys."""
+YOUNGEST_OF_A_COMMAND = 50_000
+"""A command ends soon, and nobody types meanwhile."""
 
 
-def collect_less_often() -> None:
-    """Raise the collector's thresholds, for a program that draws or ends soon.
+def pause_collections() -> None:
+    """Collect nothing until `resume_collections`. Objects in no cycle are freed at once as before.
 
-    A collection of the youngest objects, among them the lines that Textual drew before, is short enough for a key.
-    Objects in no cycle are freed at once as before. Called before the imports of a command, of whose time a tenth is
-    collections that free nothing.
+    For the start of a program: a tenth of the time of its imports is collections that free nothing.
     """
-    gc.set_threshold(10_000, 100, 10)
+    gc.disable()
+
+
+def resume_collections() -> None:
+    """Collect again what is made from now on; the present objects are excluded. Does nothing without a pause."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
+
+
+def collect_less_often(youngest: int = YOUNGEST_OF_A_SCREEN) -> None:
+    """Raise the collector's thresholds, for a program that draws or ends soon: `youngest` is that of new objects."""
+    gc.set_threshold(youngest, 100, 10)
 
 
 def freeze_modules() -> None:

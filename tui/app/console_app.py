@@ -260,6 +260,7 @@ class ConsoleApp(SelectionCursor, ThemedApp):
         self.title = f"streamtop {sanitize(self.state.settings.profile or '')}"
         self.call_after_refresh(self._start_polling)
         self.set_interval(1, self._tick)
+        self.set_timer(1, gc_tuning.resume_collections)  # the first list is drawn by then, if a service answers
         self.app_resume_signal.subscribe(self, lambda _: self.repaint())
 
     def on_unmount(self) -> None:

@@ -51,6 +51,7 @@ def run_console(
     """
     gc_tuning.collect_less_often()
     gc_tuning.freeze_modules()
+    gc_tuning.pause_collections()  # for the first second of the app
     clock = clock or SystemClock()
     recording = None
     if record is not None:
