@@ -32,3 +32,7 @@ class ThemedApp(App[int]):
     def available_themes(self) -> dict[str, Theme]:
         """Textual's themes, and the console's."""
         return {**super().available_themes, **THEMES}
+
+    def get_theme(self, theme_name: str) -> Theme | None:
+        """Return a theme by its name. Textual collects all of them each time, for every line that it draws."""
+        return THEMES.get(theme_name) or super().get_theme(theme_name)

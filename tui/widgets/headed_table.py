@@ -53,24 +53,31 @@ class HeadedTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
 
     def repaint(self) -> None:
         """Redraw the cells that differ from the screen, and no others."""
-        self._drawn = {y: self._repaint_line(y) for y in range(self.size.height)}
+        self._repaint_lines(range(self.size.height))
 
     def repaint_cursor(self, before: int, after: int) -> None:
         """Redraw what a move of the cursor from a row to another one changes: the heading and two rows."""
-        self._drawn[0] = self._repaint_line(0)
-        self.repaint_rows(before, after)
-
-    def _repaint_line(self, y: int) -> Strip:
-        strip = self.draw_line(y)
-        if cells := different_cells(self._drawn.get(y), strip):
-            self.refresh(Region(cells[0], y, cells[1] - cells[0], 1))
-        return strip
+        self._repaint_lines((0, *self._lines_of(before, after)))
 
     def repaint_rows(self, *rows: int) -> None:
         """Redraw the cells of some rows that differ from the screen."""
+        self._repaint_lines(self._lines_of(*rows))
+
+    def _lines_of(self, *rows: int) -> set[int]:
+        """Return the visible lines of rows."""
         top = self.scroll_offset.y - 1
-        lines = {row - top for row in rows}
-        self._drawn.update({y: self._repaint_line(y) for y in lines if 1 <= y < self.size.height})
+        return {row - top for row in rows if 1 <= row - top < self.size.height}
+
+    def _repaint_lines(self, lines: Iterable[int]) -> None:
+        """Draw lines, and mark the cells that differ from the screen: all at once, since each mark drops caches."""
+        changed = []
+        for y in lines:
+            strip = self.draw_line(y)
+            if cells := different_cells(self._drawn.get(y), strip):
+                changed.append(Region(cells[0], y, cells[1] - cells[0], 1))
+            self._drawn[y] = strip
+        if changed:
+            self.refresh(*changed)
 
     def set_row_count(self, rows: int) -> None:
         """Set how many rows there are."""
@@ -103,6 +110,23 @@ class HeadedTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         if strip is None:
             strip = self._drawn[y] = self.draw_line(y)
         return strip
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return some lines of the widget, with the colours that this terminal shows.
+
+        Textual's own way copies each line for borders, padding, tints and opacity, which a table does not have. One
+        with a border takes that way.
+        """
+        if self.styles.gutter.totals != (0, 0):
+            return super().render_lines(crop)
+        background, filters = self.background_colors[1], self.get_line_filters()
+        lines = []
+        for y in crop.line_range:
+            line = self.render_line(y)
+            for colours in filters:
+                line = line.apply_filter(colours, background)
+            lines.append(line.crop(*crop.column_span))
+        return lines
 
 
 class LineTable(HeadedTable):

@@ -107,7 +107,7 @@ class Inked(Widget):
                 text = clipped(text, left)
                 size = width(text)
             if text:
-                segments.append(Segment(text, self.ink(f"{ink} {over}")))
+                segments.append(Segment(text, self.ink(f"{ink} {over}" if over else ink)))
             left -= size
         if left > 0:
             segments.append(Segment(" " * left, self.ink(over)))
@@ -163,9 +163,11 @@ def _count_same(old: Iterator[_Piece], new: Iterator[_Piece]) -> int:
     count = at = other_at = 0
     while text and other and style == other_style:
         size = min(len(text) - at, len(other) - other_at)
-        differ = next((cell for cell in range(size) if text[at + cell] != other[other_at + cell]), None)
-        if differ is not None:
-            return count + differ
+        here, there = text[at : at + size], other[other_at : other_at + size]
+        if here != there:
+            differ = next((cell for cell in range(size) if here[cell] != there[cell]), None)
+            if differ is not None:
+                return count + differ
         count, at, other_at = count + size, at + size, other_at + size
         if at == len(text):
             (text, style), at = next(old, nothing), 0
