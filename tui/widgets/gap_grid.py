@@ -3,6 +3,7 @@
 The cursor is kept as a row's name and an instant, so that it stays there while the window moves or the order changes.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 
@@ -15,6 +16,7 @@ from streamusage.core.coverage import Interval, Provenance
 from tui.model import formats
 from tui.model.gaps.accounts import WHOLE
 from tui.model.gaps.grid import GLYPHS, GapGrid, Row
+from tui.model.gaps.timeline_cells import LOOKS
 from tui.model.text import padded, padded_left, sanitize
 from tui.widgets.headed_table import HeadedTable
 from tui.widgets.lines import Part
@@ -190,23 +192,16 @@ class GapGridView(HeadedTable):
         row = grid.rows[number]
         name = padded(sanitize(row.name), name_cells(self.size.width))
         parts: list[Part] = [(f"▸{name} ", "strong") if number == self.row else (f" {name} ", "")]
-        just_backfilled = self._backfilled.get(row.name, ())
-        cursor = self.cell if number == self.row else -1
-        glyphs, ink = "", ""
-        for place, look in enumerate(grid.cells_of(number).looks()):
-            glyph, ink_here = _LOOKS[look]
-            if just_backfilled and any(
-                piece.clip(grid.edges[place], grid.edges[place + 1]).length_ms for piece in just_backfilled
-            ):
-                ink_here += " turned"
-            if place == cursor:
-                ink_here += " reversed"
-            if ink_here != ink:
-                if glyphs:
-                    parts.append((glyphs, ink))
-                glyphs, ink = "", ink_here
-            glyphs += glyph
-        parts.append((glyphs, ink))
+        codes = bytearray(grid.cells_of(number).codes)
+        for piece in self._backfilled.get(row.name, ()):
+            for place in range(*grid.cell_range(piece)):
+                codes[place] |= _TURNED
+        if number == self.row:
+            codes[self.cell] |= _REVERSED
+        for found in _RUNS.finditer(codes):
+            run = found[0]
+            glyph, ink = _DRAWN[run[0]]
+            parts.append((glyph * len(run), ink))
         totals = row.totals
         percent = formats.percent(totals.complete_ms, totals.due_ms)
         worst = Provenance.MISSING.value if totals.owed_ms else Provenance.LOST.value
@@ -273,9 +268,15 @@ def _ink(state: Provenance | None, mostly_other: bool) -> str:
     return f"{state.value} mostly" if mostly_other and state not in WHOLE else state.value
 
 
-_LOOKS = {
-    (state, mostly_other): (GLYPHS[state], _ink(state, mostly_other))
-    for state in (*Provenance, None)
-    for mostly_other in (False, True)
+_TURNED, _REVERSED = 1 << 6, 1 << 7
+"""Added to the code of a cell that was backfilled just now, and of the cell under the cursor."""
+_RUNS = re.compile(rb"(.)\1*", re.DOTALL)
+
+_DRAWN = {
+    code | turned | reverse: (GLYPHS[state], " ".join(filter(None, (_ink(state, mostly_other), *inks))))
+    for code, (state, mostly_other) in enumerate(LOOKS)
+    for turned, turned_ink in ((0, ""), (_TURNED, "turned"))
+    for reverse, reverse_ink in ((0, ""), (_REVERSED, "reversed"))
+    for inks in [(turned_ink, reverse_ink)]
 }
-"""Glyph and ink by a cell's worst state, and whether most of its time is in other ones."""
+"""Glyph and ink of a cell, by its code."""

@@ -4,14 +4,15 @@ Windows are looked up, not scanned: a month of 500 servers is drawn as fast as a
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
-from typing import NamedTuple, overload
+from typing import NamedTuple
 
 import msgspec
 
 from streamusage.api.extension import CoverageSpan
 from streamusage.core.coverage import WORST_FIRST, Provenance
+from tui.model.gaps.timeline_cells import TimelineCells, codes_between
 
 WHOLE = (Provenance.LIVE, Provenance.BACKFILLED)
 """States of fully covered time."""
@@ -19,9 +20,10 @@ OPEN = (Provenance.MISSING, Provenance.HELD)
 """States that can still change."""
 
 _RANK = {state: rank for rank, state in enumerate(WORST_FIRST)}
-_NO_RANK = len(WORST_FIRST)
 _WHOLE_RANKS = frozenset(_RANK[state] for state in WHOLE)
 _MISSING_RANK, _LIVE_RANK = _RANK[Provenance.MISSING], _RANK[Provenance.LIVE]
+_COUNTS_AS = [(state in WHOLE, state is Provenance.MISSING) for state in WORST_FIRST]
+"""By rank: whether time is complete, and whether it is owed."""
 _OPEN_RANKS = frozenset(_RANK[state] for state in OPEN)
 
 
@@ -39,53 +41,6 @@ class CoverageTotals(NamedTuple):
 
 
 NOTHING = CoverageTotals(0, 0, 0)
-
-
-class TimelineCell(NamedTuple):
-    """A cell of the grid: its worst state, the time in that state, and the due time of the cell."""
-
-    state: Provenance
-    in_state_ms: int
-    due_ms: int
-
-
-class TimelineCells(Sequence[TimelineCell | None]):
-    """The cells of a row; `None` where nothing is due. Numbers, so that a drawn grid is no work for the collector."""
-
-    def __init__(self, worst: list[int], in_state_ms: list[int], due_ms: list[int]) -> None:
-        self._worst = worst
-        """Ranks in `WORST_FIRST`."""
-        self._in_state_ms = in_state_ms
-        self._due_ms = due_ms
-
-    def looks(self) -> Iterator[tuple[Provenance | None, bool]]:
-        """Yield each cell's worst state, and whether less than half of the cell's due time is in it."""
-        for rank, in_ms, due_ms in zip(self._worst, self._in_state_ms, self._due_ms, strict=True):
-            yield _LOOKS[rank][2 * in_ms < due_ms]
-
-    def __len__(self) -> int:
-        return len(self._worst)
-
-    @overload
-    def __getitem__(self, place: int) -> TimelineCell | None: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> list[TimelineCell | None]: ...
-
-    def __getitem__(self, place: int | slice) -> TimelineCell | list[TimelineCell | None] | None:
-        if isinstance(place, slice):
-            return [self[number] for number in range(len(self))[place]]
-        rank = self._worst[place]
-        if rank == _NO_RANK:
-            return None
-        return TimelineCell(WORST_FIRST[rank], self._in_state_ms[place], self._due_ms[place])
-
-
-_LOOKS: list[tuple[tuple[Provenance | None, bool], tuple[Provenance | None, bool]]] = [
-    *(((state, False), (state, True)) for state in WORST_FIRST),
-    ((None, False), (None, False)),
-]
-"""By rank; shared, so that drawing makes none."""
 
 
 class CoverageTimeline:
@@ -135,13 +90,16 @@ class CoverageTimeline:
         due_ms = self._due[end] - self._due[first]
         complete_ms = self._complete[end] - self._complete[first]
         owed_ms = self._owed[end] - self._owed[first]
-        for place, outside_ms in ((first, from_ms - self._from[first]), (end - 1, self._to[end - 1] - to_ms)):
-            if outside_ms > 0:
-                due_ms -= outside_ms
-                if self._ranks[place] in _WHOLE_RANKS:
-                    complete_ms -= outside_ms
-                elif self._ranks[place] == _MISSING_RANK:
-                    owed_ms -= outside_ms
+        if (outside_ms := from_ms - self._from[first]) > 0:
+            is_complete, is_owed = _COUNTS_AS[self._ranks[first]]
+            due_ms -= outside_ms
+            complete_ms -= outside_ms * is_complete
+            owed_ms -= outside_ms * is_owed
+        if (outside_ms := self._to[end - 1] - to_ms) > 0:
+            is_complete, is_owed = _COUNTS_AS[self._ranks[end - 1]]
+            due_ms -= outside_ms
+            complete_ms -= outside_ms * is_complete
+            owed_ms -= outside_ms * is_owed
         return CoverageTotals(due_ms, complete_ms, owed_ms)
 
     def cells(self, edges: Sequence[int]) -> TimelineCells:
@@ -151,30 +109,10 @@ class CoverageTimeline:
         """
         last = self._last_cells
         if last is None or last[0] != edges:
-            last = self._last_cells = (edges, self._cells_between(edges))
+            first, end = bisect_right(self._to, edges[0]), bisect_left(self._from, edges[-1])
+            spans = zip(self._from[first:end], self._to[first:end], self._ranks[first:end], strict=True)
+            last = self._last_cells = (edges, TimelineCells(codes_between(edges, spans), edges, self.spans))
         return last[1]
-
-    def _cells_between(self, edges: Sequence[int]) -> TimelineCells:
-        """Walk over spans and edges at once: both are sorted."""
-        count = len(edges) - 1
-        worst, in_state_ms, due_ms = [_NO_RANK] * count, [0] * count, [0] * count
-        cell = 0
-        for place in range(bisect_right(self._to, edges[0]), bisect_left(self._from, edges[-1])):
-            from_ms, to_ms, rank = self._from[place], self._to[place], self._ranks[place]
-            while edges[cell + 1] <= from_ms:
-                cell += 1
-            while True:
-                begins, ends = edges[cell], edges[cell + 1]
-                inside_ms = (to_ms if to_ms < ends else ends) - (from_ms if from_ms > begins else begins)
-                due_ms[cell] += inside_ms
-                if rank < worst[cell]:
-                    worst[cell], in_state_ms[cell] = rank, inside_ms
-                elif rank == worst[cell]:
-                    in_state_ms[cell] += inside_ms
-                if to_ms <= ends or cell + 1 == count:
-                    break
-                cell += 1
-        return TimelineCells(worst, in_state_ms, due_ms)
 
     def next_gap(self, after_ms: int) -> int | None:
         """Return the start of the first gap at or after an instant."""

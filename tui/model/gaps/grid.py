@@ -1,6 +1,6 @@
 """The grid of the gap view: rows of servers or streams, cells of a minute to a day, and their descriptions. Pure."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import NamedTuple
@@ -9,7 +9,8 @@ from streamusage.api.daily import GapDelta
 from streamusage.api.extension import CoverageSpan
 from streamusage.core.coverage import SLOT_MS, WORST_FIRST, Interval, Provenance, slot_of
 from tui.model import formats
-from tui.model.gaps.accounts import NOTHING, CoverageTimeline, CoverageTotals, TimelineCells
+from tui.model.gaps.accounts import NOTHING, CoverageTimeline, CoverageTotals
+from tui.model.gaps.timeline_cells import TimelineCells
 
 GLYPHS: dict[Provenance | None, str] = {
     Provenance.LIVE: "█",
@@ -89,6 +90,11 @@ class GapGrid:
     def cell_at(self, at_ms: int) -> int:
         """Return the cell of an instant, clipped to the window."""
         return min(self.cells - 1, max(0, bisect_right(self.edges, at_ms) - 1))
+
+    def cell_range(self, interval: Interval) -> tuple[int, int]:
+        """Return the first cell that has time of an interval, and the one after the last."""
+        first = max(0, bisect_right(self.edges, interval.from_ms) - 1)
+        return first, min(self.cells, bisect_left(self.edges, interval.to_ms))
 
     def complete(self) -> str:
         """Return the complete share of the window in percent."""

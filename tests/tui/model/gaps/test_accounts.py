@@ -9,6 +9,7 @@ from streamusage.api.extension import CoverageSpan
 from streamusage.core.coverage import WORST_FIRST, Provenance
 from tests.support.console.gap_grids import MINUTE, NOON, SERVER_TIMELINES, span, timelines
 from tui.model.gaps.accounts import WHOLE, CoverageTimeline, overlaid
+from tui.model.gaps.timeline_cells import LOOKS
 
 
 @given(timelines(), timelines())
@@ -58,7 +59,7 @@ def test_look_of_a_cell_is_its_worst_state_and_whether_most_of_it_is_another(
     cells = CoverageTimeline(spans).cells([NOON + second * 1000 for second in range(seconds[0], seconds[1] + 120, 60)])
     assert len(cells) == len(list(cells))
     assert cells[:2] == list(cells)[:2]
-    for cell, (state, mostly_other) in zip(cells, cells.looks(), strict=True):
+    for cell, (state, mostly_other) in zip(cells, (LOOKS[code] for code in cells.codes), strict=True):
         assert state == (None if cell is None else cell.state)
         assert mostly_other == (cell is not None and 2 * cell.in_state_ms < cell.due_ms)
 

@@ -154,3 +154,15 @@ def test_cell_state_is_its_worst_span_and_totals_are_the_sums(
         owed += lengths.get(Provenance.MISSING, 0)
         assert cell_description(shown_grid, 0, cell)
     assert shown_grid.totals() == (due, whole, owed)
+
+
+@given(st.integers(-400, 2_800), st.integers(1, 900), st.integers(1, 20))
+def test_cells_of_an_interval_are_those_that_have_time_of_it(second: int, length: int, cells: int) -> None:
+    shown_grid = make_grid(SERVER_TIMELINES, cells)
+    interval = Interval(NOON + second * 1000, NOON + (second + length) * 1000)
+    expected = [
+        cell
+        for cell in range(shown_grid.cells)
+        if interval.clip(shown_grid.edges[cell], shown_grid.edges[cell + 1]).length_ms
+    ]
+    assert list(range(*shown_grid.cell_range(interval))) == expected
