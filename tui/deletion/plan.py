@@ -12,7 +12,7 @@ from itertools import starmap
 from streamusage.core.usage import PartialUsageRecord, SessionKey, StreamId, UsageRecord
 from tui.deletion.selection import STEP_ROWS, Selection
 from tui.model import formats
-from tui.model.sessions.session_columns import SessionRows
+from tui.model.sessions.session_columns import SessionColumns, SessionRows
 from tui.model.text import sanitize, shortened
 
 _MOST_NAMED = 6
@@ -42,7 +42,7 @@ class DeletePlan:
     started: tuple[int, int]
     """When the oldest and the newest of the sessions started, UTC milliseconds."""
     stream_names: Collection[tuple[str, str]]
-    """Scope and name of the streams of the sessions, each once."""
+    """Scope and name of the streams of the sessions, each once; a few are in the order of their newest starts."""
     on_air: Sequence[int]
     """The rows of the sessions that are on air."""
     hidden: int
@@ -131,6 +131,9 @@ def plan_steps(chosen: Selection, radius: Radius, host: str, service: str = "") 
         reason = "The service has no usage record of it yet, so there is nothing to delete."
         if columns.has_record(left_out):
             reason = "Its usage record is incomplete. The journal could not keep it whole, so it is not deleted."
+    names: Collection[tuple[str, str]] = of_deletable
+    if 1 < len(names) <= _MOST_NAMED:
+        names = yield from _newest_first_steps(columns, deletable)
     return DeletePlan(
         radius=radius,
         host=host,
@@ -138,12 +141,24 @@ def plan_steps(chosen: Selection, radius: Radius, host: str, service: str = "") 
         sessions=SessionRows(columns, deletable),
         left_out=SessionRows(columns, left_out),
         started=(min(starts, default=0), max(starts, default=0)),
-        stream_names=of_deletable.keys(),
+        stream_names=names,
         on_air=on_air,
         hidden=hidden,
         impossible_reason=reason,
         service=service,
     )
+
+
+def _newest_first_steps(columns: SessionColumns, rows: Sequence[int]) -> Generator[None, None, list[tuple[str, str]]]:
+    """Return scope and name of the streams of some rows, the one that started last first."""
+    scopes, names, starts = columns.scopes, columns.names, columns.start_time
+    newest = dict[tuple[str, str], int]()
+    for number, row in enumerate(rows):
+        if number and number % STEP_ROWS == 0:
+            yield
+        stream = scopes[row], names[row]
+        newest[stream] = max(starts[row], newest.get(stream, 0))
+    return sorted(newest, key=newest.__getitem__, reverse=True)
 
 
 def _has_full_name(scope: str, name: str) -> bool:
