@@ -1,6 +1,7 @@
 """Fixtures of all tests, the check for required programs, and the lines at the end of a test run."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,6 +51,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     tests = Path(__file__).parent
     rank = {tests / name: number for number, name in enumerate(LONGEST_FILES)}
     items.sort(key=lambda item: rank.get(item.path, len(rank)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _repeated_migrations() -> Iterator[None]:
+    """Create the tables of stores by the SQL of the first one, if any collected test opens stores."""
+    if "streamusage.service.store.store" not in sys.modules:
+        yield
+        return
+    from tests.support.service.repeated_migrations import repeating_migrations
+
+    with repeating_migrations():
+        yield
 
 
 @pytest.fixture
