@@ -89,6 +89,24 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             need(*programs)
 
 
+class FailuresAtOnce:
+    """Prints the name of each test that fails when it fails: a run that is ended early has no summary."""
+
+    def __init__(self, terminalreporter: pytest.TerminalReporter) -> None:
+        self._terminal = terminalreporter
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self._terminal.write(f"\nFAILED {report.nodeid} ({report.when}, {report.duration:.0f} s)\n", red=True)
+
+
+@pytest.hookimpl(trylast=True)  # after the terminal's reporter is there
+def pytest_configure(config: pytest.Config) -> None:
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None and os.environ.get("CI"):
+        config.pluginmanager.register(FailuresAtOnce(terminal))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     detected = list_detected(terminalreporter.getreports("passed"))
     if detected:
