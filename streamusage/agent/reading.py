@@ -224,8 +224,11 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     open until their lines are in `ended`. A boot that is no longer in it has ended: its last lines are in this reading
     or in an earlier one."""
     drained: tuple[str, ...] = ()
-    """Earlier boots that were in `draining` of the last reading for certain, and have ended: a reload, not a restart,
-    replaced them, so that their connection ids are not used again."""
+    """Earlier boots that were in `draining` of the last reading for certain, and have ended: a reload or an upgrade,
+    not a restart, replaced them."""
+    continued_ids: tuple[str, ...] = ()
+    """Those of `draining` and `drained` whose connection ids the present boot certainly continues, as after a reload:
+    it uses none of them again. After a binary upgrade ids begin again."""
     misses: str = ""
     """Why figures since the last reading may be incomplete (`core.reasons`): the time is then covered in part only."""
     problem: str = ""

@@ -17,6 +17,10 @@ LINES_UNDATED = (
     "log lines were written while nobody observed the machine's clock: bytes of an earlier run of the media server may "
     "be missing"
 )
+IDS_BEGAN_AGAIN = (
+    "the media server restarted or was upgraded, and its connection ids began again: bytes of log lines that may be of "
+    "either run are not counted"
+)
 ID_USED_AGAIN = (
     "the media server restarted and used the id of a viewer again: who joined in this time may count as the viewer "
     "before the restart"

@@ -1,7 +1,8 @@
 """A media server that is reloaded and upgraded in simulated time: earlier boots go on serving their connections.
 
-Only the present boot has a page. The log has the lines of all. Whether an earlier boot still runs is certain in some
-schedules, as where the agent sees the server's processes, and only possible in the others.
+Only the present boot has a page. The log has the lines of all. As nginx's source does, the server's boots are its
+workers, the cursor remembers the earlier ones, and `sources.nginx_rtmp.workers` decides which of them may still serve
+connections: by the running processes in some schedules, and by their names only in the others.
 """
 
 from dataclasses import dataclass
@@ -9,9 +10,14 @@ from random import Random
 
 import msgspec
 
-from streamusage.agent.reading import DrainingBoot, Reading
+from streamusage.agent.reading import EndedConnection, Reading
+from streamusage.agent.sources.nginx_rtmp.page_reader import WorkerBoot
+from streamusage.agent.sources.nginx_rtmp.source import NginxRtmpCursor
+from streamusage.agent.sources.nginx_rtmp.workers import continued_ids, drained, draining, earlier_workers, masters
 from tests.faults.media_server import Connection, MediaServer
 from tests.faults.simulator import Simulation
+
+FIRST_PID = 1_000
 
 
 @dataclass
@@ -90,8 +96,47 @@ class ReloadedMediaServer(MediaServer):
         self.bytes_in, self.bytes_out = boot.bytes_in, boot.bytes_out
 
     def read(self, now: int, cursor: str | None) -> Reading:
-        draining = tuple(DrainingBoot(earlier.boot, self.is_certain) for earlier in self.earlier)
-        return msgspec.structs.replace(super().read(now, cursor), draining=() if cursor is None else draining)
+        known, present = NginxRtmpCursor.parse(cursor), self._worker()
+        serving = earlier_workers(known.boot, known.earlier, present, self._find_worker)
+        reading = super().read(now, None if cursor is None else _position(cursor))
+        known_masters = masters(known.masters, serving, present, self._find_worker, self.master_of)
+        return msgspec.structs.replace(
+            reading,
+            cursor=f"{NginxRtmpCursor(present, None, tuple(serving), known_masters)}{reading.cursor}",
+            draining=draining(serving),
+            drained=drained(known.earlier, present, self._find_worker),
+            continued_ids=continued_ids((*serving, *known.earlier), present, known_masters),
+        )
+
+    def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
+        return super().ended_between(_position(from_cursor), _position(to_cursor))
+
+    def _find_worker(self, pid: int, present_pid: int) -> bool | None:
+        """As `FindWorker`: a boot runs as long as it is the present one or serves connections."""
+        running = (self.boot, *(earlier.boot for earlier in self.earlier))
+        return any(pid == _parse_worker(boot).pid for boot in running) if self.is_certain else None
+
+    def master_of(self, pid: int) -> int:
+        """As `FindMaster`: each boot has a master of its own where ids begin again."""
+        return 1 if self.keeps_numbers else pid
+
+    def _worker(self) -> WorkerBoot:
+        return _parse_worker(self.boot)
+
+    def _boot(self, now: int) -> None:
+        super()._boot(now)
+        self.boot = str(WorkerBoot(now // 1000, FIRST_PID + self.boots))
+
+
+def _parse_worker(boot: str) -> WorkerBoot:
+    worker = WorkerBoot.parse(boot)
+    assert worker is not None, boot
+    return worker
+
+
+def _position(cursor: str) -> str:
+    """Return the position in the log of a cursor."""
+    return cursor.rpartition("|")[2]
 
 
 class ReloadSimulation(Simulation):

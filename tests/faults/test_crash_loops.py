@@ -57,7 +57,8 @@ class TrustsIds(CrashLoopSimulation):
     """A line is of the earlier boot whose viewer it seems to end, although the present boot uses the ids again."""
 
     def run(self) -> Simulation:
-        with patch.object(LineBoots, "is_ambiguous", lambda *_: False):
+        never = {"is_ambiguous": lambda *_: False, "is_shared": lambda *_: False}
+        with patch.multiple(LineBoots, **never):
             return super().run()
 
 

@@ -99,6 +99,8 @@ async def test_session_goes_on_after_a_reload_with_the_viewers_of_both_workers(
     assert (session.live, session.active, session.total) == (True, 2, 2)
     draining = counting.spans[-1]
     assert (draining.state, draining.reason) == ("partial", OLD_WORKER_SERVES)
+    reading = await counting.step()
+    assert reading.continued_ids == tuple(boot.boot for boot in reading.draining), "workers of one master share ids"
     await upgraded.finish(lines=3)
     upgraded.assert_equal_to_log()
     await counting.step()
@@ -150,6 +152,42 @@ async def test_binary_upgrade_continues_the_session_and_its_old_master_can_quit_
     upgraded.assert_equal_to_log()
     await counting.step()
     assert counting.spans[-1].state == "counted"
+    await counting.source.close()
+
+
+async def test_reloads_before_and_after_an_upgrade_count_each_connection_of_four_workers_once(
+    tmp_path: Path, programs: Programs, clip: Path
+) -> None:
+    """The ids of the new binary begin again, beside two workers of the old one that serve connections with low ids."""
+    upgraded = await serve(tmp_path, programs, clip, daemon=True)
+    nginx, counting = upgraded.nginx, upgraded.counting
+    worker = old_worker_of(nginx)
+    await asyncio.sleep(3)
+    nginx.reload()
+    await upgraded.read_new_worker(worker)
+    await upgraded.watch_new_worker()
+    worker = nginx.worker_pids()[-1]
+    await asyncio.sleep(3)
+    old_master = await nginx.upgrade()
+    old_master.send(signal.SIGQUIT)
+    await upgraded.read_new_worker(worker)
+    await upgraded.watch_new_worker()
+    reading = await counting.step()
+    assert len(reading.draining) == 2
+    assert all(boot.is_certain for boot in reading.draining)
+    assert reading.continued_ids == (), "a new master counts ids from the beginning"
+    worker = nginx.worker_pids()[-1]
+    await asyncio.sleep(3)
+    nginx.reload()
+    await upgraded.read_new_worker(worker)
+    await upgraded.watch_new_worker()
+    reading = await counting.step()
+    assert len(reading.draining) == 3
+    assert reading.continued_ids == (next(boot.boot for boot in reading.draining if boot.boot.endswith(f"-{worker}")),)
+    await upgraded.finish(lines=5)
+    await until(lambda: not old_master.running, "the old master has ended")
+    await counting.step()
+    upgraded.assert_equal_to_log()
     await counting.source.close()
 
 

@@ -68,7 +68,8 @@ class LineBoots(NamedTuple):
         if not self.retired or started_at >= self.earliest_start - tolerance_ms:
             return self.present
         tolerance_ms += self.reading.started_granularity_ms
-        return retired.boot_that_began(self.retired, self.draining, started_at, tolerance_ms)
+        served = [boot.boot for boot in self.retired if self.may_end_connections(boot.boot)]
+        return retired.boot_that_began(self.retired, served, started_at, tolerance_ms)
 
     def of_publish(self, line: EndedConnection, started_at: int) -> list[str]:
         """Return the boots in which the publish of a line may have begun, the newest first.
@@ -93,10 +94,54 @@ class LineBoots(NamedTuple):
 
         After a reload there is no other one: nginx counts connections in memory that its workers share.
         """
-        if boot == self.present or self._was_reloaded(boot):
+        if self._continues(boot):
             return False
         is_unseen = not self.is_same or self.latest_start_of(line, started_at) >= self.passage.last_at
         return is_unseen and self._may_be_of_present(line, started_at)
+
+    def is_shared(self, boot: str, line: EndedConnection, started_at: int) -> bool:
+        """Return whether a line of an earlier boot may be of a connection of another boot that used the id, too, as a
+        binary upgrade does: two boots served connections at once, and one began about when the connection did. Then the
+        counters of that boot may contain its bytes.
+        """
+        return boot != self.present and any(
+            self._may_have_begun(index, line, started_at)
+            for index, other in enumerate(self._serving)
+            if other not in ("", boot) and not (self._continues(boot) and self._continues(other))
+        )
+
+    def may_be_of_drained(self, boot: str, line: EndedConnection) -> bool:
+        """Return whether a line of a connection that no page showed, of the present boot as far as its start shows, may
+        be of one that an earlier boot accepted beside it: until the old master of an upgrade quits, both accept. The
+        counters contain its bytes only in the first case. Only boots that have just ended matter: as long as one
+        certainly serves, the time is incomplete anyway.
+        """
+        if boot != self.present or line.counter or not (line.bytes_in or line.bytes_out):
+            return False
+        return any(name not in self.reading.continued_ids for name in self.reading.drained)
+
+    @property
+    def _serving(self) -> list[str]:
+        """The boots whose lines are to be expected, oldest first: an empty name for one whose lines are not."""
+        earlier = [boot.boot if self.may_end_connections(boot.boot) else "" for boot in self.retired]
+        return [*earlier, self.present]
+
+    def _may_have_begun(self, index: int, line: EndedConnection, started_at: int) -> bool:
+        """Return whether the connection of a line may have begun in a boot of `_serving`."""
+        boots = [(boot.started_at, boot.retired_at or boot.started_at) for boot in self.retired]
+        boots.append((self.earliest_start + self._start_error_ms, self.reading.at))
+        latest_start, shown_at = boots[index]
+        replaced_at = boots[index + 1][0] if index + 1 < len(boots) else self.reading.at
+        error_ms = self.clock_error_ms
+        if error_ms:
+            error_ms += line.duration_ms // DRIFT_PER_MS
+        may_begin_later = started_at + error_ms >= latest_start - self._start_error_ms
+        return may_begin_later and started_at - line.granularity_ms - error_ms <= max(shown_at, replaced_at)
+
+    @property
+    def _start_error_ms(self) -> int:
+        """How much earlier than its latest possible start a boot may have started."""
+        return self.reading.started_granularity_ms + self.reading.age_slack_ms
 
     def latest_start_of(self, line: EndedConnection, started_at: int) -> int:
         """Return when the connection of a line began at the latest, where the time of the line is known."""
@@ -106,7 +151,7 @@ class LineBoots(NamedTuple):
         """Return until when a connection of the present boot may have begun that no reading showed, where a line ends
         one of an earlier boot that nothing proves to be its own; 0 if there is none.
         """
-        if boot == self.present or self._was_reloaded(boot):
+        if self._continues(boot):
             return 0
         if self.is_ambiguous(boot, line, started_at):
             return self.latest_start_of(line, started_at) + 1
@@ -133,9 +178,9 @@ class LineBoots(NamedTuple):
         earlier_from = self.earlier_from(line, started_at)
         return None if earlier_from is None else earlier_from - self.clock_error_ms
 
-    def _was_reloaded(self, boot: str) -> bool:
-        """Return whether an earlier boot certainly served connections beside the present one since the last reading."""
-        return self.draining.get(boot, False) or retired.raw_name(boot) in self.reading.drained
+    def _continues(self, boot: str) -> bool:
+        """Return whether the present boot certainly uses no connection id of a boot again."""
+        return boot == self.present or retired.raw_name(boot) in self.reading.continued_ids
 
     def _may_be_of_present(self, line: EndedConnection, started_at: int) -> bool:
         return self.is_dated(line) and self.at(started_at) == self.present

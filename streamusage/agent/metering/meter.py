@@ -54,6 +54,7 @@ from streamusage.core.reasons import (
     CLOCK_SET_FORWARD,
     COUNTER_FELL,
     ID_USED_AGAIN,
+    IDS_BEGAN_AGAIN,
     LENGTH_UNKNOWN,
     LINES_UNDATED,
     NO_READING,
@@ -203,8 +204,10 @@ class _Step:
         is_one_run = self.passage.is_same_run or self.now - earliest <= reading.elapsed_ms
         self.is_clock_observed = not reading.run or (self.passage.passed_ms or UNOBSERVED_FROM_MS) < UNOBSERVED_FROM_MS
         """Whether the machine's clock cannot have been set and set back unnoticed since the last reading."""
-        self.lacks_bytes = False
-        """Whether bytes of an earlier boot are not counted, because nothing proves that they are its own."""
+        self.lacks_bytes = ""
+        """Why bytes of an earlier boot are not counted, where nothing proves that they are its own (`core.reasons`)."""
+        self.lacks_bytes_now = ""
+        """The same, where such a boot served connections beside the present one until now."""
         self.lacks_viewers_until = 0
         """Until when viewers may have joined who are not counted, because their lines end viewers of an earlier boot.
         """
@@ -346,14 +349,14 @@ class _Step:
             SpanAddition(before, began, "partial" if self.reading.logs_ends else "lost", RESTARTED)
         )
         if began < at:
-            self.additions.spans += self._spans_up_to_now(began, self.reading.misses)
+            self.additions.spans += self._spans_up_to_now(began, self.reading.misses or self.lacks_bytes_now)
 
     def _why_incomplete(self) -> str:
         """Return why figures since the last reading may be incomplete; empty where they are complete."""
         if self._pause_was_too_long():
             return NO_READING
         if self.lacks_bytes:
-            return WORKER_REPLACED if self.is_back else LINES_UNDATED
+            return WORKER_REPLACED if self.is_back else self.lacks_bytes
         if self.passage.passed_ms is None and any(not audience.shown_only for audience in self.reading.audiences):
             return LENGTH_UNKNOWN
         if self.has_fallen or counters.has_fallen(self.before.counters, self.reading.counters):
@@ -534,12 +537,20 @@ class _Step:
             boot = served or boot
         # A viewer who is matched by duration only may be another one: then the time of the line proves nothing, either.
         is_dated = is_dated and (boot == self.boot or served is not None or self.is_clock_observed)
-        is_proven = (is_dated or is_boot_certain) and not self.boots.is_ambiguous(boot, line, dated_start)
-        is_of_boot = is_proven or self.boots.is_certain(boot, line)
+        is_ambiguous = self.boots.is_ambiguous(boot, line, dated_start)
+        is_shared = self.boots.is_shared(boot, line, dated_start)
+        is_proven = (is_dated or is_boot_certain) and not is_ambiguous
+        is_of_boot = (is_proven or self.boots.is_certain(boot, line)) and not is_shared
         if line.counter or is_of_boot:
             self._credit(boot, ended_at, line)
         elif boot != self.boot and (line.bytes_in or line.bytes_out):
-            self.lacks_bytes = True
+            reason = IDS_BEGAN_AGAIN if is_ambiguous or is_shared else LINES_UNDATED
+            self.lacks_bytes = self.lacks_bytes or reason
+            if is_shared and (self.draining or self.reading.drained):
+                self.lacks_bytes_now = reason
+        if known is None and served is None and self.boots.may_be_of_drained(boot, line):
+            self.lacks_bytes = self.lacks_bytes or OLD_WORKER_SERVES
+            self.lacks_bytes_now = self.lacks_bytes_now or OLD_WORKER_SERVES
         if line.kind == "publish":
             self.publishes.end(f"{boot}/{line.connection_id}", line, started_at, ended_at)
         elif known is not None:

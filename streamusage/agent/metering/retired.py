@@ -136,18 +136,16 @@ def serves_unseen(draining: Mapping[str, bool], connections: Iterable[str]) -> b
     )
 
 
-def boot_that_began(
-    retired: Sequence[RetiredBoot], draining: Collection[str], started_at: int, tolerance_ms: int
-) -> str:
-    """Return the earlier boot in which a connection began: the last one, or an older one that still drains.
+def boot_that_began(retired: Sequence[RetiredBoot], served: Collection[str], started_at: int, tolerance_ms: int) -> str:
+    """Return the earlier boot in which a connection began: the last one, or an older one that `served` until now.
 
     Of other boots hardly a line is still to come: a start before the last one is then a wrong clock's.
     """
     last = retired[-1]
     if started_at >= last.started_at - tolerance_ms:
         return last.boot
-    served = (boot for boot in reversed(retired[:-1]) if boot.boot in draining)
-    return next((boot.boot for boot in served if started_at >= boot.started_at - tolerance_ms), last.boot)
+    older = (boot for boot in reversed(retired[:-1]) if boot.boot in served)
+    return next((boot.boot for boot in older if started_at >= boot.started_at - tolerance_ms), last.boot)
 
 
 def was_given_up(retired: Iterable[RetiredBoot], boot: str, started_at: int, last_at: int) -> bool:

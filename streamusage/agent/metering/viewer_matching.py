@@ -56,10 +56,12 @@ def match_viewer(
     """Return the viewer of the given boots, the present one first, that a log line ends; `None` where no reading showed
     it.
 
-    Of several candidates the one with the nearest start is chosen, of those first whose lines are to be expected:
-    viewers of the present boot who have left, and those of a boot that `may_end_connections`. Else a viewer who was
-    shown for hours would stay, and these hours would count again for one who joined just before a crash. A line that
-    names only a peer ends no viewer on the page, and a line that was written before the page none of them either.
+    Of several candidates those come first whose start is that of the line as exactly as both are known, then those of
+    its stream, then those whose lines are to be expected: viewers of the present boot who have left, and those of a
+    boot that `may_end_connections`. Else a viewer who was shown for hours would stay, and these hours would count again
+    for one who joined just before a crash. Of several exact ones the earliest is chosen: its own line may then end one
+    of the others, but theirs might be too late to end it. Of others the one with the nearest start is chosen. A line
+    that names only a peer ends no viewer on the page, and a line that was written before the page none of them either.
     Viewers of earlier boots that began before `earlier_boots_from` are left out: a page shows the latest possible
     start.
     """
@@ -76,14 +78,16 @@ def match_viewer(
         if -earlier <= viewer.started_at - started_at <= later
         and not (was_written_before and viewer.viewer_id in page.seen)
     )
-    return min(
-        matching,
-        key=lambda viewer: (
-            _rank(viewer.viewer_id, boots[0], page, may_end_connections),
-            abs(viewer.started_at - started_at),
-        ),
-        default=None,
-    )
+    error_ms = line.granularity_ms + line.duration_ms // DRIFT_PER_MS + ROUNDING_MS
+
+    def preference(viewer: ViewerRow) -> tuple[bool, bool, int, int]:
+        after_ms = viewer.started_at - started_at
+        is_exact = -error_ms <= after_ms <= error_ms + page.answer_ms
+        is_of_stream = (viewer.scope, viewer.name) == (line.scope, line.name)
+        rank = _rank(viewer.viewer_id, boots[0], page, may_end_connections)
+        return not is_exact, not is_of_stream, rank, viewer.started_at if is_exact else abs(after_ms)
+
+    return min(matching, key=preference, default=None)
 
 
 def _rank(viewer_id: str, present_boot: str, page: Page, may_end_connections: Callable[[str], bool]) -> int:

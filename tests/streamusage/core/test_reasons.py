@@ -37,6 +37,7 @@ def test_every_text_has_a_former_text_or_is_new() -> None:
         reasons.HLS_LOG_NOT_OPENED,
         reasons.HLS_LOG_NOT_UNDERSTOOD,
         reasons.ID_USED_AGAIN,
+        reasons.IDS_BEGAN_AGAIN,
         reasons.LENGTH_UNKNOWN,
         reasons.LINES_UNDATED,
         reasons.LINES_UNREADABLE,

@@ -5,6 +5,7 @@ so a viewer who is no longer on the page has its line in the same reading, excep
 stayed connected. docs/sources/nginx-rtmp.md lists what is exact and what is bounded.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -32,11 +33,15 @@ from streamusage.agent.sources.nginx_rtmp.departures import Departures
 from streamusage.agent.sources.nginx_rtmp.page_reader import PageSample, StatPageReader, WorkerBoot
 from streamusage.agent.sources.nginx_rtmp.workers import (
     MOST_EARLIER,
+    FindMaster,
     FindWorker,
+    continued_ids,
     drained,
     draining,
     earlier_workers,
+    find_master,
     find_worker,
+    masters,
 )
 from streamusage.client.http_options import HttpOptions
 from streamusage.core.clock import Clock, SystemClock
@@ -61,18 +66,35 @@ class NginxRtmpCursor(NamedTuple):
     position: LogPosition | None
     earlier: tuple[WorkerBoot, ...] = ()
     """Earlier workers that may still serve connections."""
+    masters: Mapping[WorkerBoot, int] = {}
+    """The process ids of the masters of these workers, as far as they were seen."""
 
     def __str__(self) -> str:
-        boots = ",".join(str(boot) for boot in (self.boot or "", *self.earlier))
-        return f"{boots}|{self.position or ''}"
+        boots = () if self.boot is None else (self.boot, *self.earlier)
+        masters_of = [f"{boot}+{self.masters[boot]}" for boot in boots if boot in self.masters]
+        names = [str(self.boot or ""), *map(str, self.earlier), *masters_of]
+        return f"{','.join(names)}|{self.position or ''}"
 
     @classmethod
     def parse(cls, text: str | None) -> "NginxRtmpCursor":
         """Return the cursor that `str` encoded; missing or invalid parts are None."""
         boots, _, position = (text or "").partition("|")
-        boot, *earlier = boots.split(",")
-        known = (WorkerBoot.parse(name) for name in earlier[:MOST_EARLIER])
-        return cls(WorkerBoot.parse(boot), LogPosition.parse(position), tuple(filter(None, known)))
+        boot, *others = boots.split(",")
+        others = others[: 2 * MOST_EARLIER + 1]
+        known = (WorkerBoot.parse(name) for name in others if "+" not in name)
+        return cls(
+            WorkerBoot.parse(boot),
+            LogPosition.parse(position),
+            tuple(filter(None, known))[:MOST_EARLIER],
+            dict(filter(None, map(_parse_master, others))),
+        )
+
+
+def _parse_master(text: str) -> tuple[WorkerBoot, int] | None:
+    name, _, master = text.partition("+")
+    boot = WorkerBoot.parse(name)
+    is_number = master.isascii() and master.isdecimal() and len(master) <= 10
+    return (boot, int(master)) if boot is not None and is_number else None
 
 
 Listed = TypeVar("Listed", PublishReading, ViewerReading)
@@ -113,9 +135,10 @@ class NginxRtmpSource:
         options: HttpOptions | None = None,
         spool: CallbackSpool | None = None,
         find_worker: FindWorker = find_worker,
+        find_master: FindMaster = find_master,
     ) -> None:
         self._clock = clock or SystemClock()
-        self._find_worker = find_worker
+        self._find_worker, self._find_master = find_worker, find_master
         self._page = StatPageReader(stat_url, self._clock, http, options)
         self._log = (
             UnderstoodLog(
@@ -169,6 +192,7 @@ class NginxRtmpSource:
                 "without them; the next reading tries again; reload nginx if this lasts"
             )
         since_page_ms = at.elapsed_ms - sample.first_byte_ms
+        masters_of = masters(before.masters, serving, sample.boot, self._find_worker, self._find_master)
         return Reading(
             at=at.wall_ms,
             elapsed_ms=at.elapsed_ms,
@@ -182,10 +206,11 @@ class NginxRtmpSource:
             stream_traffic="measured",
             age_slack_ms=sample.slack_ms,
             ended=ends.ended,
-            cursor=str(NginxRtmpCursor(sample.boot, ends.position, tuple(serving))),
+            cursor=str(NginxRtmpCursor(sample.boot, ends.position, tuple(serving), masters_of)),
             logs_ends=ends.logs_ends,
             draining=draining(serving),
             drained=drained(before.earlier, sample.boot, self._find_worker),
+            continued_ids=continued_ids((*serving, *before.earlier), sample.boot, masters_of),
             misses=ends.misses or ("" if has_counts else COUNTER_INVALID),
             problem=problem,
             log_lines=log_lines,

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from streamusage.agent.metering.additions import Additions
-from streamusage.agent.reading import DrainingBoot
-from streamusage.core.reasons import CALLBACKS_LOST, ID_USED_AGAIN, RESTARTED
+from streamusage.agent.metering.meter import MeterState
+from streamusage.agent.reading import DrainingBoot, EndedConnection
+from streamusage.core.reasons import CALLBACKS_LOST, ID_USED_AGAIN, IDS_BEGAN_AGAIN, OLD_WORKER_SERVES, RESTARTED
 from tests.support.agent.readings import T0, connections, line, publish, reading, run, view_time, viewer
 
 CLOCK: dict[str, Any] = {"run": "run 1", "machine_offset_ms": T0 - 1_000_000}
@@ -87,25 +88,60 @@ def test_bytes_of_a_line_that_ends_a_viewer_only_in_doubt_count_once(paused_ms: 
     assert [reason for _, _, reason in incomplete(added)] == [RESTARTED, CALLBACKS_LOST]
 
 
-@pytest.mark.parametrize(("drained", "credited"), [((), 0), (("b1",), 400)], ids=["restart", "reload"])
+@pytest.mark.parametrize(
+    ("drained", "continued", "credited"),
+    [((), (), 0), (("b1",), (), 0), (("b1",), ("b1",), 400)],
+    ids=["restart", "upgrade", "reload"],
+)
 def test_bytes_of_a_viewer_from_just_before_a_reload_count_because_its_id_is_not_used_again(
-    drained: tuple[str, ...], credited: int
+    drained: tuple[str, ...], continued: tuple[str, ...], credited: int
 ) -> None:
-    """By the clocks, which differ by up to a second, the connection may have begun after the last reading."""
+    """By the clocks, which differ by up to a second, the connection may have begun after the last reading. After an
+    upgrade, too, ids begin again.
+    """
     _, added = run(
         reading(-10_000, elapsed_ms=990_000, **CLOCK),
         reading(-500, elapsed_ms=999_500, viewers=(viewer(1, 0),), **CLOCK),
         reading(
             0, boot="b2", started_at=T0, uptime_ms=100, elapsed_ms=1_000_000, bytes_out=900,
-            draining=(DrainingBoot("b1", is_certain=True),), **CLOCK,
+            draining=(DrainingBoot("b1", is_certain=True),), continued_ids=continued, **CLOCK,
         ),
         reading(
             10, boot="b2", started_at=T0, uptime_ms=110, elapsed_ms=1_000_010, bytes_out=900, drained=drained,
-            ended=(line(1, 0, 500, bytes_out=400),), **CLOCK,
+            continued_ids=continued, ended=(line(1, 0, 500, bytes_out=400),), **CLOCK,
         ),
     )  # fmt: skip
     assert connections(added) == 1
     assert sum(slot.bytes_out for slot in added.slots.values()) == 900 + credited
+    assert ({reason for _, _, reason in incomplete(added)} == {OLD_WORKER_SERVES}) == bool(credited)
+    assert not credited or IDS_BEGAN_AGAIN not in {reason for _, _, reason in incomplete(added)}
+
+
+def upgraded_twice(*ended: EndedConnection) -> tuple[MeterState, Additions]:
+    """Return the state and what is added where two upgrades followed within a second. A viewer of each earlier binary
+    has the id 1 and watched when it was last read; the lines of both are in the last reading.
+    """
+    draining = (DrainingBoot("b1", is_certain=True), DrainingBoot("b2", is_certain=True))
+    return run(
+        reading(-9_000, started_at=T0 - 10_000),
+        reading(400, started_at=T0 - 10_000, viewers=(viewer(1, 200),)),
+        reading(900, boot="b2", started_at=T0 + 1_000, viewers=(viewer(1, 100),), draining=draining[:1]),
+        reading(20_000, boot="b3", started_at=T0 + 2_000, draining=draining),
+        reading(30_000, boot="b3", started_at=T0 + 2_000, drained=("b1", "b2"), ended=ended),
+    )
+
+
+def test_lines_of_viewers_of_two_upgrades_end_each_of_them_once() -> None:
+    """By their lines they began up to a second before: the nearest start of the first line is that of the other one."""
+    state, added = upgraded_twice(line(1, 25_900, 25_000), line(1, 26_790, 25_000))
+    assert connections(added) == 2
+    assert not state.viewers
+
+
+def test_bytes_of_lines_that_may_be_of_either_of_two_upgrades_are_not_counted_and_the_time_is_partial() -> None:
+    _, added = upgraded_twice(line(1, 25_900, 25_000, bytes_out=700), line(1, 26_790, 25_000, bytes_out=40))
+    assert sum(slot.bytes_out for slot in added.slots.values()) == 0
+    assert incomplete(added)[-1] == (20_000, 30_000, IDS_BEGAN_AGAIN)
 
 
 @pytest.mark.parametrize("began_at", [2_400, 78_000])

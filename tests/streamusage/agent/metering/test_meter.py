@@ -148,7 +148,8 @@ def test_log_lines_of_a_draining_worker_add_bytes_beyond_its_last_counters() -> 
     before = reading(0, bytes_out=1_000, viewers=(viewer(7, 5_000),))
     after = reading(10_000, boot="b2", started_at=T0 + 1_000, bytes_out=50)
     gone = line(7, 15_000, 20_000, bytes_out=1_800)
-    state, added = run(reading(-5_000), before, after, reading(20_000, boot="b2", bytes_out=50, ended=(gone,)))
+    last = reading(20_000, boot="b2", started_at=T0 + 1_000, bytes_out=50, ended=(gone,))
+    state, added = run(reading(-5_000), before, after, last)
     total = sum(slot.bytes_out for slot in added.slots.values())
     assert total == 1_800 + 50, "1,000 by the counters, 800 more by the log, and the new worker's 50"
     assert view_time(added) == 20_000

@@ -1,5 +1,6 @@
 """Reloads and upgrades by recorded pages: which worker is read, and what the earlier one still serves."""
 
+import os
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
@@ -8,7 +9,14 @@ import pytest
 from streamusage.agent.reading import DrainingBoot
 from streamusage.agent.sources.nginx_rtmp.page_reader import WorkerBoot
 from streamusage.agent.sources.nginx_rtmp.source import NginxRtmpCursor, NginxRtmpSource
-from streamusage.agent.sources.nginx_rtmp.workers import drained, earlier_workers, find_worker
+from streamusage.agent.sources.nginx_rtmp.workers import (
+    continued_ids,
+    drained,
+    earlier_workers,
+    find_master,
+    find_worker,
+    masters,
+)
 from streamusage.core.reasons import OLD_WORKER_SERVES, RESTARTED, WORKER_REPLACED
 from tests.support.agent.counting import Counting
 from tests.support.agent.http_answers import Answers
@@ -198,6 +206,31 @@ def test_cursor_has_the_earlier_workers() -> None:
     cursor = NginxRtmpCursor(WorkerBoot(9, 3), None, (WorkerBoot(5, 1), WorkerBoot(7, 2)))
     assert NginxRtmpCursor.parse(str(cursor)) == cursor
     assert NginxRtmpCursor.parse("5-1|").earlier == (), "as an earlier version wrote it"
+
+
+def test_cursor_has_the_masters_of_the_workers_where_an_earlier_version_reads_none() -> None:
+    workers = WorkerBoot(9, 3), WorkerBoot(5, 1), WorkerBoot(7, 2)
+    cursor = NginxRtmpCursor(workers[0], None, workers[1:], {workers[0]: 40, workers[2]: 41})
+    assert NginxRtmpCursor.parse(str(cursor)) == cursor
+    assert str(cursor) == "9-3,5-1,7-2,9-3+40,7-2+41|"
+    assert WorkerBoot.parse("7-2+41") is None
+    assert not NginxRtmpCursor.parse("9-3,9-3+" + "4" * 5000 + "|").masters
+
+
+def test_worker_continues_the_ids_of_the_workers_of_its_master_only() -> None:
+    present, reloaded, upgraded, ended, unknown = (WorkerBoot(100 * number, number) for number in range(1, 6))
+    parents = {present.pid: 40, reloaded.pid: 40, upgraded.pid: 30, unknown.pid: 40}
+    serving = {reloaded: True, upgraded: True, unknown: False}
+    seen = masters({ended: 40}, serving, present, lambda *_: True, parents.get)
+    assert seen == {ended: 40, present: 40, reloaded: 40, upgraded: 30}
+    assert continued_ids((*serving, ended, reloaded), present, seen) == (str(reloaded), str(ended))
+    unseen = masters({ended: 40}, serving, present, lambda *_: None, parents.get)
+    assert continued_ids((*serving, ended), present, unseen) == (), "where the present worker is not seen"
+
+
+def test_master_of_a_process_is_its_parent() -> None:
+    assert find_master(os.getpid()) == os.getppid()
+    assert find_master(2**22 + 1) is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Reloads and binary upgrades of the media server in a row, several at once, with connection ids that begin again."""
