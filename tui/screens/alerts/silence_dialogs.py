@@ -74,7 +74,7 @@ class ConfirmSilence(SilenceDialog[SilenceRequested | None]):
         """Prepare the widgets."""
         self.query_one("#refusal").display = False
         self._show_end()
-        self.query_one("#length").focus()
+        self.query_one("#length").focus(scroll_visible=False)
 
     def update_times(self) -> None:
         """Draw the times as they are now."""
@@ -139,7 +139,7 @@ class ConfirmEnd(SilenceDialog[bool | None]):
 
     def prepare(self) -> None:
         """Prepare the widgets."""
-        self.query_one("#cancel").focus()
+        self.query_one("#cancel").focus(scroll_visible=False)
 
     @on(Button.Pressed, "#go")
     def _confirmed(self) -> None:
