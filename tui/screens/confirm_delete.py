@@ -5,7 +5,6 @@ The field for the confirmation has the focus; without one, Cancel has it.
 Before anything is sent the records are fetched again; the dialog shows what changed, and another press confirms.
 """
 
-
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
