@@ -40,8 +40,8 @@ class SilenceDialog(ConfirmDialog[Answer]):
     def _describe(self) -> str:
         return "\n".join(self._plan.lines(self._state.now_ms(), self._tz))
 
-    def on_mount(self) -> None:
-        """Draw the times anew once a second, where they differ."""
+    def prepare(self) -> None:
+        """Prepare the widgets, and draw the times anew once a second, where they differ."""
         self.set_interval(1, self.update_times)
 
     def update_times(self) -> None:
@@ -72,6 +72,7 @@ class ConfirmSilence(SilenceDialog[SilenceRequested | None]):
 
     def prepare(self) -> None:
         """Prepare the widgets."""
+        super().prepare()
         self.query_one("#refusal").display = False
         self._show_end()
         self.query_one("#length").focus(scroll_visible=False)
@@ -139,6 +140,7 @@ class ConfirmEnd(SilenceDialog[bool | None]):
 
     def prepare(self) -> None:
         """Prepare the widgets."""
+        super().prepare()
         self.query_one("#cancel").focus(scroll_visible=False)
 
     @on(Button.Pressed, "#go")
