@@ -127,7 +127,7 @@ def proven_ms(log: Path, user_agent: str) -> int:
     a new segment. It proves two players from the first segment on that was sent twice within this duration. A program
     that starts late on a busy machine is proven late, and so are players that fetch several segments at once: nothing
     in the log shows then when the second one began. Where one of them falls behind by more than a segment, nothing
-    shows any longer that there are two.
+    shows any longer that there are two. Zero where no single pause proves it.
     """
     first: dict[str, int] = {}
     sent_twice: list[tuple[int, int]] = []
@@ -144,8 +144,7 @@ def proven_ms(log: Path, user_agent: str) -> int:
             until_at = at
             if since is None:
                 since = next(twice_at for twice_at, apart_ms in sent_twice if apart_ms <= min(pauses))
-    assert since is not None, f"no segment was sent twice to {user_agent} within its duration"
-    return until_at - since
+    return 0 if since is None else until_at - since
 
 
 async def test_players_count_once_and_bytes_are_those_of_the_log(
