@@ -59,7 +59,7 @@ def _repeated_migrations() -> Iterator[None]:
     if "streamusage.service.store.store" not in sys.modules:
         yield
         return
-    from tests.support.service.repeated_migrations import repeating_migrations
+    from tests.support.service.migrating.repeated import repeating_migrations
 
     with repeating_migrations():
         yield

@@ -5,11 +5,8 @@ The field for the confirmation has the focus; without one, Cancel has it.
 Before anything is sent the records are fetched again; the dialog shows what changed, and another press confirms.
 """
 
-from typing import ClassVar
-
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Input, Static
 
@@ -31,11 +28,6 @@ class ConfirmDelete(ConfirmDialog[list[UsageRecord] | None]):
 
     `read_records` fetches the records again; it raises `RecordsUnreadableError`.
     """
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "scroll(-1)", "up", show=False),
-        Binding("down", "scroll(1)", "down", show=False),
-    ]
 
     def __init__(self, plan: DeletePlan, state: ConsoleState, read_records: ReadRecords) -> None:
         super().__init__()
@@ -84,13 +76,9 @@ class ConfirmDelete(ConfirmDialog[list[UsageRecord] | None]):
         names = self.query("#name")
         if names:
             self.query_one("#refusal").display = False
-            names.first().focus()
+            names.first().focus(scroll_visible=False)
         else:
-            self.query_one("#cancel").focus()
-
-    def action_scroll(self, lines: int) -> None:
-        """Scroll by lines."""
-        self.query_one("#dialog").scroll_relative(y=lines, animate=False, immediate=True)
+            self.query_one("#cancel").focus(scroll_visible=False)
 
     def _is_confirmed_by(self, typed: str) -> bool:
         # The name as it is drawn is accepted too: not every character of a name can be typed.

@@ -38,16 +38,27 @@ class ConfirmDialog(Dialog[Answer]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "cancel", show=False),
         Binding("left,right", "other_button", "other button", show=False),
+        Binding("up", "scroll(-1)", "up", show=False),
+        Binding("down", "scroll(1)", "down", show=False),
     ]
+
+    _has_shown_focused = True
 
     def on_resize(self) -> None:
         """Draw for the new size."""
         # The next key goes to what has the focus: it must be visible, however small the terminal is.
+        self._has_shown_focused = False
         self.call_after_refresh(self._show_focused)
 
     def _show_focused(self) -> None:
-        if self.focused is not None:
-            self.focused.scroll_visible(animate=False)
+        if not self._has_shown_focused and self.focused is not None:
+            self._has_shown_focused = True
+            self.focused.scroll_visible(animate=False, immediate=True)
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll by lines, from where the focus is shown."""
+        self._show_focused()  # now, not after the key: it would take the scroll back
+        self.query_one("#dialog").scroll_relative(y=lines, animate=False, immediate=True)
 
     def action_cancel(self) -> None:
         """Close the dialog; nothing is done."""

@@ -19,6 +19,7 @@ import secrets
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from random import Random
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -118,7 +119,7 @@ class AlertEngine:
             while True:
                 await self._clock.sleep(settings.sending.every_ms / 1000)
                 self._began_elapsed_ms = self._clock.elapsed_ms()
-                await self._evaluate_guarded(settings)
+                await self._evaluate_guarded(copy(settings))  # one evaluation never sees an exchange
                 self._began_elapsed_ms = None
                 self.evaluations += 1
         finally:

@@ -3,7 +3,6 @@
 `queries/history.py` answers this for one stream; a trend answers it for all live streams in one read of the store.
 """
 
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, select, union
@@ -63,6 +62,7 @@ def list_trends(connection: Connection, window: Interval, step_ms: int, now_ms: 
         select(server_sessions.c.stream, server_sessions.c.scope, server_sessions.c.name, server_sessions.c.server)
         .join(servers, servers.c.server == server_sessions.c.server)
         .where(server_sessions.c.live == 1, server_sessions.c.epoch == servers.c.epoch)
+        .order_by(server_sessions.c.server, server_sessions.c.publish_id)
     )
     for row in connection.execute(live):
         names[bytes(row.stream)] = StreamId(row.scope, row.name)
@@ -82,7 +82,7 @@ def list_trends(connection: Connection, window: Interval, step_ms: int, now_ms: 
         {server: _by_minute(slots, window) for server, slots in estate.items()} if step_ms == SLOT_MS else {}
     )
     trends = []
-    for key, stream in sorted(names.items(), key=itemgetter(1)):
+    for key, stream in names.items():
         concerned = sorted((reporting[key] | sampled[key].keys()) & estate.keys())
         if len(concerned) == 1 and without_streams:
             # Most streams are on one server, whose states are those of all of its streams.

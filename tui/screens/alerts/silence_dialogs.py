@@ -40,8 +40,8 @@ class SilenceDialog(ConfirmDialog[Answer]):
     def _describe(self) -> str:
         return "\n".join(self._plan.lines(self._state.now_ms(), self._tz))
 
-    def on_mount(self) -> None:
-        """Draw the times anew once a second, where they differ."""
+    def prepare(self) -> None:
+        """Prepare the widgets, and draw the times anew once a second, where they differ."""
         self.set_interval(1, self.update_times)
 
     def update_times(self) -> None:
@@ -72,9 +72,10 @@ class ConfirmSilence(SilenceDialog[SilenceRequested | None]):
 
     def prepare(self) -> None:
         """Prepare the widgets."""
+        super().prepare()
         self.query_one("#refusal").display = False
         self._show_end()
-        self.query_one("#length").focus()
+        self.query_one("#length").focus(scroll_visible=False)
 
     def update_times(self) -> None:
         """Draw the times as they are now."""
@@ -139,7 +140,8 @@ class ConfirmEnd(SilenceDialog[bool | None]):
 
     def prepare(self) -> None:
         """Prepare the widgets."""
-        self.query_one("#cancel").focus()
+        super().prepare()
+        self.query_one("#cancel").focus(scroll_visible=False)
 
     @on(Button.Pressed, "#go")
     def _confirmed(self) -> None:

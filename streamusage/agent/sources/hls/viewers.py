@@ -7,6 +7,7 @@ too long. A client that fetches one segment twice in full within the segment's d
 
 from collections import Counter, deque
 from collections.abc import Iterable
+from itertools import islice
 from typing import Literal
 
 from streamusage.agent.reading import AudienceReading, EndedConnection
@@ -30,10 +31,14 @@ _MINUTE_MS = 60_000
 _Stream = tuple[str, str]
 
 
+MOST_AT_ONCE = 3
+"""How many new segments that a client fetches at once show together how long one of them is."""
+
+
 class _Cadence:
     """The numbers and the duration of segments, as a client's requests show them."""
 
-    __slots__ = ("at", "duration_ms", "gap_ms", "increment", "newest")
+    __slots__ = ("at", "duration_ms", "gaps", "increment", "newest")
 
     def __init__(self, sequence: int, at: int) -> None:
         self.newest = sequence
@@ -41,19 +46,33 @@ class _Cadence:
         """When the newest segment was fetched first."""
         self.increment = 1
         """How much greater its number is than that of the one before."""
-        self.gap_ms: int | None = None
+        self.gaps: deque[int] = deque(maxlen=2 * MOST_AT_ONCE)
+        """The last pauses before a new segment, the newest first."""
         self.duration_ms: int | None = None
-        """Least possible duration: the shorter one of the last two pauses before a new segment; None before one."""
+        """Least possible duration; None before the second segment.
+
+        It is the shorter one of the last two pauses before a new segment. Of a client that fetches several segments at
+        once, every few pauses are short: then it is the shorter mean of the last two groups of so many pauses.
+        """
 
     def observe(self, sequence: int, at: int) -> None:
         """Take a fetched segment into account."""
         if sequence > self.newest:
             gap_ms = at - self.at if at > self.at else 0
-            self.duration_ms = gap_ms if self.gap_ms is None or gap_ms < self.gap_ms else self.gap_ms
+            before_ms = self.gaps[0] if self.gaps else gap_ms
+            self.gaps.appendleft(gap_ms)
+            shorter_ms, longer_ms = (gap_ms, before_ms) if gap_ms < before_ms else (before_ms, gap_ms)
+            self.duration_ms = shorter_ms if 2 * shorter_ms > longer_ms else max(shorter_ms, self._mean_of_groups())
             self.increment = sequence - self.newest
-            self.newest, self.at, self.gap_ms = sequence, at, gap_ms
+            self.newest, self.at = sequence, at
         elif self.newest - sequence > RESTART_DISTANCE:
             self.newest, self.at = sequence, at
+
+    def _mean_of_groups(self) -> int:
+        """Return the shorter mean of two groups of pauses in a row, for the size of groups for which it is longest."""
+        counts = range(2, len(self.gaps) // 2 + 1)
+        groups = ((sum(islice(self.gaps, count)), sum(islice(self.gaps, count, 2 * count)), count) for count in counts)
+        return max((min(newer, older) // count for newer, older, count in groups), default=0)
 
     def continues_at(self, sequence: int) -> bool:
         """Return whether a number is the newest one or one of the next."""
@@ -75,15 +94,21 @@ class _Viewer:
         self.fetched: deque[tuple[Fetch, int, int]] = deque(maxlen=KEEP_FETCHES)
         """The last files that were sent to it, with time and bytes."""
 
-    def find_second_fetch(self, duration_ms: int) -> int | None:
-        """Return when it fetched a file for the second time: before the duration was known, this proved nothing."""
+    def find_second_fetches(self, duration_ms: int, at: int, idle_after_ms: int) -> int:
+        """Return since when, until `at`, it has fetched files for the second time without a pause of `idle_after_ms`:
+        before the duration was known, this proved nothing. Returns `at` if it has not.
+        """
         first: dict[Fetch, tuple[int, int]] = {}
-        for fetch, at, bytes_out in self.fetched:
-            before_at, before_bytes = first.setdefault(fetch, (at, -1))
-            if bytes_out == before_bytes and abs(at - before_at) <= duration_ms:
-                return max(at, before_at)
-            first[fetch] = at, bytes_out
-        return None
+        since, newest_at = at, None
+        for fetch, fetched_at, bytes_out in self.fetched:
+            before_at, before_bytes = first.setdefault(fetch, (fetched_at, -1))
+            if bytes_out == before_bytes and abs(fetched_at - before_at) <= duration_ms:
+                again_at = max(fetched_at, before_at)
+                if newest_at is None or again_at - newest_at > idle_after_ms:
+                    since = again_at
+                newest_at = again_at
+            first[fetch] = fetched_at, bytes_out
+        return since if newest_at is not None and 0 <= at - newest_at <= idle_after_ms else at
 
     def find_fetch(self, fetch: Fetch, at: int, duration_ms: int) -> int | None:
         """Return the bytes of a file that were sent to it at most its duration ago; None if it was not."""
@@ -259,8 +284,7 @@ class HlsViewers:
         durations = [cadence.duration_ms for cadence in client.cadences.values() if cadence.duration_ms is not None]
         if not client.viewers or not durations:
             return 0
-        since = client.viewers[-1].find_second_fetch(max(durations))
-        return 0 if since is None or not 0 <= at - since <= self._idle_after_ms else at - since
+        return max(0, at - client.viewers[-1].find_second_fetches(max(durations), at, self._idle_after_ms))
 
     def _follow(self, viewer: _Viewer, at: int, *, continues: bool) -> tuple[bool, int]:
         before, after = self._step

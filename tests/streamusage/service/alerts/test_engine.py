@@ -3,10 +3,13 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from streamusage.api.alerts import Silence
+from streamusage.service.alerts import engine
+from streamusage.service.alerts.estate_rows import EstateReading, read_estate
 from streamusage.service.alerts.rows.alert_rows import end_silence, save_silence
 from streamusage.service.alerts.settings import AlertSettings
 from tests.streamusage.service.conftest import Estate, OwnedClock, an_estate
@@ -32,9 +35,9 @@ async def pass_time(estate: Estate, minutes: float) -> None:
 
 async def evaluated(estate: Estate) -> None:
     """Wait until the rules were evaluated from now on."""
-    engine = estate.running.service.alerts
-    before = engine.evaluations
-    await wait_until(lambda: engine.evaluations >= before + 2, "two more evaluations")
+    alerts = estate.running.service.alerts
+    before = alerts.evaluations
+    await wait_until(lambda: alerts.evaluations >= before + 2, "two more evaluations")
 
 
 async def arrived(receiver: AlertReceiver, *events: tuple[str, str]) -> None:
@@ -305,6 +308,24 @@ async def test_replaced_settings_apply_at_once(tmp_path: Path, receiver: AlertRe
             ("firing", "other"),
             ("resolved", "server-missing"),
         ]
+
+
+async def test_settings_replaced_during_an_evaluation_apply_to_the_next_one(
+    tmp_path: Path, receiver: AlertReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = alert_settings(receiver.url(), a_rule())
+    async with an_estate(tmp_path, alerts=settings) as estate:
+        await ReportingAgent(estate).sync_up()
+        await pass_time(estate, 5)
+        await arrived(receiver, ("firing", "edge-1"))
+
+        def read_while_replaced(*arguments: Any) -> EstateReading:
+            settings.replace_with(alert_settings(receiver.url(), a_rule(name="other")))
+            return read_estate(*arguments)
+
+        monkeypatch.setattr(engine, "read_estate", read_while_replaced)
+        await wait_until(lambda: len(receiver.events()) == 3, "the removed rule ends, the new one fires")
+        assert [posted.body["event"] for posted in receiver.accepted] == ["firing", "firing", "resolved"]
 
 
 async def test_secrets_are_neither_logged_nor_in_failures(

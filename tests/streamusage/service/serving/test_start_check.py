@@ -16,7 +16,7 @@ from streamusage.service.store.engines.sqlite import connect_to_file, sqlite_url
 from streamusage.service.store.migrations.running import newest_schema_version
 from streamusage.service.store.store import open_store
 from tests.support.certificates import sign
-from tests.support.service.earlier_schema import writing_at
+from tests.support.service.migrating.earlier_schema import writing_at
 from tests.support.service.serve_command import serving
 
 NOBODY = 65534

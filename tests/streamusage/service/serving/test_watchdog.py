@@ -12,7 +12,7 @@ from streamusage.service.serving.watchdog import keep_watchdog
 from streamusage.service.store.engines.sqlite import sqlite_url
 from tests.streamusage.service.conftest import an_estate
 from tests.support.manager_socket import manager_socket
-from tests.support.service.earlier_schema import writing_at
+from tests.support.service.migrating.earlier_schema import writing_at
 from tests.support.service.serve_command import serving
 from tests.support.waiting import wait_until_blocking
 

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Integer, Table, insert, inspect, select
 from streamusage.service.store.change_feed import last_change
 from streamusage.service.store.schema import counters, samples, server_sessions, servers, spans, stream_key, usage
 from streamusage.service.store.store import open_store
-from tests.support.service.earlier_schema import writing_at
+from tests.support.service.migrating.earlier_schema import writing_at
 
 
 def test_samples_are_kept_in_the_order_of_their_streams(store_url: str) -> None:

@@ -12,7 +12,7 @@ from streamusage.service.store.schema import (
     spans,
     usage,
 )
-from tests.support.service.earlier_schema import writing_at
+from tests.support.service.migrating.earlier_schema import writing_at
 from tests.support.service.old_rows import fill_old_rows
 
 SEED_ROWS = 200

@@ -121,6 +121,34 @@ def test_second_viewer_watches_from_its_first_repeated_segment() -> None:
     assert 2 * 36_000 - 300 <= figures.view_time_ms <= 2 * 36_000 + 300
 
 
+@pytest.mark.parametrize("at_once", [2, 3])
+def test_players_that_fetch_several_segments_at_once_are_told_apart(at_once: int) -> None:
+    """As ffmpeg's, whose reads of a playlist come between two new segments: each then brings several."""
+    fetches = [(4.0 * (index // at_once * at_once), index) for index in range(30)]
+    lines = sorted(hls_line(at + lag_s, f"/hls/s1-{index}.ts") for at, index in fetches for lag_s in (0.0, 0.01))
+    figures = fold_lines(*lines)
+    watched_ms = round(1000 * fetches[-1][0])
+    assert figures.connections == 2
+    assert 2 * watched_ms - 100 <= figures.view_time_ms <= 2 * watched_ms + 100
+
+
+def test_viewer_that_is_proven_late_watched_as_long_as_segments_repeat() -> None:
+    """The pauses are proofs of their own: together they may be longer than `idle_after`."""
+    pauses = (0.0, 0.0, 5.9, 0.0, 4.0, 0.0, 2.0, 2.0, 2.0)
+    ats = [sum(pauses[: index + 1]) for index in range(len(pauses))]
+    lines = sorted(hls_line(at + lag_s, f"/hls/s1-{index}.ts") for index, at in enumerate(ats) for lag_s in (0.0, 0.01))
+    figures = fold_lines(*lines)
+    assert figures.connections == 2
+    assert 2 * 15_900 - 100 <= figures.view_time_ms <= 2 * 15_900 + 100
+
+
+def test_burst_that_is_repeated_at_once_is_no_second_viewer() -> None:
+    """A player that begins again loads what it has just loaded."""
+    lines = [hls_line(4 * index, f"/hls/s1-{index}.ts") for index in range(10)]
+    bursts = [hls_line(40 + repeat + index / 20, f"/hls/s1-{10 + index}.ts") for repeat in (0, 1) for index in range(6)]
+    assert fold_lines(*lines, *bursts).connections == 1
+
+
 def test_range_of_the_whole_segment_is_a_fetch_in_full() -> None:
     assert fold_lines(*twin_lines(3, 10, 0.5, status=206)).connections == 3
 

@@ -19,7 +19,7 @@ from streamusage.service.store.migrations.divided_tables import DIVIDED
 from streamusage.service.store.schema import DIVIDED_BY, metadata
 from streamusage.service.store.store import open_store, open_unchanged
 from tests.support.postgresql import Cluster
-from tests.support.service.earlier_schema import writing_at
+from tests.support.service.migrating.earlier_schema import writing_at
 from tests.support.service.old_rows import fill_old_rows
 from tests.support.service.used_store import figures, use, used_estate
 

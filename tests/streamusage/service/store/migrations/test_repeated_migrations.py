@@ -12,8 +12,8 @@ from streamusage.service.store.migrations import running
 from streamusage.service.store.migrations.running import newest_schema_version, read_schema_version
 from streamusage.service.store.schema import counters
 from tests.support.postgresql import Cluster
-from tests.support.service.earlier_schema import writing_at
-from tests.support.service.repeated_migrations import RepeatedMigrations
+from tests.support.service.migrating.earlier_schema import writing_at
+from tests.support.service.migrating.repeated import RepeatedMigrations
 
 SQLITE_TABLES = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name"
 POSTGRESQL_TABLES = (

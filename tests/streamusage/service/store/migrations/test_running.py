@@ -19,7 +19,7 @@ from streamusage.service.store.migrations.running import MigrationProgress, miss
 from streamusage.service.store.schema import spans
 from streamusage.service.store.store import open_store
 from tests.support.postgresql import Cluster
-from tests.support.service.earlier_schema import writing_at
+from tests.support.service.migrating.earlier_schema import writing_at
 from tests.support.waiting import wait_until_blocking
 
 
