@@ -5,8 +5,8 @@ processes, provided that the agent sees the processes of nginx. Elsewhere, as be
 workers must do: one process id is never that of two running workers, and a worker that replaces a crashed one has the
 start of the same configuration.
 
-Workers of one master count connections in memory that they share, so that ids go on after a reload. The master of a
-binary upgrade counts them from the beginning. Which master a worker has is its parent process.
+Workers of one master count connections in memory that they share, so that ids continue after a reload. The master of
+a binary upgrade counts them from the beginning. Which master a worker has is its parent process.
 """
 
 import re
