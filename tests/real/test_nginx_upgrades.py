@@ -158,19 +158,24 @@ async def test_binary_upgrade_continues_the_session_and_its_old_master_can_quit_
 async def test_reloads_before_and_after_an_upgrade_count_each_connection_of_four_workers_once(
     tmp_path: Path, programs: Programs, clip: Path
 ) -> None:
-    """The ids of the new binary begin again, beside two workers of the old one that serve connections with low ids."""
+    """The ids of the new binary begin again, beside two workers of the old one that serve connections with low ids.
+
+    Viewers come long before and after a worker: the start of each then shows which worker it is of.
+    """
     upgraded = await serve(tmp_path, programs, clip, daemon=True)
     nginx, counting = upgraded.nginx, upgraded.counting
     worker = old_worker_of(nginx)
     await asyncio.sleep(3)
     nginx.reload()
     await upgraded.read_new_worker(worker)
+    await asyncio.sleep(3)
     await upgraded.watch_new_worker()
     worker = nginx.worker_pids()[-1]
     await asyncio.sleep(3)
     old_master = await nginx.upgrade()
     old_master.send(signal.SIGQUIT)
     await upgraded.read_new_worker(worker)
+    await asyncio.sleep(3)
     await upgraded.watch_new_worker()
     reading = await counting.step()
     assert len(reading.draining) == 2
@@ -180,6 +185,7 @@ async def test_reloads_before_and_after_an_upgrade_count_each_connection_of_four
     await asyncio.sleep(3)
     nginx.reload()
     await upgraded.read_new_worker(worker)
+    await asyncio.sleep(3)
     await upgraded.watch_new_worker()
     reading = await counting.step()
     assert len(reading.draining) == 3
