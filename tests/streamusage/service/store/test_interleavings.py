@@ -27,7 +27,7 @@ from tests.support.service.stepping.schedules import Schedules, switch_twice
 
 pytestmark = pytest.mark.postgresql
 
-SCHEDULES = int(os.environ.get("STREAMTOP_INTERLEAVINGS", "10"))
+SCHEDULES = int(os.environ.get("STREAMTOP_INTERLEAVINGS", "7"))
 SEED = os.environ.get("STREAMTOP_FIRST_SEED", "1")
 FEWEST = 5
 """The fewest schedules of a pair of variants."""
