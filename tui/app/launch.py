@@ -54,11 +54,10 @@ def run_console(
     gc_tuning.pause_collections()  # for the first second of the app
     clock = clock or SystemClock()
     recording = None
-    if record is not None:
+    if (opened := _open_recording(record, clock)) is not None:
         from tui.recording.paused import SwitchedRecording
-        from tui.recording.recording import Recording
 
-        recording = SwitchedRecording(Recording(record, clock), record, settings)
+        recording = SwitchedRecording(opened, settings)
     first_lines: list[str] = []
     with Endings() as endings:
         while True:

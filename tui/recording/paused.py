@@ -1,6 +1,5 @@
 """A recording while the console shows another profile: it pauses, and continues when its services are shown again."""
 
-from pathlib import Path
 from shlex import quote
 
 from tui.config.settings import ConnectionSettings
@@ -11,8 +10,8 @@ from tui.recording.recording import Recording
 class SwitchedRecording:
     """The recording of `--record` in a console whose profile can be switched. `settings` are those it began with."""
 
-    def __init__(self, recording: Recording, path: Path, settings: ConnectionSettings) -> None:
-        self._recording, self._path, self._settings = recording, path, settings
+    def __init__(self, recording: Recording, settings: ConnectionSettings) -> None:
+        self._recording, self._settings = recording, settings
         self._is_paused = False
 
     def of(self, settings: ConnectionSettings) -> Recording | None:
@@ -22,7 +21,7 @@ class SwitchedRecording:
     def switch(self, settings: ConnectionSettings) -> list[str]:
         """Continue with other settings. Returns what becomes of the recording, in lines; empty where nothing does."""
         was_paused, self._is_paused = self._is_paused, self.of(settings) is None
-        polls, path = self._recording.polls, self._path
+        polls, path = self._recording.polls, self._recording.path
         kept = "1 poll" if polls == 1 else f"{polls:,} polls"
         if self._recording.has_failed or was_paused == self._is_paused:
             return []

@@ -108,6 +108,7 @@ class Recording(PollWriter):
 
     def __init__(self, path: Path, clock: Clock) -> None:
         super().__init__(self._append, clock)
+        self.path = path
         self._services: list[str] = []
         self.polls = 0
         """Number of polls that are written, failed ones included."""

@@ -27,7 +27,7 @@ def several() -> ConnectionSettings:
 def test_recording_pauses_and_continues_with_its_services(began_with: ConnectionSettings, tmp_path: Path) -> None:
     path, name = tmp_path / "it.tape", began_with.profile
     recording = Recording(path, HandClock(1))
-    switched = SwitchedRecording(recording, path, began_with)
+    switched = SwitchedRecording(recording, began_with)
     assert switched.of(began_with) is recording
     recording.write_message(PollFailed("nothing answers", False, 1_000))
     lines = switched.switch(settings("prod"))
@@ -46,7 +46,7 @@ def test_recording_pauses_and_continues_with_its_services(began_with: Connection
 
 def test_recording_of_an_address_that_no_profile_has_ends(tmp_path: Path) -> None:
     recording = Recording(tmp_path / "it.tape", HandClock(1))
-    switched = SwitchedRecording(recording, tmp_path / "it.tape", settings("lab", "http://another"))
+    switched = SwitchedRecording(recording, settings("lab", "http://another"))
     lines = switched.switch(settings("lab"))
     assert lines[0] == "The recording of lab has ended: 0 polls are kept in"
     assert "No profile leads back to the service that was recorded." in lines
@@ -56,5 +56,5 @@ def test_recording_of_an_address_that_no_profile_has_ends(tmp_path: Path) -> Non
 def test_recording_that_failed_is_not_mentioned_again(tmp_path: Path) -> None:
     recording = Recording(tmp_path / "it.tape", HandClock(1))
     recording.has_failed = True
-    assert SwitchedRecording(recording, tmp_path / "it.tape", settings("lab")).switch(settings("prod")) == []
+    assert SwitchedRecording(recording, settings("lab")).switch(settings("prod")) == []
     recording.close()
