@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
@@ -28,7 +28,7 @@ async def estate(tmp_path: Path, store_url: str) -> AsyncIterator[Estate]:
     """A service whose own retention never discards, so that only the test does. It compares no hours: where a test
     moves its clock by weeks, that would take most of the time.
     """
-    options = {"retention": Retention(36_500, 36_500), "cross_check": Threshold(0)}
+    options: dict[str, Any] = {"retention": Retention(36_500, 36_500), "cross_check": Threshold(0)}
     async with an_estate(tmp_path, store_url=store_url, **options) as estate:
         yield estate
 
