@@ -13,6 +13,7 @@ from streamusage.api.report import SampleRow, SlotRow, StreamSlotRow
 from streamusage.core.coverage import Interval
 from streamusage.service.accounting.closing import is_accounting_due
 from streamusage.service.retention import DAY_MS, Discarded, Retention, count_due, discard_rows
+from streamusage.service.rules.cross_checks import Threshold
 from streamusage.service.store.change_feed import SAMPLES_KEPT_FROM, SLOTS_KEPT_FROM, read_counter
 from streamusage.service.store.engines import ENGINES
 from streamusage.service.store.engines.sqlite import sqlite_url
@@ -28,6 +29,9 @@ pytestmark = pytest.mark.postgresql
 KEPT = Retention(usage_stats_discard_threshold_days=7, daily_statistics_days=20)
 NEVER = Retention(36_500, 36_500)
 HOUR = 3_600_000
+UNCOMPARED: dict[str, Any] = {"retention": NEVER, "cross_check": Threshold(0)}
+"""Options of an estate whose own retention never discards. Cross-checks of each hour of weeks would take most of the
+time, and find nothing in one server."""
 
 
 async def create_partitions(estate: Estate) -> None:
@@ -83,7 +87,7 @@ async def history_of(store_url: str, directory: Path) -> list[dict[str, Any]]:
     """Return what is visible after each of several rounds of retention, with reports in between."""
     found = []
     clock = OwnedClock()
-    async with an_estate(directory, clock, store_url, retention=NEVER, close_settle_ms=0) as estate:
+    async with an_estate(directory, clock, store_url, **UNCOMPARED, close_settle_ms=0) as estate:
         agent = ReportingAgent(estate, "edge-1")
         agent.watermark = NOW - 30 * DAY_MS
         await agent.sync_up(SlotRow(slot=NOW - 30 * DAY_MS, revision=0, bytes_out=3), upto_ms=NOW)
@@ -117,7 +121,7 @@ async def test_users_see_the_same_on_both_engines(tmp_path: Path, postgresql: Cl
 
 async def test_rows_are_counted_when_their_partition_is_dropped(tmp_path: Path, postgresql: Cluster) -> None:
     with postgresql.database() as url:
-        async with an_estate(tmp_path, OwnedClock(), url, retention=NEVER) as estate:
+        async with an_estate(tmp_path, OwnedClock(), url, **UNCOMPARED) as estate:
             service = estate.running.service
             await report_days(estate, ReportingAgent(estate, "edge-1"), 12)
             before = rows_by_partition(url, "slots")
@@ -139,7 +143,7 @@ async def test_rows_are_counted_when_their_partition_is_dropped(tmp_path: Path, 
 
 async def test_partition_in_use_is_dropped_by_a_later_round(tmp_path: Path, postgresql: Cluster) -> None:
     with postgresql.database() as url:
-        async with an_estate(tmp_path, OwnedClock(), url, retention=NEVER) as estate:
+        async with an_estate(tmp_path, OwnedClock(), url, **UNCOMPARED) as estate:
             agent = ReportingAgent(estate, "edge-1")
             await report_days(estate, agent, 3)
             estate.clock.now += 60 * DAY_MS
@@ -175,7 +179,7 @@ async def test_partition_in_use_is_dropped_by_a_later_round(tmp_path: Path, post
 async def test_partition_with_a_span_that_has_not_ended_stays(tmp_path: Path, postgresql: Cluster) -> None:
     """A process of an earlier version extended it beyond the end of the partition."""
     with postgresql.database() as url:
-        async with an_estate(tmp_path, OwnedClock(), url, retention=NEVER) as estate:
+        async with an_estate(tmp_path, OwnedClock(), url, **UNCOMPARED) as estate:
             now_ms = NOW + 100 * DAY_MS
             long = {"server": "edge-1", "from_ms": NOW, "to_ms": now_ms, "state": "live", "reason": ""}
             await estate.running.service.write(lambda connection: connection.execute(insert(spans).values(**long)))
@@ -197,7 +201,7 @@ async def test_service_frees_the_space_of_expired_partitions(tmp_path: Path, pos
 
 async def test_service_creates_partitions_as_time_passes(tmp_path: Path, postgresql: Cluster) -> None:
     with postgresql.database() as url:
-        async with an_estate(tmp_path, OwnedClock(), url, retention=NEVER) as estate:
+        async with an_estate(tmp_path, OwnedClock(), url, **UNCOMPARED) as estate:
             estate.clock.now += 200 * DAY_MS
             async with asyncio.timeout(LONGEST_WAIT_S):
                 while "slots_2027_06" not in partitions_of(url, "slots"):  # noqa: ASYNC110
@@ -210,7 +214,7 @@ async def test_service_creates_partitions_as_time_passes(tmp_path: Path, postgre
 
 async def test_no_table_keeps_rows_for_longer_than_a_partition(tmp_path: Path, postgresql: Cluster) -> None:
     with postgresql.database() as url:
-        async with an_estate(tmp_path, OwnedClock(), url, retention=NEVER) as estate:
+        async with an_estate(tmp_path, OwnedClock(), url, **UNCOMPARED) as estate:
             await report_days(estate, ReportingAgent(estate, "edge-1"), 50)
             now_ms = estate.clock.now
             await discard_rows(estate.running.service, KEPT, now_ms)

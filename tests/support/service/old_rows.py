@@ -39,8 +39,11 @@ OLD_TABLES = tuple(
 )  # fmt: skip
 
 
-def fill_old_rows(connection: Connection, now_ms: int, count: int) -> None:
-    """Insert `count` rows into each table that the store has, of 20 servers, from two years before `now_ms` on."""
+def fill_old_rows(connection: Connection, now_ms: int, count: int, epochs: int | None = None) -> None:
+    """Insert `count` rows into each table that the store has, of 20 servers, from two years before `now_ms` on.
+
+    The minutes of a server are those of so many epochs; without a number each has an epoch of its own.
+    """
     begin = (now_ms - 730 * DAY_MS) // 3_600_000 * 3_600_000
     numbers = range(count)
     names = [f"edge-{number:02}" for number in range(SERVERS)]
@@ -51,6 +54,10 @@ def fill_old_rows(connection: Connection, now_ms: int, count: int) -> None:
         """Server, stream and names of a row: hundreds of rows share a stream, and thousands a minute."""
         name = f"stream-{number % 7}"
         return {"server": names[number % SERVERS], "stream": stream_key("live", name), "scope": "live", "name": name}
+
+    def minute_of(number: int) -> dict[str, int]:
+        later, epoch = divmod(number // SERVERS, epochs or count)
+        return {"epoch": 1 + epoch, "slot": begin + later * MINUTE}
 
     known = set(inspect(connection).get_table_names())
 
@@ -86,16 +93,13 @@ def fill_old_rows(connection: Connection, now_ms: int, count: int) -> None:
         for number in numbers
     ))  # fmt: skip
     sums = dict.fromkeys((column.name for column in slots.c), 0)
-    add(slots, *(
-        sums | of(number) | {"epoch": 1 + number // SERVERS, "slot": begin, "revision": 1} for number in numbers
-    ))  # fmt: skip
+    add(slots, *(sums | of(number) | minute_of(number) | {"revision": 1} for number in numbers))
     add(slot_connections, *(
         of(number) | {"epoch": 1, "slot": begin, "protocol": f"p{number}", "connections": 1, "late_connections": 0}
         for number in numbers
     ))  # fmt: skip
     add(stream_slots, *(
-        of(number) | {"epoch": 1 + number // SERVERS, "slot": begin, "revision": 1, "streams": b""}
-        for number in numbers
+        of(number) | minute_of(number) | {"revision": 1, "streams": b""} for number in numbers
     ))  # fmt: skip
     packed = dict.fromkeys(("whole", "quarters", "minutes_in", "minutes_out"), b"")
     add(hours, *(packed | of(number) | {"hour": begin + number // SERVERS * 3_600_000} for number in numbers))

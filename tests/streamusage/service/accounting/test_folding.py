@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import pytest
@@ -40,7 +40,6 @@ from tests.support.service.random_estate import (
     DAY,
     GROUPINGS,
     HOUR,
-    KEPT_BY_AGENT_MS,
     OTHER_ZONES,
     ZONES,
     RandomEstate,
@@ -50,8 +49,29 @@ from tests.support.service.random_estate import (
 )
 
 Result = TypeVar("Result")
+
+
+class Days(NamedTuple):
+    """How many days pass, and are kept."""
+
+    by_agent: int
+    minutes: int
+    hours: int
+    used: int
+    """Of an estate before anything is folded."""
+    used_more: int
+    discarded: int
+    """After which sums of UTC days are discarded."""
+    stages: tuple[int, int, int, int]
+    """Of an estate that is folded several times."""
+
+
+DAYS = Days(3, 5, 7, used=10, used_more=6, discarded=12, stages=(3, 8, 5, 7))
+if os.environ.get("STREAMTOP_FOLDING_LONG") == "1":
+    DAYS = Days(7, 9, 12, used=16, used_more=9, discarded=20, stages=(4, 14, 9, 12))
+KEPT_BY_AGENT_MS = DAYS.by_agent * DAY
 REVISED_MS = KEPT_BY_AGENT_MS + DAY
-FOLDING = Retention(minute_statistics_days=9, hour_statistics_days=12)
+FOLDING = Retention(minute_statistics_days=DAYS.minutes, hour_statistics_days=DAYS.hours)
 SEEDS = range(int(os.environ.get("STREAMTOP_FOLDING_SEEDS", "1")))
 MINUTES = (slots.c.slot, slot_connections.c.slot, stream_slots.c.slot)
 
@@ -82,7 +102,8 @@ class KillableAccess:
 
 @pytest.fixture(autouse=True)
 def revised(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Agents of these estates change figures of seven days at most, so that weeks are enough."""
+    """Agents of these estates change figures of few days at most, so that weeks are enough."""
+    monkeypatch.setattr("tests.support.service.random_estate.KEPT_BY_AGENT_MS", KEPT_BY_AGENT_MS)
     monkeypatch.setattr("streamusage.service.rules.folding.REVISED_MS", REVISED_MS)
 
 
@@ -182,13 +203,14 @@ def test_no_figure_changes_while_minutes_and_hours_are_folded(seed: int, plain: 
     folded = of_each_engine
     estate = RandomEstate(seed, [plain, folded])
     regular = ("edge-1", "edge-2")
+    until_removal, until_folding, silence, until_end = DAYS.stages
     for server in (*regular, "silent", "removed"):
         estate.report(server)
-    estate.pass_days(4, (*regular, "silent", "removed"))
+    estate.pass_days(until_removal, (*regular, "silent", "removed"))
     removed_from = estate.agents["removed"].watermark
     estate.now += HOUR
     estate.write(lambda connection: remove_server(connection, "removed", "boss", estate.now, force=False))
-    estate.pass_days(14, (*regular, "silent"))
+    estate.pass_days(until_folding, (*regular, "silent"))
     before = read_days(folded, estate.now), statements(folded, estate.now)
     first = fold(folded, estate.now)
     assert first.by_folding["hours"] > 0
@@ -197,19 +219,19 @@ def test_no_figure_changes_while_minutes_and_hours_are_folded(seed: int, plain: 
     assert is_divided == (first.by_folding["slots"] == 0), "they wait for their partition where there is one"
     assert_same(plain, folded, estate.now)
     assert (read_days(folded, estate.now), statements(folded, estate.now)) == before
-    estate.pass_days(9, regular)  # the days of the silent server stay open
+    estate.pass_days(silence, regular)  # the days of the silent server stay open
     waiting = fold(folded, estate.now)
     assert waiting.kept_from.minutes < estate.agents["silent"].watermark
     assert_same(plain, folded, estate.now)
     estate.report("silent", 6)
     estate.report("removed", 6)  # with the figures that it owed since it was removed
-    estate.report("new", since=estate.now - 20 * DAY)
+    estate.report("new", since=estate.now - DAYS.discarded * DAY)
     estate.settle()
     fold(folded, estate.now)
     assert_same(plain, folded, estate.now)
-    estate.pass_days(12, (*regular, "removed", "new"))
+    estate.pass_days(until_end, (*regular, "removed", "new"))
     for tz in ZONES:
-        for number in range(14, 2, -1):  # an operator closes what the silent server owes
+        for number in range(until_end + 2, 2, -1):  # an operator closes what the silent server owes
             day = day_of(estate.now, tz) - timedelta(days=number)
             estate.write(
                 lambda connection, day=day, tz=tz: close_day_by_operator(  # type: ignore[misc]
@@ -231,11 +253,11 @@ def test_no_figure_changes_while_minutes_and_hours_are_folded(seed: int, plain: 
 
 
 def use(stores: list[Store]) -> RandomEstate:
-    """Return an estate of two servers and 16 days, on these stores, of which nothing is folded yet."""
+    """Return an estate of two servers and some days, on these stores, of which nothing is folded yet."""
     estate = RandomEstate(7, stores)
     for server in ("edge-1", "edge-2"):
         estate.report(server)
-    estate.pass_days(16, ("edge-1", "edge-2"))
+    estate.pass_days(DAYS.used, ("edge-1", "edge-2"))
     return estate
 
 
@@ -270,9 +292,10 @@ def test_limit_is_the_midnight_before_the_age(used: RandomEstate, folded: Store)
     used.pass_days(8, ("edge-1", "edge-2"))
     fold(folded, used.now)
     midnight = used.now - used.now % DAY
-    assert limits(folded) == dict.fromkeys(("edge-1", "edge-2"), KeptFrom(midnight - 9 * DAY, midnight - 12 * DAY))
+    expected = KeptFrom(midnight - DAYS.minutes * DAY, midnight - DAYS.hours * DAY)
+    assert limits(folded) == dict.fromkeys(("edge-1", "edge-2"), expected)
     fold(folded, used.now - 3 * DAY)
-    assert {limit.minutes for limit in limits(folded).values()} == {midnight - 9 * DAY}, "limits only rise"
+    assert {limit.minutes for limit in limits(folded).values()} == {expected.minutes}, "limits only rise"
 
 
 def test_minutes_of_a_day_that_is_open_in_an_account_zone_stay(plain: Store, folded: Store) -> None:
@@ -285,7 +308,7 @@ def test_minutes_of_a_day_that_is_open_in_an_account_zone_stay(plain: Store, fol
     for server in ("edge-1", "edge-2"):
         estate.report(server)
     estate.settle()
-    estate.pass_days(30, ("edge-1",))
+    estate.pass_days(DAYS.used, ("edge-1",))
     fold(folded, estate.now)
     assert limits(folded)["edge-1"].minutes == midnight - DAY
     assert limits(folded)["edge-2"].minutes == midnight + HOUR - HOUR - REVISED_MS
@@ -370,10 +393,12 @@ def test_account_zone_that_is_added_later_begins_with_kept_hours(
 def test_everything_is_discarded_in_the_end(used: RandomEstate, folded: Store) -> None:
     """Hours are folded long before: the days of which UTC days are discarded, too, are not listed with zeros."""
     fold(folded, used.now)
-    later = used.now + 9 * DAY
-    fold(folded, later, Retention(daily_statistics_days=20, minute_statistics_days=9, hour_statistics_days=12))
+    later = used.now + DAYS.used_more * DAY
+    kept = {"minute_statistics_days": DAYS.minutes, "hour_statistics_days": DAYS.hours}
+    fold(folded, later, Retention(daily_statistics_days=DAYS.discarded, **kept))
     (tz, *_) = OTHER_ZONES
     with folded.reading() as connection:
         days = list_daily_statistics(connection, day_of(BEGIN, tz), day_of(used.now, tz), tz, later, None).days
-    assert min(day_interval(date.fromisoformat(day.day), tz).from_ms for day in days) >= later - 20 * DAY - SLOT_MS
+    begin = later - DAYS.discarded * DAY
+    assert min(day_interval(date.fromisoformat(day.day), tz).from_ms for day in days) >= begin - SLOT_MS
     assert days
