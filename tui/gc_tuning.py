@@ -8,6 +8,8 @@ import gc
 
 LARGE_POLL_SESSIONS = 10_000
 """A poll of fewer sessions is not worth a freeze."""
+LARGE_COVERAGE_SPANS = 10_000
+"""Coverage of fewer spans is not worth one either."""
 YOUNGEST_OF_A_SCREEN = 10_000
 """So many of the youngest objects, among them the lines that Textual drew before, are collected between two keys."""
 YOUNGEST_OF_A_COMMAND = 50_000
@@ -48,11 +50,13 @@ def freeze_after_large_poll(sessions: int) -> None:
         gc.freeze()
 
 
-def freeze_objects() -> None:
-    """Exclude all present objects from later collections.
+def freeze_after_large_coverage(spans: int) -> None:
+    """Exclude all present objects from later collections if a gap view has been opened with many spans.
 
-    Objects that were frozen before are collected once more first: a view that was closed since is garbage by now.
+    Objects that were frozen before are collected once more first: a view that was closed since is garbage by now. That
+    takes longer than a frame, which fewer spans are not worth.
     """
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
+    if spans >= LARGE_COVERAGE_SPANS:
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()

@@ -145,7 +145,7 @@ class GapsScreen(ConsoleScreen):
         if polled.carriers is not None:
             self.book.apply_placements(polled.carriers.carriers, polled.service)
         if replaced:
-            gc_tuning.freeze_objects()
+            gc_tuning.freeze_after_large_coverage(sum(len(server.spans) for server in polled.coverage.servers))
         self._describer.forget_today(self._now_ms(), self.state)
         self._backfills.add(
             before, self.book.servers, until_ms=self.book.now_ms, elapsed_ms=self.state.clock.elapsed_ms()
