@@ -1,5 +1,6 @@
 """Fixtures of all tests, the check for required programs, and the lines at the end of a test run."""
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -51,6 +52,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     tests = Path(__file__).parent
     rank = {tests / name: number for number, name in enumerate(LONGEST_FILES)}
     items.sort(key=lambda item: rank.get(item.path, len(rank)))
+
+
+def pytest_collection_finish() -> None:
+    # A tenth of the tests' time would be collections, most of which walk over the modules of all tests.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 10)
 
 
 @pytest.fixture(scope="session", autouse=True)
