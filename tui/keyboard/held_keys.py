@@ -107,6 +107,8 @@ class HeldKeys:
         if self._held:
             self._limit_effect()
         self._typed_at = (event, self._app.screen if self._app.screen_stack else None)
+        if isinstance(event, events.Paste):
+            self._app.app_focus = True  # as Textual does at a key: without the terminal's focus no widget has one
         await self._handle(event)
         self._look(self._turn, before=None)
 

@@ -154,6 +154,18 @@ async def test_keys_after_the_end_of_a_page_move_from_there(store_of_an_hour: Pa
         assert page.scroll_offset.y == page.max_scroll_y - 1
 
 
+async def test_text_that_is_pasted_into_a_terminal_without_the_focus_is_kept(
+    store_of_an_hour: Path, tmp_path: Path
+) -> None:
+    async with open_console(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        await press_at_once(pilot, "/")
+        app.post_message(events.AppBlur())
+        await wait_for(pilot, lambda: app.focused is None, "the focus lost")
+        app.post_message(events.Paste("stage"))
+        await wait_until_handled(pilot)
+        assert app.screen.query_one(FilterPrompt).value == "stage"
+
+
 async def test_pasted_text_goes_where_the_keys_before_it_have_led(store_of_an_hour: Path, tmp_path: Path) -> None:
     async with open_console(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
         app.post_message(key_event("/"))
